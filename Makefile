@@ -1,0 +1,67 @@
+# Works on a Debian with only Python 3.11, make and a shell. `make help` lists the targets.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
+export HOST ?= 127.0.0.1
+export PORT ?= 8000
+export PYTHONDONTWRITEBYTECODE =
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop test check fix lock clean browser bench-replay bench-gateway
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: $(VENV)/run.stamp ## set everything up and serve on http://$HOST:$PORT (DETACH=1: in the background)
+	@$(BIN)/python -m cascadeflow_site.serve $(if $(DETACH),--detach)
+
+stop: ## end what `make run DETACH=1` started
+	@test -x $(BIN)/python || { echo "Nothing is set up yet: 'make run' does it."; exit 0; }; $(BIN)/python -m cascadeflow_site.serve --stop
+
+test: $(VENV)/dev.stamp $(VENV)/node.stamp ## set up and run all tests (ARGS="-k name" selects)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/dev.stamp ## lint, types, import contracts, Django's own checks
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+fix: $(VENV)/dev.stamp ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/uv.stamp ## compile requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/run.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev -c requirements/run.txt -o requirements/dev.txt
+
+bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, checked against the upstream's own bill
+	@$(BIN)/python -m bench.replay $(ARGS)
+
+bench-gateway: $(VENV)/dev.stamp ## requests per second against a bare relay, in one run
+	@$(BIN)/python -m bench.gateway $(ARGS)
+
+clean: ## remove the virtual environment (var/ with your data stays)
+	rm -rf $(VENV) clients/node_modules
+
+$(VENV)/uv.stamp:
+	@PYTHON="$(PYTHON)" sh requirements/bootstrap.sh $(VENV) $(UV_VERSION)
+	@touch $@
+
+$(VENV)/run.stamp: requirements/run.txt | $(VENV)/uv.stamp
+	@echo "Installing the locked dependencies ..."
+	@$(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/uv.stamp
+	@echo "Installing the locked dependencies, with the tools for tests ..."
+	@$(BIN)/uv pip sync -q --require-hashes requirements/dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/node.stamp: clients/package-lock.json $(VENV)/dev.stamp
+	@echo "Installing the JavaScript client for the tests ..."
+	@cd clients && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@

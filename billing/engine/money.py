@@ -1,0 +1,51 @@
+"""Amounts of money: integers of nano-USD (1 USD = 1,000,000,000), converted, rounded and printed here alone."""
+
+from decimal import Decimal, InvalidOperation
+
+NUSD_PER_USD = 1_000_000_000
+TOKENS_PER_PRICE = 1_000_000
+MAX_NUSD = 2**63 - 1
+"""The largest amount a bigint column holds: about 9.2 billion dollars."""
+
+
+class InvalidAmount(ValueError):
+    """The text or number is no amount of USD that can be stored exactly."""
+
+
+def to_nusd(usd: str | int | Decimal) -> int:
+    """Return the amount `usd` (US dollars) as integer nano-USD, exactly.
+
+    Raises InvalidAmount for floats, for text that is no decimal number, for more than nine decimal places and for
+    amounts beyond a bigint. Example: `to_nusd("0.15")` is 150_000_000.
+    """
+    if isinstance(usd, float | bool):
+        raise InvalidAmount(f"{usd!r} is not exact: write the amount as a decimal string, for example \"0.15\"")
+    try:
+        scaled = Decimal(usd) * NUSD_PER_USD
+        whole = int(scaled)
+    except (InvalidOperation, ValueError, OverflowError, TypeError) as wrong:
+        raise InvalidAmount(f"{str(usd)[:40]!r} is not an amount in USD: write a decimal number, for example \"0.15\"") from wrong
+    if scaled != whole:
+        raise InvalidAmount(f"{usd} has more than nine decimal places; the smallest amount is 0.000000001 USD")
+    if abs(whole) > MAX_NUSD:
+        raise InvalidAmount(f"{usd} is larger than any amount that can be stored (9.2 billion USD)")
+    return whole
+
+
+def to_usd(nusd: int) -> str:
+    """Return integer nano-USD as a decimal string in USD without trailing zeros. Example: `to_usd(21_300)` is "0.0000213"."""
+    sign, amount = ("-", -nusd) if nusd < 0 else ("", nusd)
+    whole, fraction = divmod(amount, NUSD_PER_USD)
+    decimals = f"{fraction:09d}".rstrip("0")
+    return f"{sign}{whole}.{decimals}" if decimals else f"{sign}{whole}"
+
+
+def divide_half_even(numerator: int, denominator: int) -> int:
+    """Return numerator / denominator rounded half to even, for a positive denominator. Example: 5 / 2 is 2, 7 / 2 is 4."""
+    quotient, rest = divmod(numerator, denominator)
+    return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1))
+
+
+def divide_up(numerator: int, denominator: int) -> int:
+    """Return numerator / denominator rounded up, as every hold is. Example: 7 / 2 is 4."""
+    return -(-numerator // denominator)

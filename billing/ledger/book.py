@@ -1,0 +1,172 @@
+"""The one writer of money: reserve, mark_sent, settle, release, sweep."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from billing.ledger.lane import Lane, RefusedByDatabase
+from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, LedgerUnavailable, WindowFacts
+
+log = logging.getLogger(__name__)
+SETTLE_PATIENCE_S = 120.0
+SWEEP_BATCH = 500
+
+
+def owner_name() -> str:
+    """Return the name of this process as holds bear it: host, boot id, process id and its start. Dead owners can be told."""
+    with open("/proc/sys/kernel/random/boot_id") as boot, open("/proc/self/stat") as stat:
+        return f"{socket.gethostname()[:40]}:{boot.read().strip()[:8]}:{os.getpid()}:{stat.read().rsplit(')', 1)[1].split()[19]}"
+
+
+class Ledger:
+    """Budgets that are never passed and spend that is never lost, over a few connections of its own.
+
+    Use it from one event loop: `await Ledger.open(dsn)`, then any number of calls at once; `close()` finishes what waits.
+    """
+
+    def __init__(self, *, dsn: str) -> None:
+        self.owner = owner_name()
+        self._dsn = dsn
+        self._reserve = Lane(dsn=dsn, function="billing_reserve")
+        self._settle = Lane(dsn=dsn, function="billing_settle")
+        self._mark = Lane(dsn=dsn, function="billing_mark_sent")
+        self._doubtful: set[asyncio.Task[None]] = set()
+
+    async def reserve(self, request: HoldRequest) -> Hold:
+        """Hold the first rung that fits, in every budget window that applies. Durable when it returns.
+
+        Raises HoldRefused with the arithmetic when no rung fits, LedgerUnavailable when the database is away (then nothing
+        may be sent; a hold whose commit is in doubt is voided in the background).
+        Worked number: a daily budget of 1,000,000 nano-USD with 400,000 spent and 300,000 held bears a rung of 300,000, not one of 300,001.
+        """
+        try:
+            answer = await self._reserve.submit(self._item(request))
+        except (LedgerUnavailable, asyncio.CancelledError):
+            self._void_later(request)
+            raise
+        if "refused" in answer:
+            windows = msgspec.convert(answer["windows"] or [], list[WindowFacts])
+            raise HoldRefused(
+                asked_nusd=min(rung.amount for rung in request.rungs), windows=windows, unpriced=answer["refused"] == "unpriced"
+            )
+        warnings = msgspec.convert(answer["warned"] or [], list[WindowFacts])
+        return Hold(
+            id=request.id, tenant_id=request.subject.tenant_id, rung=answer["rung"], remaining_nusd=answer["remaining"], warnings=warnings
+        )
+
+    async def mark_sent(self, hold: Hold, *, leg: int) -> None:
+        """Say, durably, that the first byte of a leg is about to leave. The first leg needs no mark.
+
+        Raises LedgerUnavailable: then the leg must not be sent, for a crash would lose its cost.
+        """
+        if await self._mark.submit({"id": hold.id, "leg": leg}) != "marked":
+            raise LedgerUnavailable("the hold was closed while the call was running")
+
+    async def settle(self, hold: Hold, *, entries: Sequence[Entry]) -> str:
+        """Close the hold with what each leg came to, and free the rest. Returns 'closed', 'late' or 'again'.
+
+        Keeps trying for two minutes while the database is away; after that the sweep books the bound, so nothing is lost.
+        """
+        if all(entry.kind == "voided" for entry in entries):
+            state = "voided"
+        else:
+            state = "assumed" if any(entry.kind == "assumed" for entry in entries) else "settled"
+        item = {"id": hold.id, "tenant": hold.tenant_id, "state": state, "entries": entries}
+        deadline, pause = asyncio.get_running_loop().time() + SETTLE_PATIENCE_S, 0.05
+        while True:
+            try:
+                status = str(await self._settle.submit(item))
+            except LedgerUnavailable:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+            else:
+                if status == "unknown":
+                    raise RefusedByDatabase(f"the hold {hold.id} is not known to the ledger")
+                return status
+
+    async def release(self, hold: Hold, *, entry: Entry) -> str:
+        """Close a hold of which nothing was sent: one voided entry, all of the money free again."""
+        return await self.settle(hold, entries=[entry])
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._doubtful, return_exceptions=True)
+        for lane in (self._reserve, self._mark, self._settle):
+            await lane.close()
+
+    def _item(self, request: HoldRequest) -> dict[str, Any]:
+        subject = request.subject
+        return {
+            "id": request.id, "tenant": subject.tenant_id, "zone": subject.time_zone, "owner": self.owner, "ttl_s": request.ttl_s,
+            "end_user": subject.end_user_id, "end_user_name": subject.end_user_name, "api_key": subject.api_key_id, "tier": subject.tier,
+            "tags": subject.tags, "unpriced": request.unpriced,
+            "labels": {"tier": subject.tier or "", "domain": request.domain, "preset": request.preset, "tags": subject.tags},
+            "rungs": [{"amount": rung.amount, "legs": rung.legs} for rung in request.rungs],
+        }
+
+    def _void_later(self, request: HoldRequest) -> None:
+        """The commit may have happened before the connection broke: void the hold if it exists, since nothing was sent."""
+        task = asyncio.get_running_loop().create_task(self._void(request))
+        self._doubtful.add(task)
+        task.add_done_callback(self._doubtful.discard)
+
+    async def _void(self, request: HoldRequest) -> None:
+        leg = request.rungs[0].legs[0]
+        entry = Entry(leg=0, kind="voided", amount=0, step=leg.step, provider=leg.provider, model=leg.model, outcome="not sent")
+        hold = Hold(id=request.id, tenant_id=request.subject.tenant_id, rung=0, remaining_nusd=None)
+        try:
+            await self.settle(hold, entries=[entry])
+        except RefusedByDatabase:
+            log.info("the hold in doubt %s was never made", request.id)
+        except LedgerUnavailable:
+            log.warning("the hold in doubt %s is left to the sweep", request.id)
+
+
+def sweep(*, dsn: str, dead_owners: Sequence[str] = ()) -> int:
+    """Close every hold that expired or whose owner is known to be dead, at its bound. Returns how many; safe to run anywhere, any time."""
+    closed = 0
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        while True:
+            row = connection.execute("SELECT billing_sweep(%s, %s)", (SWEEP_BATCH, list(dead_owners))).fetchone()
+            count = int(row[0]) if row else 0
+            closed += count
+            if count < SWEEP_BATCH:
+                return closed
+
+
+def dead_owners(*, dsn: str) -> list[str]:
+    """Return the owners of open holds that ran on this machine and no longer live: other hosts' owners are never judged."""
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        rows = connection.execute("SELECT * FROM billing_open_owners()").fetchall()
+    return [owner for (owner,) in rows if _is_dead(owner)]
+
+
+def _is_dead(owner: str) -> bool:
+    host, boot, pid, started = (owner.split(":") + ["", "", ""])[:4]
+    mine = owner_name().split(":")
+    if host != mine[0]:
+        return False
+    if boot != mine[1]:
+        return True
+    try:
+        with open(f"/proc/{int(pid)}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[19] != started
+    except (OSError, ValueError):
+        return True
+
+
+def ensure_partitions(*, dsn: str, months_ahead: int = 3) -> int:
+    """Make the partitions of the coming months. Returns how many were made."""
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        row = connection.execute("SELECT billing_ensure_partitions(%s)", (months_ahead,)).fetchone()
+        return int(row[0]) if row else 0
+
+
+__all__ = ["Ledger", "dead_owners", "ensure_partitions", "owner_name", "sweep"]

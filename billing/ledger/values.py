@@ -1,0 +1,135 @@
+"""What goes into the ledger and what comes out of it. Amounts are nano-USD."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+EntryKind = Literal["settled", "estimated", "assumed", "voided", "overrun"]
+
+
+class Leg(Struct, frozen=True, kw_only=True):
+    """One planned call to a provider, and the most that it can cost."""
+
+    step: str
+    provider: str
+    model: str
+    price_version: str
+    amount: int
+
+
+class Rung(Struct, frozen=True, kw_only=True):
+    """One way to answer, dearest path first: the hold covers all of its legs."""
+
+    legs: Sequence[Leg]
+
+    @property
+    def amount(self) -> int:
+        return sum(leg.amount for leg in self.legs)
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """Whom the money is spent for: decides which budgets apply."""
+
+    tenant_id: UUID
+    time_zone: str
+    api_key_id: UUID | None = None
+    end_user_id: UUID | None = None
+    end_user_name: str | None = None
+    tier: str | None = None
+    tags: Sequence[str] = ()
+
+
+class HoldRequest(Struct, frozen=True, kw_only=True):
+    """Asks to hold the first of `rungs` that every budget of the subject can bear."""
+
+    id: UUID
+    subject: Subject
+    rungs: Sequence[Rung]
+    domain: str = ""
+    preset: str = ""
+    ttl_s: int = 660
+    unpriced: bool = False
+    """Is a model without a price on the path? Refused wherever a budget degrades or blocks."""
+
+
+class WindowFacts(Struct, frozen=True, kw_only=True):
+    """The arithmetic of one budget window: why a call was refused, or what it warns of."""
+
+    budget: UUID
+    name: str
+    scope: str
+    subject: str
+    period: str
+    action: str
+    limit_nusd: int
+    cap_nusd: int | None
+    spent_nusd: int
+    held_nusd: int
+    start_at: datetime
+    end_at: datetime
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """The money is held, durably. `rung` is the index of the rung that fits; `remaining_nusd` what the tightest budget has left."""
+
+    id: UUID
+    tenant_id: UUID
+    rung: int
+    remaining_nusd: int | None
+    warnings: Sequence[WindowFacts] = ()
+
+
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one leg."""
+
+    leg: int
+    kind: EntryKind
+    amount: int
+    step: str
+    provider: str
+    model: str
+    price_version: str = ""
+    attempt: int = 1
+    outcome: str = ""
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    is_unverified: bool = False
+    provider_request_id: str = ""
+
+
+class LedgerError(Exception):
+    """Base of what the ledger says instead of a hold."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The database cannot be reached. Nothing is admitted; try again after `retry_after_s`."""
+
+    retry_after_s = 2
+
+
+class HoldRefused(LedgerError):
+    """No rung fits. `windows` has the arithmetic; `only_held` says that money is merely held by calls in flight."""
+
+    def __init__(self, *, asked_nusd: int, windows: Sequence[WindowFacts], unpriced: bool) -> None:
+        super().__init__("no budget can bear this call")
+        self.asked_nusd, self.windows, self.unpriced = asked_nusd, windows, unpriced
+
+    @property
+    def binding(self) -> WindowFacts | None:
+        """The capped window with the least left."""
+        capped = [facts for facts in self.windows if facts.cap_nusd is not None]
+        return min(capped, key=lambda facts: (facts.cap_nusd or 0) - facts.spent_nusd - facts.held_nusd, default=None)
+
+    @property
+    def only_held(self) -> bool:
+        capped = [facts for facts in self.windows if facts.cap_nusd is not None]
+        return not self.unpriced and all((facts.cap_nusd or 0) - facts.spent_nusd >= self.asked_nusd for facts in capped)
+
+
+Answer = dict[str, Any]

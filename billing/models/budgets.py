@@ -1,0 +1,46 @@
+"""Budgets, as people set them."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from billing.engine.budgets import Action, BudgetScope, Period
+from tenants.scoping import TenantOwnedModel, uuid7
+
+
+def default_marks() -> list[int]:
+    return [50, 80, 100]
+
+
+class Budget(TenantOwnedModel):
+    """A limit on what may be spent in a window of time. docs/algorithms/budgets.md tells what each field does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200, blank=True)
+    scope = models.CharField(max_length=16, choices=[(scope.value, scope.value.replace("_", " ")) for scope in BudgetScope])
+    subject = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="Whom it limits: name of the tier, external id of the end user, id of the API key, or the tag. "
+        "Empty for the tenant, and for an end-user budget that each end user has for themselves.",
+    )
+    period = models.CharField(max_length=8, choices=[(period.value, period.value) for period in Period])
+    limit_nusd = models.BigIntegerField(help_text="The limit in nano-USD.")
+    action = models.CharField(max_length=8, choices=[(action.value, action.value) for action in Action], default=Action.BLOCK.value)
+    soft_marks = ArrayField(models.PositiveSmallIntegerField(), default=default_marks, help_text="Percentages that raise an alert once.")
+    is_paused = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it was deleted: its windows stay, as history.")
+
+    class Meta:
+        ordering = ["scope", "subject", "period", "action"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "scope", "subject", "period", "action"],
+                condition=models.Q(ended_at__isnull=True),
+                name="one_budget_per_subject_period_action",
+            ),
+            models.CheckConstraint(condition=models.Q(limit_nusd__gte=0), name="budget_limit_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.scope} {self.subject} {self.period}".replace("  ", " ")

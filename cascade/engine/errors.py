@@ -1,0 +1,100 @@
+"""Everything that can go wrong while an answer is made: meaning by class, the original kept as `__cause__`."""
+
+
+class CascadeError(Exception):
+    """Base of all errors of the engine. `status` is the HTTP status an API answers with, `code` is stable for machines."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class InvalidRequest(CascadeError):
+    """The caller asked for something that cannot be done; the message says what to change."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class ModelNotFound(InvalidRequest):
+    """No model, preset or alias of this name is known to the tenant."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class ModelNotAllowed(CascadeError):
+    """The tier's policy leaves no model for this request."""
+
+    status = 403
+    code = "model_not_allowed"
+
+
+class ProviderError(CascadeError):
+    """A provider did not give a usable answer."""
+
+    status = 502
+    code = "provider_error"
+    sent = True
+    """May the provider have received, and so billed, the request?"""
+    retryable = False
+    """Is another attempt at the same provider sensible?"""
+    retry_after_s: float | None = None
+
+    def __init__(self, message: str, *, provider: str, upstream_status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.upstream_status = upstream_status
+        self.retry_after_s = retry_after_s
+
+
+class ProviderUnreachable(ProviderError):
+    """Connection refused, name not found, connect timeout, breaker open: certain that nothing was sent."""
+
+    code = "provider_unreachable"
+    sent = False
+    retryable = True
+
+
+class ProviderRefused(ProviderError):
+    """An error envelope of 4xx without a token: the provider says that it did no work."""
+
+    code = "provider_refused"
+
+
+class ProviderRateLimited(ProviderRefused):
+    """429 from the provider."""
+
+    code = "provider_rate_limited"
+    retryable = True
+
+
+class ProviderFailed(ProviderError):
+    """5xx with an error envelope and no token: not billed as far as can be known, marked unverified."""
+
+    code = "provider_failed"
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    """The deadline passed after the request was sent: the provider may bill it."""
+
+    status = 504
+    code = "provider_timeout"
+
+
+class ProviderBroken(ProviderError):
+    """Garbage, a truncated stream, an oversized body or a reset after the request was sent: the provider may bill it."""
+
+    code = "provider_bad_answer"
+
+
+class NoAcceptableAnswer(CascadeError):
+    """Every step failed or was rejected and nothing honest is left to serve."""
+
+    status = 502
+    code = "no_acceptable_answer"

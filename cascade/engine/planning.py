@@ -1,0 +1,225 @@
+"""From a request to a plan: which models, in which order, judged how, at what worst cost. Pure and cheap."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from billing.engine.pricing import bound_nusd
+from cascade.engine.complexity import assess_complexity
+from cascade.engine.domains import DomainDetector
+from cascade.engine.errors import InvalidRequest, ModelNotAllowed, ModelNotFound
+from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
+from cascade.engine.presets import BUILT_IN_PRESETS, DEFAULT_PRESET, CascadePreset
+from cascade.engine.strategies import CascadeStep
+from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
+from cascade.engine.values import DomainMatch, Message, ModelConfig
+
+DEFAULT_MAX_TOKENS = 1024
+TOKENS_PER_MESSAGE = 8
+FIXED_TOKENS = 64
+TOKENS_PER_IMAGE = 40_000
+"""More than any provider of today bills for one picture (gpt-4o-mini, high detail: 36,835)."""
+CHECK_OVERHEAD_BYTES = 1_500
+BYTES_PER_ANSWER_TOKEN = 6
+"""A check sees at most this many bytes of the answer per token of its cap, so that its own input has a bound."""
+MOST_CANDIDATES = 2
+DEGRADED_MAX_TOKENS = 256
+
+
+class AgentConfig(Struct, frozen=True, kw_only=True):
+    """All that decides how one tenant's calls are answered."""
+
+    models: Mapping[str, ModelConfig]
+    parts: Mapping[str, str] = {}
+    """Which model is "draft", "strong" and "checker"."""
+    presets: Mapping[str, CascadePreset] = BUILT_IN_PRESETS
+    default_preset: str = DEFAULT_PRESET
+    detector: DomainDetector
+    router: TierAwareRouter
+    today: str = ""
+    """ISO date by which models are retired."""
+
+
+def make_plan(request: CascadeRequest, *, config: AgentConfig) -> CascadePlan:
+    """Return the plan for a request. Raises ModelNotFound, ModelNotAllowed, InvalidRequest."""
+    policy = config.router.policy_for(request.tier)
+    prompt = prompt_of(request.messages)
+    domain = DomainMatch(domain=request.domain, confidence=1.0, overridden=True) if request.domain else config.detector.detect(prompt)
+    complexity = assess_complexity(prompt, domain=domain.domain)
+    preset, wanted = _steps_wanted(request, config=config, policy=policy, domain=domain.domain)
+    input_bound = input_bound_tokens(request)
+    steps, skipped = _decide(wanted, request=request, config=config, policy=policy, input_bound=input_bound)
+    if not any(step.kind == "answer" for step in steps):
+        raise _nothing_left(skipped, request)
+    return CascadePlan(
+        request=request, prompt=prompt, domain=domain, complexity=complexity, tier=request.tier,
+        preset=preset.name if preset else "", policy_version=preset.policy_version if preset else f"direct:{request.model}",
+        steps=_with_last_step_unjudged(steps), skipped=tuple(skipped), baseline=_baseline(preset, request=request, config=config),
+    )
+
+
+def ladder(plan: CascadePlan) -> tuple[CascadePlan, ...]:
+    """Return the plan and its cheaper ways, dearest first: the whole path, the draft alone, a shorter draft."""
+    rungs = [plan]
+    first = next(step for step in plan.steps if step.kind == "answer")
+    if len(plan.steps) > 1:
+        rungs.append(_only(plan, first, reason="draft only: the budget does not bear an escalation"))
+    if first.max_tokens > DEGRADED_MAX_TOKENS:
+        shorter = _bounded(first, max_tokens=DEGRADED_MAX_TOKENS)
+        rungs.append(_only(plan, shorter, reason=f"draft only, at most {DEGRADED_MAX_TOKENS} tokens: the budget does not bear more"))
+    return tuple(rungs)
+
+
+def prompt_of(messages: Sequence[Message]) -> str:
+    """Return the text of the last user message; of the last message where no user speaks."""
+    speaking = next((message for message in reversed(messages) if message.get("role") == "user"), messages[-1] if messages else {})
+    content = speaking.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list | tuple) else ()
+    return " ".join(part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str))
+
+
+def input_bound_tokens(request: CascadeRequest) -> int:
+    """Return more tokens than any provider counts for the input: every token of a byte-level tokenizer is at least one byte."""
+    images, image_bytes = 0, 0
+    for message in request.messages:
+        for part in message.get("content") if isinstance(message.get("content"), list) else ():  # type: ignore[union-attr]
+            if isinstance(part, Mapping) and part.get("type") == "image_url":
+                images += 1
+                image_bytes += len(msgspec.json.encode(part))
+    size = len(msgspec.json.encode(request.messages)) - image_bytes
+    size += sum(len(msgspec.json.encode(request.parameters[name])) for name in ("tools", "functions", "response_format") if name in request.parameters)
+    return size + TOKENS_PER_MESSAGE * len(request.messages) + FIXED_TOKENS + images * TOKENS_PER_IMAGE
+
+
+def _steps_wanted(
+    request: CascadeRequest, *, config: AgentConfig, policy: TierModelPolicy, domain: str
+) -> tuple[CascadePreset | None, Sequence[CascadeStep]]:
+    name = (policy.preset or config.default_preset) if request.model == "auto" else request.model
+    if name in config.models:
+        return None, (CascadeStep(name="direct", models=(name,), timeout_s=120.0),)
+    preset = config.presets.get(name)
+    if preset is None:
+        raise ModelNotFound(
+            f"No model or preset is called {name[:100]!r}. Presets: {', '.join(sorted(config.presets))}. "
+            f"Models: {', '.join(sorted(config.models)[:20]) or 'none yet'}.",
+            param="model",
+        )
+    return preset, preset.steps_for(domain)
+
+
+def _decide(
+    wanted: Sequence[CascadeStep], *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy, input_bound: int
+) -> tuple[list[PlannedStep], list[str]]:
+    steps: list[PlannedStep] = []
+    skipped: list[str] = []
+    needs = needed_capabilities(request)
+    for step in wanted:
+        candidates, objections = _candidates(step, config=config, policy=policy, needs=needs if step.kind == "answer" else frozenset())
+        skipped += [f"{step.name}: {objection}" for objection in objections]
+        answered_by = {planned.model.name for planned in steps if planned.kind == "answer"}
+        if not candidates or (step.kind == "answer" and candidates[0].name in answered_by):
+            continue
+        if policy.max_steps is not None and len(steps) >= policy.max_steps:
+            skipped.append(f"{step.name}: the tier {policy.tier!r} may take {policy.max_steps} steps")
+            continue
+        steps.append(_plan_step(step, candidates, request=request, policy=policy, input_bound=input_bound, before=steps))
+    return steps, skipped
+
+
+def _candidates(
+    step: CascadeStep, *, config: AgentConfig, policy: TierModelPolicy, needs: frozenset[str]
+) -> tuple[tuple[ModelConfig, ...], list[str]]:
+    found: list[ModelConfig] = []
+    objections: list[str] = []
+    for name in step.models:
+        model = resolve(name, config=config)
+        if model is None:
+            objections.append(f"no model is called {name!r}" if not name.startswith("@") else f"no model is marked as {name[1:]!r}")
+        elif objection := config.router.objection(model=model, policy=policy) or _inability(model, needs=needs, today=config.today):
+            objections.append(objection)
+        elif model not in found:
+            found.append(model)
+    return tuple(found[:MOST_CANDIDATES]), objections
+
+
+def resolve(name: str, *, config: AgentConfig) -> ModelConfig | None:
+    """Return the model of a name or of a part such as "@strong", or None."""
+    return config.models.get(config.parts.get(name[1:], "") if name.startswith("@") else name)
+
+
+def needed_capabilities(request: CascadeRequest) -> frozenset[str]:
+    needs = set()
+    if request.parameters.get("tools"):
+        needs.add("tools")
+    if (request.parameters.get("response_format") or {}).get("type", "text") != "text":
+        needs.add("json")
+    for message in request.messages:
+        content = message.get("content")
+        if isinstance(content, list) and any(isinstance(part, Mapping) and part.get("type") == "image_url" for part in content):
+            needs.add("vision")
+    return frozenset(needs)
+
+
+def _inability(model: ModelConfig, *, needs: frozenset[str], today: str) -> str | None:
+    missing = needs - model.capabilities
+    if missing:
+        return f"{model.name!r} cannot do {' and '.join(sorted(missing))}"
+    if model.retired_on and today and model.retired_on <= today:
+        return f"{model.name!r} was retired on {model.retired_on}"
+    return None
+
+
+def _plan_step(
+    step: CascadeStep, candidates: tuple[ModelConfig, ...], *, request: CascadeRequest, policy: TierModelPolicy, input_bound: int,
+    before: Sequence[PlannedStep],
+) -> PlannedStep:
+    if step.kind == "check":
+        answer_bytes = max((planned.max_tokens for planned in before if planned.kind == "answer"), default=0) * BYTES_PER_ANSWER_TOKEN
+        caps, input_bound = [step.max_tokens or 200], input_bound + answer_bytes + CHECK_OVERHEAD_BYTES
+    else:
+        caps = [request.max_tokens or DEFAULT_MAX_TOKENS, *(cap for cap in (step.max_tokens, policy.max_tokens) if cap is not None)]
+    threshold = step.threshold
+    if step.validator and policy.min_quality is not None:
+        threshold = max(step.threshold or 0.0, policy.min_quality)
+    return _bounded(
+        PlannedStep(
+            name=step.name, kind=step.kind, candidates=candidates, validator=step.validator, threshold=threshold, max_tokens=0,
+            timeout_s=step.timeout_s, instruction=step.instruction, input_bound_tokens=input_bound, bound_nusd=0,
+        ),
+        max_tokens=max(1, min(*caps, *(model.max_output_tokens for model in candidates))),
+    )
+
+
+def _bounded(step: PlannedStep, *, max_tokens: int) -> PlannedStep:
+    bounds = [
+        bound_nusd(input_tokens=step.input_bound_tokens, output_tokens=max_tokens, price=model.price) for model in step.candidates if model.price
+    ]
+    return msgspec.structs.replace(step, max_tokens=max_tokens, bound_nusd=max(bounds, default=0))
+
+
+def _with_last_step_unjudged(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
+    """Nothing is left to escalate to after the last answer step, so it is not judged: its answer is served."""
+    last = max(number for number, step in enumerate(steps) if step.kind == "answer")
+    return tuple(
+        msgspec.structs.replace(step, validator=None, threshold=None) if number == last else step for number, step in enumerate(steps)
+    )
+
+
+def _only(plan: CascadePlan, step: PlannedStep, *, reason: str) -> CascadePlan:
+    return msgspec.structs.replace(plan, steps=(msgspec.structs.replace(step, validator=None, threshold=None),), degraded=reason)
+
+
+def _baseline(preset: CascadePreset | None, *, request: CascadeRequest, config: AgentConfig) -> ModelConfig | None:
+    return resolve(preset.baseline, config=config) if preset else config.models.get(request.model)
+
+
+def _nothing_left(skipped: Sequence[str], request: CascadeRequest) -> ModelNotAllowed | InvalidRequest:
+    why = "; ".join(dict.fromkeys(skipped)) or "the preset names no model"
+    if any("tier" in reason for reason in skipped):
+        return ModelNotAllowed(f"No model may answer this request: {why}.", param="model")
+    return InvalidRequest(f"No model can answer this request with {request.model!r}: {why}.", param="model")
+
+

@@ -1,0 +1,182 @@
+"""Answers' rows: which providers and models a tenant has, how it wants them used, and what each run did."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from cascade.engine.providers.registry import SIMULATED, SUPPORTED_PROVIDERS
+from tenants.encryption import EncryptedTextField
+from tenants.models import slug_rule
+from tenants.scoping import TenantOwnedModel, uuid7
+
+
+def check_provider(slug: str) -> None:
+    if slug not in SUPPORTED_PROVIDERS and slug != SIMULATED.slug:
+        raise ValidationError(f"{slug!r} is not a supported provider. Supported: {', '.join(sorted(SUPPORTED_PROVIDERS))}.")
+
+
+def default_capabilities() -> list[str]:
+    return ["tools", "json", "streaming"]
+
+
+class ProviderConnection(TenantOwnedModel):
+    """A tenant's access to one provider: where it is and the credential, encrypted and never shown again."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=64, validators=[slug_rule])
+    provider = models.CharField(max_length=32, validators=[check_provider])
+    base_url = models.CharField(max_length=500, blank=True, help_text="Empty: the provider's own address.")
+    credential = EncryptedTextField(default=b"", blank=True, editable=False)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_connection_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CatalogModel(TenantOwnedModel):
+    """A model that a tenant may use, under the tenant's own name for it. Its prices are in the price book."""
+
+    bumps_config = True
+
+    class Part(models.TextChoices):
+        DRAFT = "draft", "Drafts where a preset asks for @draft"
+        STRONG = "strong", "Answers where a preset asks for @strong"
+        CHECKER = "checker", "Checks where a preset asks for @checker"
+        NONE = "", "Only where it is named"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    connection = models.ForeignKey(ProviderConnection, on_delete=models.CASCADE, related_name="models")
+    upstream_name = models.CharField(max_length=200, blank=True, help_text="The provider's name for it; empty: the same.")
+    part = models.CharField(max_length=8, choices=Part.choices, default=Part.NONE, blank=True)
+    capabilities = ArrayField(models.CharField(max_length=16), default=default_capabilities, blank=True)
+    context_tokens = models.PositiveIntegerField(default=128_000)
+    max_output_tokens = models.PositiveIntegerField(default=16_384)
+    cap_parameter = models.CharField(max_length=32, blank=True, help_text="Empty: the provider's usual name for the output cap.")
+    retired_on = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_model_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Preset(TenantOwnedModel):
+    """A tenant's own way of answering, as numbered versions. The five built-in presets need no rows."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=64, validators=[slug_rule])
+    title = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_preset_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PresetVersion(TenantOwnedModel):
+    """One published version of a preset: never edited, only followed by the next."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    preset = models.ForeignKey(Preset, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = models.JSONField(help_text="The CascadePreset as JSON: steps per domain, thresholds, timeouts.")
+    published_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["preset", "-number"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "preset", "number"], name="one_version_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.preset_id}@{self.number}"
+
+
+class TierPolicy(TenantOwnedModel):
+    """What a tier may use. It binds on every path. Without a row, the built-in policy of the tier's name holds."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tier = models.OneToOneField("tenants.Tier", on_delete=models.CASCADE, related_name="policy")
+    allowed_models = ArrayField(models.CharField(max_length=200), default=list, blank=True, help_text="Empty: every model.")
+    denied_models = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    preset = models.CharField(max_length=64, blank=True, help_text="Used when the call names none.")
+    max_cost_nusd = models.BigIntegerField(null=True, blank=True, validators=[MinValueValidator(0)], help_text="Most that one run may hold.")
+    max_steps = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    max_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    min_quality = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
+
+    def __str__(self) -> str:
+        return f"policy of {self.tier_id}"
+
+
+class DomainRule(TenantOwnedModel):
+    """A word or phrase of the tenant that speaks for a domain, beside or instead of the built-in ones."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    domain = models.CharField(max_length=64, validators=[slug_rule])
+    phrase = models.CharField(max_length=200)
+    weight = models.FloatField(default=1.0, validators=[MinValueValidator(-10.0), MaxValueValidator(10.0)])
+    is_enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["domain", "phrase"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "domain", "phrase"], name="one_rule_per_phrase")]
+
+    def __str__(self) -> str:
+        return f"{self.phrase} speaks for {self.domain}"
+
+
+class CascadeRun(TenantOwnedModel):
+    """What one run did, step by step: scores, counts and times, never text. Written after the money, by cascade.runtime."""
+
+    database_grants = "SELECT, INSERT"
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="Also the id of its hold.")
+    status = models.CharField(max_length=16, help_text="served, degraded, refused or failed")
+    end_user_id = models.UUIDField(null=True)
+    api_key_id = models.UUIDField(null=True)
+    tier = models.CharField(max_length=64, blank=True)
+    preset = models.CharField(max_length=64)
+    policy_version = models.CharField(max_length=64)
+    domain = models.CharField(max_length=64)
+    domain_confidence = models.FloatField()
+    complexity = models.CharField(max_length=16)
+    model_used = models.CharField(max_length=200, blank=True)
+    draft_accepted = models.BooleanField(null=True)
+    cost_nusd = models.BigIntegerField(default=0)
+    baseline_nusd = models.BigIntegerField(null=True)
+    latency_ms = models.FloatField()
+    first_token_ms = models.FloatField(null=True)
+    steps = models.JSONField(default=list)
+    error_code = models.CharField(max_length=64, blank=True)
+    tags = ArrayField(models.CharField(max_length=100), default=list)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        indexes = [models.Index(fields=["tenant", "-started_at", "-id"], name="runs_by_time")]
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -1,0 +1,126 @@
+"""From the Authorization header to the tenant: one rule for the gateway (async, cached for a second) and for REST."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from msgspec import Struct
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from tenants.keys import digest_of, is_well_formed
+
+FIND_KEY = "SELECT * FROM tenants_find_api_key(%s)"
+CACHE_SECONDS = 1.0
+CACHE_SIZE = 10_000
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who calls: the key, its tenant, and what the tenant settled for all calls."""
+
+    key_id: UUID
+    tenant_id: UUID
+    tenant_slug: str
+    scopes: frozenset[str]
+    time_zone: str
+    default_tier: str
+    allow_undocumented_fields: bool
+    budget_refusal_status: int
+    end_user_salt: bytes
+    config_version: int
+
+    is_authenticated = True
+    pk = None
+
+
+class KeyRefused(Exception):
+    """The call carries no key that may be used. `message` says what to do; it never repeats the key."""
+
+    def __init__(self, message: str, *, status: int = 401, code: str = "invalid_api_key") -> None:
+        super().__init__(message)
+        self.message, self.status, self.code = message, status, code
+
+
+def digest_from_header(authorization: str | None) -> bytes:
+    """Return the digest of the key in the header, without any look-up. Raises KeyRefused."""
+    if not authorization:
+        raise KeyRefused("No API key was sent. Send it as 'Authorization: Bearer cfk_live_…'.", code="missing_api_key")
+    scheme, _, key = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not is_well_formed(key.strip()):
+        raise KeyRefused("This is not an API key of ours. Send one as 'Authorization: Bearer cfk_live_…'; keys are made in the console.")
+    return digest_of(key.strip(), pepper=settings.API_KEY_PEPPER)
+
+
+def caller_from_row(row: Mapping[str, Any] | None, *, now: datetime) -> Caller:
+    """Return the caller of a row of tenants_find_api_key. Raises KeyRefused for unknown, revoked and expired keys."""
+    if row is None:
+        raise KeyRefused("This API key is not known. It may have been deleted; make a new one in the console.")
+    if row["revoked_at"] and row["revoked_at"] <= now:
+        raise KeyRefused("This API key was revoked. Use the key that replaced it, or make a new one in the console.", code="revoked_api_key")
+    if row["expires_at"] and row["expires_at"] <= now:
+        raise KeyRefused(f"This API key expired on {row['expires_at']:%Y-%m-%d}. Make a new one in the console.", code="expired_api_key")
+    if not row["tenant_is_active"]:
+        raise KeyRefused("The account of this API key is switched off. Ask the operator of this service.", status=403, code="tenant_inactive")
+    return Caller(
+        key_id=row["key_id"], tenant_id=row["tenant_id"], tenant_slug=row["tenant_slug"], scopes=frozenset(row["scopes"]),
+        time_zone=row["time_zone"], default_tier=row["default_tier"], allow_undocumented_fields=row["allow_undocumented_fields"],
+        budget_refusal_status=row["budget_refusal_status"], end_user_salt=bytes(row["end_user_salt"]), config_version=row["config_version"],
+    )
+
+
+class KeyRing:
+    """Keys seen in the last second, for one process. A revoked key is refused after at most `CACHE_SECONDS`."""
+
+    def __init__(self, *, fetch: Callable[[bytes], Awaitable[Mapping[str, Any] | None]]) -> None:
+        self._fetch = fetch
+        self._seen: dict[bytes, tuple[float, asyncio.Task[Mapping[str, Any] | None]]] = {}
+
+    async def identify(self, authorization: str | None, *, now: datetime) -> Caller:
+        """Return who calls. Raises KeyRefused, or whatever `fetch` raises when the database is away."""
+        digest = digest_from_header(authorization)
+        found = self._seen.get(digest)
+        if found is None or found[0] < time.monotonic() or (found[1].done() and found[1].exception()):
+            found = time.monotonic() + CACHE_SECONDS, asyncio.ensure_future(self._look_up(digest))
+            if len(self._seen) >= CACHE_SIZE:
+                self._seen.clear()
+            self._seen[digest] = found
+        return caller_from_row(await asyncio.shield(found[1]), now=now)
+
+    async def _look_up(self, digest: bytes) -> Mapping[str, Any] | None:
+        return await self._fetch(digest)
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """REST's door. Cookies are not looked at, so no page of another origin can act for an operator."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, Caller]:
+        try:
+            digest = digest_from_header(request.headers.get("authorization"))
+            with connection.cursor() as cursor:
+                cursor.execute(FIND_KEY, [digest])
+                row = cursor.fetchone()
+                names = [column.name for column in cursor.description or ()]
+            caller = caller_from_row(dict(zip(names, row, strict=True)) if row else None, now=timezone.now())
+        except KeyRefused as refused:
+            error = exceptions.AuthenticationFailed if refused.status == 401 else exceptions.PermissionDenied
+            raise error(refused.message, code=refused.code) from refused
+        return caller, caller
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="cascadeflow"'
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = ApiKeyAuthentication
+    name = "ApiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "cfk_live_…"}

@@ -1,0 +1,199 @@
+"""Who: tenants, the people who operate them, the end users they serve, and the keys their applications call with."""
+
+import secrets
+import zoneinfo
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+from tenants.scoping import TenantOwnedModel, uuid7
+
+slug_rule = RegexValidator(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$", "Use 1 to 64 lower-case letters, digits, '-' and '_'.")
+
+
+def check_time_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"{name!r} is not a time zone: write an IANA name such as \"Europe/Berlin\" or \"UTC\".")
+
+
+def new_salt() -> bytes:
+    return secrets.token_bytes(32)
+
+
+class Tenant(models.Model):
+    """A company that uses us. Its people operate it in the console, its applications call with its keys."""
+
+    class Refusal(models.IntegerChoices):
+        PAYMENT_REQUIRED = 402, "402 Payment Required"
+        TOO_MANY_REQUESTS = 429, "429 Too Many Requests, not to be retried"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(max_length=64, unique=True, validators=[slug_rule])
+    name = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    is_active = models.BooleanField(default=True)
+    default_tier = models.CharField(max_length=64, default="free", help_text="Tier of end users whose tier nobody has said.")
+    allow_undocumented_fields = models.BooleanField(
+        default=False, help_text="Pass request fields that OpenAI does not document on to the provider."
+    )
+    budget_refusal_status = models.PositiveSmallIntegerField(choices=Refusal.choices, default=Refusal.PAYMENT_REQUIRED)
+    end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
+    config_version = models.BigIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        if not email:
+            raise ValueError("A user needs an email address.")
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who logs in: an operator of one or more tenants, or our own staff."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text="May enter the staff admin.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ["email"]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", "Owner"
+    OPERATOR = "operator", "Operator"
+    FINANCE = "finance", "Finance"
+    DEVELOPER = "developer", "Developer"
+    VIEWER = "viewer", "Viewer"
+
+
+class Membership(TenantOwnedModel):
+    """What a person may do in a tenant."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class Tier(TenantOwnedModel):
+    """A class of end users, such as free, pro and enterprise."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=64, validators=[slug_rule])
+    title = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_tier_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EndUser(TenantOwnedModel):
+    """A customer of the tenant, created on first sight.
+
+    The id is derived from the tenant's salt and the tenant's own name for the person (tenants/end_users.py), so deleting
+    and creating someone again resets no budget, and money stays booked under a pseudonym once the identity is erased.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    external_id = models.CharField(max_length=255)
+    tier = models.ForeignKey(Tier, on_delete=models.SET_NULL, null=True, blank=True, related_name="end_users")
+    is_blocked = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["external_id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "external_id"], name="one_end_user_per_external_id")]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Scope(models.TextChoices):
+    INVOKE = "invoke", "Make calls"
+    READ = "read", "Read configuration, runs and costs"
+    ADMIN = "admin", "Change configuration"
+
+
+def default_scopes() -> list[str]:
+    return [Scope.INVOKE]
+
+
+class ApiKey(TenantOwnedModel):
+    """A key of a tenant's application. The secret is shown once; a keyed digest is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=24, editable=False)
+    last4 = models.CharField(max_length=4, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=default_scopes)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    rolled_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="rolled_to")
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…{self.last4})"
+
+
+GLOBAL_MODELS: frozenset[str] = frozenset({"tenants.Tenant", "tenants.User"})
+"""Our own models without a `tenant` column; a test fails for any other. Tenant has row-level security by its own id."""
+
+
+def tenant_column(model: type[models.Model]) -> str | None:
+    """Return the column that says whose a row of `model` is, or None for a table of the whole platform."""
+    if model is Tenant:
+        return "id"
+    return "tenant_id" if issubclass(model, TenantOwnedModel) else None
+
+
+__all__ = [
+    "GLOBAL_MODELS", "ApiKey", "EndUser", "Membership", "Role", "Scope", "Tenant", "Tier", "User", "tenant_column",
+]

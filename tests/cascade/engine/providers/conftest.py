@@ -1,0 +1,121 @@
+"""A real upstream as a subprocess, small servers made to order, and requests to send to them."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, web
+
+from cascade.engine.providers.openai_compatible import OpenAICompatibleProvider
+from cascade.engine.providers.transport import open_session
+from cascade.engine.values import CompletionRequest, ModelConfig
+
+ROOT = Path(__file__).resolve().parents[4]
+KEY = "sk-test-0123456789abcdef"
+
+Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
+ServeRaw = Callable[[Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]], Awaitable[int]]
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def upstream_url() -> Iterator[str]:
+    """Base URL of bench/upstream.py, whose fault-* models misbehave on demand."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(ROOT / "bench" / "upstream.py"), "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest_asyncio.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with open_session(allow_private=["127.0.0.0/8"]) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Start an HTTP server with one handler for every path; gives its base URL."""
+    runners: list[web.AppRunner] = []
+
+    async def start(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app, access_log=None)
+        runners.append(runner)
+        await runner.setup()
+        port = free_port()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        return f"http://127.0.0.1:{port}/v1"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def serve_raw() -> AsyncIterator[ServeRaw]:
+    """Start a TCP server for answers that no HTTP library would send; gives its port."""
+    servers: list[asyncio.Server] = []
+
+    async def start(handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> int:
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """Read one whole request from a raw connection; empty at its end."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+def make_request(model: str = "some-model", prompt: str = "Say hello", **changes: Any) -> CompletionRequest:
+    given: dict[str, Any] = {
+        "model": ModelConfig(name="m", provider="acme-openai", upstream_name=model, cap_parameter=changes.pop("cap_parameter", "max_tokens")),
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": 400,
+        "timeout_s": 5.0,
+    }
+    return CompletionRequest(**{**given, **changes})
+
+
+def make_provider(session: ClientSession, url: str, **changes: Any) -> OpenAICompatibleProvider:
+    return OpenAICompatibleProvider(**{"name": "acme-openai", "base_url": url, "session": session, "api_key": KEY, **changes})
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    """A sound answer in OpenAI's form, with changes."""
+    return {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "some-model-2026",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}, **changes,
+    }  # fmt: skip
