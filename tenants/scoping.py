@@ -89,14 +89,14 @@ class TenantScopedManager(models.Manager[Row]):
         return rows if scope == PLATFORM else rows.filter(tenant_id=scope)
 
 
-def claim_for_scope(row: models.Model) -> None:
+def claim_for_scope(row: Any) -> None:
     """Give a new row the scope's tenant; refuse one that names another. Raises OutsideTenantScope."""
     scope = _scope.get()
     if scope is None:
         raise OutsideTenantScope(f"A {type(row).__name__} belongs to a tenant: wrap this in tenant_scope(tenant_id).")
     owner: UUID | None = getattr(row, "tenant_id", None)
     if owner is None:
-        row.tenant_id = current_tenant_id()  # type: ignore[attr-defined]
+        row.tenant_id = current_tenant_id()
     elif isinstance(scope, UUID) and owner != scope:
         raise OutsideTenantScope(f"This {type(row).__name__} belongs to another tenant than the scope's.")
 

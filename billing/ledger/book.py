@@ -52,9 +52,8 @@ class Ledger:
             raise
         if "refused" in answer:
             windows = msgspec.convert(answer["windows"] or [], list[WindowFacts])
-            raise HoldRefused(
-                asked_nusd=min(rung.amount for rung in request.rungs), windows=windows, unpriced=answer["refused"] == "unpriced"
-            )
+            amounts = [rung.amount for rung in request.rungs]
+            raise HoldRefused(best_nusd=amounts[0], cheapest_nusd=min(amounts), windows=windows, unpriced=answer["refused"] == "unpriced")
         warnings = msgspec.convert(answer["warned"] or [], list[WindowFacts])
         return Hold(
             id=request.id, tenant_id=request.subject.tenant_id, rung=answer["rung"], remaining_nusd=answer["remaining"], warnings=warnings

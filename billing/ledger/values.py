@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -116,20 +116,23 @@ class LedgerUnavailable(LedgerError):
 class HoldRefused(LedgerError):
     """No rung fits. `windows` has the arithmetic; `only_held` says that money is merely held by calls in flight."""
 
-    def __init__(self, *, asked_nusd: int, windows: Sequence[WindowFacts], unpriced: bool) -> None:
+    def __init__(self, *, best_nusd: int, cheapest_nusd: int, windows: Sequence[WindowFacts], unpriced: bool) -> None:
         super().__init__("no budget can bear this call")
-        self.asked_nusd, self.windows, self.unpriced = asked_nusd, windows, unpriced
+        self.best_nusd, self.cheapest_nusd, self.windows, self.unpriced = best_nusd, cheapest_nusd, windows, unpriced
+
+    def asked_of(self, facts: WindowFacts) -> int:
+        """What would have to fit: a budget that blocks is asked for the best rung, one that degrades for the cheapest."""
+        return self.best_nusd if facts.action == "block" else self.cheapest_nusd
+
+    @property
+    def capped(self) -> list[WindowFacts]:
+        return [facts for facts in self.windows if facts.cap_nusd is not None]
 
     @property
     def binding(self) -> WindowFacts | None:
-        """The capped window with the least left."""
-        capped = [facts for facts in self.windows if facts.cap_nusd is not None]
-        return min(capped, key=lambda facts: (facts.cap_nusd or 0) - facts.spent_nusd - facts.held_nusd, default=None)
+        """The window that falls short by the most."""
+        return min(self.capped, key=lambda facts: (facts.cap_nusd or 0) - facts.spent_nusd - facts.held_nusd - self.asked_of(facts), default=None)
 
     @property
     def only_held(self) -> bool:
-        capped = [facts for facts in self.windows if facts.cap_nusd is not None]
-        return not self.unpriced and all((facts.cap_nusd or 0) - facts.spent_nusd >= self.asked_nusd for facts in capped)
-
-
-Answer = dict[str, Any]
+        return not self.unpriced and all((facts.cap_nusd or 0) - facts.spent_nusd >= self.asked_of(facts) for facts in self.capped)

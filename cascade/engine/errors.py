@@ -1,11 +1,17 @@
 """Everything that can go wrong while an answer is made: meaning by class, the original kept as `__cause__`."""
 
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
 
 class CascadeError(Exception):
     """Base of all errors of the engine. `status` is the HTTP status an API answers with, `code` is stable for machines."""
 
     status = 500
     code = "internal_error"
+    run_id: UUID | None = None
+    """The run whose trace tells more, once there is one."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -25,6 +31,13 @@ class ModelNotFound(InvalidRequest):
 
     status = 404
     code = "model_not_found"
+
+
+class CannotServe(InvalidRequest):
+    """The request is well formed, but no model that may answer it can."""
+
+    status = 422
+    code = "cannot_serve"
 
 
 class ModelNotAllowed(CascadeError):
@@ -60,6 +73,14 @@ class ProviderUnreachable(ProviderError):
     retryable = True
 
 
+class DeadlinePassed(ProviderUnreachable):
+    """The run's time was over before this call was made."""
+
+    status = 504
+    code = "deadline_passed"
+    retryable = False
+
+
 class ProviderRefused(ProviderError):
     """An error envelope of 4xx without a token: the provider says that it did no work."""
 
@@ -91,6 +112,44 @@ class ProviderBroken(ProviderError):
     """Garbage, a truncated stream, an oversized body or a reset after the request was sent: the provider may bill it."""
 
     code = "provider_bad_answer"
+
+
+class AdmissionError(CascadeError):
+    """The money for this call cannot be held."""
+
+    retry_after_s: int | None = None
+    facts: Mapping[str, Any] | None = None
+    """The arithmetic behind the refusal, for the reply."""
+
+
+class BudgetExhausted(AdmissionError):
+    """Spent out: trying again changes nothing before the window ends."""
+
+    status = 402
+    code = "budget_exhausted"
+
+
+class BudgetReserved(AdmissionError):
+    """The money is only held, by calls in flight: trying again soon may work."""
+
+    status = 429
+    code = "budget_reserved"
+    retry_after_s = 1
+
+
+class UnpricedRefused(AdmissionError):
+    """A budget that blocks cannot bear what has no price."""
+
+    status = 402
+    code = "unpriced"
+
+
+class LedgerAway(AdmissionError):
+    """The ledger's database cannot be reached: nothing is sent."""
+
+    status = 503
+    code = "ledger_unavailable"
+    retry_after_s = 2
 
 
 class NoAcceptableAnswer(CascadeError):

@@ -1,5 +1,6 @@
 """From a request to a plan: which models, in which order, judged how, at what worst cost. Pure and cheap."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -8,7 +9,7 @@ from msgspec import Struct
 from billing.engine.pricing import bound_nusd
 from cascade.engine.complexity import assess_complexity
 from cascade.engine.domains import DomainDetector
-from cascade.engine.errors import InvalidRequest, ModelNotAllowed, ModelNotFound
+from cascade.engine.errors import CannotServe, ModelNotAllowed, ModelNotFound
 from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
 from cascade.engine.presets import BUILT_IN_PRESETS, DEFAULT_PRESET, CascadePreset
 from cascade.engine.strategies import CascadeStep
@@ -20,6 +21,8 @@ TOKENS_PER_MESSAGE = 8
 FIXED_TOKENS = 64
 TOKENS_PER_IMAGE = 40_000
 """More than any provider of today bills for one picture (gpt-4o-mini, high detail: 36,835)."""
+PRICED_PARAMETERS = ("tools", "functions", "response_format")
+"""Fields beside the messages that providers count as input."""
 CHECK_OVERHEAD_BYTES = 1_500
 BYTES_PER_ANSWER_TOKEN = 6
 """A check sees at most this many bytes of the answer per token of its cap, so that its own input has a bound."""
@@ -33,7 +36,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     models: Mapping[str, ModelConfig]
     parts: Mapping[str, str] = {}
     """Which model is "draft", "strong" and "checker"."""
-    presets: Mapping[str, CascadePreset] = BUILT_IN_PRESETS
+    presets: Mapping[str, CascadePreset] = msgspec.field(default_factory=lambda: BUILT_IN_PRESETS)
     default_preset: str = DEFAULT_PRESET
     detector: DomainDetector
     router: TierAwareRouter
@@ -89,9 +92,14 @@ def input_bound_tokens(request: CascadeRequest) -> int:
             if isinstance(part, Mapping) and part.get("type") == "image_url":
                 images += 1
                 image_bytes += len(msgspec.json.encode(part))
-    size = len(msgspec.json.encode(request.messages)) - image_bytes
-    size += sum(len(msgspec.json.encode(request.parameters[name])) for name in ("tools", "functions", "response_format") if name in request.parameters)
+    priced = [request.messages, *(request.parameters[name] for name in PRICED_PARAMETERS if name in request.parameters)]
+    size = _most_bytes(msgspec.json.encode(priced)) - image_bytes
     return size + TOKENS_PER_MESSAGE * len(request.messages) + FIXED_TOKENS + images * TOKENS_PER_IMAGE
+
+
+def _most_bytes(encoded: bytes) -> int:
+    """Some tokenizers normalise first (NFKC), which can make a text longer: U+FDFA alone becomes 33 bytes."""
+    return len(encoded) if encoded.isascii() else max(len(encoded), len(unicodedata.normalize("NFKC", encoded.decode()).encode()))
 
 
 def _steps_wanted(
@@ -216,10 +224,10 @@ def _baseline(preset: CascadePreset | None, *, request: CascadeRequest, config: 
     return resolve(preset.baseline, config=config) if preset else config.models.get(request.model)
 
 
-def _nothing_left(skipped: Sequence[str], request: CascadeRequest) -> ModelNotAllowed | InvalidRequest:
+def _nothing_left(skipped: Sequence[str], request: CascadeRequest) -> ModelNotAllowed | CannotServe:
     why = "; ".join(dict.fromkeys(skipped)) or "the preset names no model"
     if any("tier" in reason for reason in skipped):
         return ModelNotAllowed(f"No model may answer this request: {why}.", param="model")
-    return InvalidRequest(f"No model can answer this request with {request.model!r}: {why}.", param="model")
+    return CannotServe(f"No model can answer this request with {request.model!r}: {why}.", param="model")
 
 

@@ -8,7 +8,15 @@ from msgspec import Struct
 from billing.engine.pricing import Price, Usage
 
 __all__ = [
-    "Check", "Completion", "Complexity", "CompletionRequest", "DomainMatch", "Message", "ModelConfig", "Usage", "ValidationResult",
+    "Check",
+    "Completion",
+    "CompletionRequest",
+    "Complexity",
+    "DomainMatch",
+    "Message",
+    "ModelConfig",
+    "Usage",
+    "ValidationResult",
 ]
 
 Message = Mapping[str, Any]

@@ -6,8 +6,11 @@ provider never sent) its word is not taken.
 """
 
 import asyncio
+import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from msgspec import Struct
 from cascade.engine.errors import InvalidRequest, ProviderBroken, ProviderError, ProviderRefused
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.providers.openai_compatible import checked_base_url
-from cascade.engine.providers.wire import GIVEN_BY_US, is_empty, shorten, usage_of
+from cascade.engine.providers.openai_format import GIVEN_BY_US, is_empty, shorten, usage_of
 from cascade.engine.values import Completion, CompletionRequest
 
 if TYPE_CHECKING:
@@ -34,6 +37,23 @@ SETTINGS = {
 }
 
 
+CURRENT_WIRE: ContextVar["Wire"] = ContextVar("CURRENT_WIRE")
+"""The wire of the call that this task makes. Without one LiteLLM cannot connect at all."""
+
+PREFIXES = ("anthropic", "gemini", "cohere_chat")
+"""Where LiteLLM was seen to go by our wire, and so to connect nowhere that is not allowed."""
+
+TRANSLATED = frozenset((
+    "temperature", "top_p", "stop", "presence_penalty", "frequency_penalty", "logit_bias", "response_format", "seed", "tools",
+    "tool_choice", "parallel_tool_calls", "functions", "function_call", "logprobs", "top_logprobs", "reasoning_effort", "verbosity",
+    "modalities", "audio", "prediction", "web_search_options", "service_tier", "safety_identifier", "prompt_cache_key", "user",
+))  # fmt: skip
+"""OpenAI's fields that LiteLLM translates or refuses. Its many other arguments steer LiteLLM itself and are no caller's business."""
+
+UNSTREAMABLE = ("cohere_chat",)
+"""LiteLLM's reading of these streams loses tool calls, finish reason and counts: the whole answer is fetched and handed on at once."""
+
+
 class Loaded(Struct, frozen=True):
     """LiteLLM and the two classes that carry its requests."""
 
@@ -46,10 +66,18 @@ class Loaded(Struct, frozen=True):
 def load_litellm() -> Loaded:
     os.environ.update(SETTINGS)
     import litellm
+    from litellm.llms.custom_httpx import llm_http_handler
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
     from cascade.engine.providers.litellm_wire import Wire
 
+    def only_by_wire(*_: Any, **__: Any) -> Any:
+        return AsyncHTTPHandler(transport=CURRENT_WIRE.get(), follow_redirects=False)
+
+    # For Cohere LiteLLM drops the client it is given and makes one of its own, past our guard.
+    handlers: Any = llm_http_handler
+    handlers.get_async_httpx_client = only_by_wire
+    logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its warnings and errors quote requests
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = False  # a parameter that cannot be translated is an error, not a surprise
@@ -66,8 +94,12 @@ class LiteLLMProvider(BaseProvider):
     """
 
     def __init__(self, *, name: str, prefix: str, base_url: str, session: "ClientSession", api_key: str | None) -> None:
+        if prefix not in PREFIXES:
+            raise ValueError(f"prefix must be one of {', '.join(PREFIXES)}, not {prefix!r}")
         if not api_key:
             raise InvalidRequest(f"{name} needs an API key", param="api_key")
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise InvalidRequest("the key holds characters that cannot be sent in an HTTP header", param="api_key")
         self.name = name
         self._prefix = prefix
         self._base_url = checked_base_url(base_url)
@@ -82,6 +114,19 @@ class LiteLLMProvider(BaseProvider):
         return self._completion(answer=answer.model_dump(exclude_none=True), wire=wire)
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        chunks = self._stream_whole(request) if self._prefix in UNSTREAMABLE else self._stream_live(request)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def _stream_whole(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        answer, wire = await self._call(request=request, stream=False)
+        whole = answer.model_dump(exclude_none=True)
+        self._completion(answer=whole, wire=wire)  # raises when it is none
+        for chunk in chunks_of(whole, with_usage=wire.saw_usage):
+            yield chunk
+
+    async def _stream_live(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer, wire = await self._call(request=request, stream=True)
         usage: dict[str, Any] | None = None
         finished = False
@@ -92,7 +137,7 @@ class LiteLLMProvider(BaseProvider):
                     usage = {**chunk, "choices": []}
                     continue
                 if any(choice.get("finish_reason") for choice in chunk["choices"]):
-                    finished = bool(answer.received_finish_reason)
+                    finished = wire.saw_finish
                     if not finished:
                         break
                 yield chunk
@@ -107,23 +152,29 @@ class LiteLLMProvider(BaseProvider):
 
     async def _call(self, *, request: CompletionRequest, stream: bool) -> tuple[Any, "Wire"]:
         loaded = await asyncio.to_thread(load_litellm) if load_litellm.cache_info().currsize == 0 else load_litellm()
+        arguments = self._arguments(request=request, stream=stream)
         wire = loaded.wire(
             session=self._session, provider=self.name, secrets=(self._api_key,), timeout_s=request.timeout_s, stream=stream
         )
-        client = loaded.handler(transport=wire, follow_redirects=False, timeout=request.timeout_s)
+        client = loaded.handler(transport=wire, follow_redirects=False)
+        CURRENT_WIRE.set(wire)
         try:
-            return await loaded.module.acompletion(**self._arguments(request=request, stream=stream), client=client), wire
+            return await loaded.module.acompletion(**arguments, client=client), wire
         except Exception as failure:  # LiteLLM raises many classes for one cause; the wire knows which it was
             problem = self._problem(wire=wire, failure=failure)
         raise problem
 
     def _arguments(self, *, request: CompletionRequest, stream: bool) -> dict[str, Any]:
-        arguments = {name: value for name, value in request.parameters.items() if name not in GIVEN_BY_US}
+        unknown = sorted(set(request.parameters) - TRANSLATED - set(GIVEN_BY_US))
+        if unknown:
+            raise self._refused(f"it knows no parameter {', '.join(unknown)}")
+        arguments = {name: value for name, value in request.parameters.items() if name in TRANSLATED}
         arguments.update(
             model=f"{self._prefix}/{request.model.upstream_name}",
             messages=[dict(message) for message in request.messages],
             max_tokens=request.max_tokens,
             api_key=self._api_key, api_base=self._base_url, timeout=request.timeout_s, num_retries=0, max_retries=0,
+            _skip_mcp_handler=True,  # or any tool makes LiteLLM import an extra that is not installed
         )  # fmt: skip
         if request.user is not None:
             arguments["user"] = request.user
@@ -144,10 +195,15 @@ class LiteLLMProvider(BaseProvider):
         """Return what really happened: as the wire saw it, else a request that could not, or an answer that cannot be translated."""
         if wire.failure is not None:
             return wire.failure
-        said = shorten(str(failure), secrets=(self._api_key,))
+        # LiteLLM's own words quote prompts and answers, so they go into no message; nor does the error, as a cause.
         if wire.used:
-            return ProviderBroken(f"{self.name} sent an answer that cannot be used: {said}", provider=self.name)
-        refused = ProviderRefused(f"{self.name} cannot take this request: {said}", provider=self.name)
+            return ProviderBroken(f"{self.name} sent an answer that cannot be translated, or an error in its midst", provider=self.name)
+        if type(failure).__name__ == "UnsupportedParamsError":
+            return self._refused(str(failure).split(". ")[0])
+        return self._refused("it cannot be translated")
+
+    def _refused(self, said: str) -> ProviderRefused:
+        refused = ProviderRefused(f"{self.name} cannot take this request: {shorten(said)}", provider=self.name)
         refused.sent = False
         return refused
 
@@ -168,9 +224,26 @@ class LiteLLMProvider(BaseProvider):
 
 
 def plain_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the message without LiteLLM's empty extras."""
-    return {name: value for name, value in message.items() if name == "content" or value not in ({}, [])}
+    """Return the message without LiteLLM's empty extras: None, empty, or a mapping of nothing but such."""
+    return {name: value for name, value in message.items() if name == "content" or holds_something(value)}
+
+
+def holds_something(value: Any) -> bool:
+    return any(map(holds_something, value.values())) if isinstance(value, Mapping) else value not in (None, [])
 
 
 def plain_chunk(chunk: Mapping[str, Any]) -> dict[str, Any]:
     return {**chunk, "choices": [{"finish_reason": None, **choice, "delta": plain_message(choice["delta"])} for choice in chunk["choices"]]}
+
+
+def chunks_of(answer: Mapping[str, Any], *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    """Yield a whole answer as a stream would bring it: the message, the finish reason, the counts."""
+    head = {"id": answer.get("id"), "object": "chat.completion.chunk", "created": answer.get("created"), "model": answer.get("model")}
+    choice = answer["choices"][0]
+    delta = plain_message(choice["message"])
+    if "tool_calls" in delta:
+        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(delta["tool_calls"])]
+    yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+    yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}]}
+    if with_usage and answer.get("usage"):
+        yield {**head, "choices": [], "usage": answer["usage"]}

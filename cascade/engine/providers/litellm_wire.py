@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cascade.engine.errors import ProviderBroken, ProviderError
+from cascade.engine.providers.openai_format import refusal
 from cascade.engine.providers.transport import MAX_ANSWER_BYTES, MAX_STREAM_BYTES, Answer, post_portions
-from cascade.engine.providers.wire import refusal
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 __all__ = ["Wire"]
 
-USAGE_MARK = b'"usage'
-"""Starts the counts' name with Anthropic, Cohere ("usage") and Vertex ("usageMetadata")."""
+USAGE_MARKS = (b'"usage"', b'"usageMetadata"')
+"""The counts' name with Anthropic and Cohere, and with Vertex. Inside of a JSON text the quotes would be escaped."""
+FINISH_MARKS = (b'"message_stop"', b'"finishReason"')
+"""What ends a stream of Anthropic's, and of Vertex's."""
+OVERLAP = max(map(len, USAGE_MARKS + FINISH_MARKS))
 HEADERS_OF_OURS = ("host", "content-length", "accept-encoding", "connection", "transfer-encoding")
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Sends exactly one request. Afterwards: `used`, `failure` (what truly went wrong) and `saw_usage` tell what happened."""
+    """Sends exactly one request. Afterwards: `used`, `failure` (what truly went wrong), `saw_usage` and `saw_finish` tell what happened."""
 
     def __init__(self, *, session: "ClientSession", provider: str, secrets: tuple[str, ...], timeout_s: float, stream: bool) -> None:
         self._session = session
@@ -36,6 +39,7 @@ class Wire(httpx.AsyncBaseTransport):
         self.used = False
         self.failure: ProviderError | None = None
         self.saw_usage = False
+        self.saw_finish = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.used:
@@ -74,8 +78,10 @@ class Body(httpx.AsyncByteStream):
         async with aclosing(self._portions):
             portion = self._first
             while portion:
-                self._wire.saw_usage = self._wire.saw_usage or USAGE_MARK in before + portion
-                before = portion[-len(USAGE_MARK) :]
+                seen = before + portion
+                self._wire.saw_usage = self._wire.saw_usage or any(mark in seen for mark in USAGE_MARKS)
+                self._wire.saw_finish = self._wire.saw_finish or any(mark in seen for mark in FINISH_MARKS)
+                before = seen[-OVERLAP:]
                 yield portion
                 portion = await self._next()
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from cascade.engine.errors import InvalidRequest, ProviderBroken, ProviderError
 from cascade.engine.providers.base import BaseProvider, Chunk
+from cascade.engine.providers.openai_format import decode_answer, decode_chunk, encode_request, refusal
 from cascade.engine.providers.transport import END_OF_STREAM, Answer, post_events, post_json
-from cascade.engine.providers.wire import decode_answer, decode_chunk, encode_request, refusal
 from cascade.engine.values import Completion, CompletionRequest
 
 if TYPE_CHECKING:

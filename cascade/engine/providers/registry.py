@@ -78,7 +78,7 @@ SUPPORTED_PROVIDERS: Mapping[str, ProviderSpec] = {
             key_variable="ANTHROPIC_API_KEY", litellm_prefix="anthropic",
             default_draft_model=ModelSpec(
                 name="claude-haiku-5-5", input_usd="0.10", output_usd="0.50", cached_input_usd="0.01", cache_write_usd="0.125",
-                context_tokens=1_000_000, max_output_tokens=128_000,
+                context_tokens=100_000, max_output_tokens=128_000,
             ),
             default_strong_model=ModelSpec(
                 name="claude-sonnet-5-5", input_usd="2.00", output_usd="10.00", cached_input_usd="0.10", cache_write_usd="2.50",

@@ -32,7 +32,7 @@ def test_events_survive_any_cut_any_line_end_and_comments(
 
 
 def test_every_single_cut_of_a_stream_gives_the_same() -> None:
-    stream = 'data: {"a":1}\r\n\r\n: ping\r\ndata: eins\rdata: zwei\r\rdata:drei\n\ndata: [DONE]\n\n'.encode()
+    stream = b'data: {"a":1}\r\n\r\n: ping\r\ndata: eins\rdata: zwei\r\rdata:drei\n\ndata: [DONE]\n\n'
     whole = [b'{"a":1}', b"eins\nzwei", b"drei", b"[DONE]"]
     for first in range(len(stream) + 1):
         assert parse(stream, [first]) == whole

@@ -55,8 +55,12 @@ async def test_weak_models_fail_about_one_question_in_five_and_strong_ones_never
 
 @pytest.mark.asyncio
 async def test_code_parses_except_where_a_weak_model_breaks_it() -> None:
-    weak = [parses(python_of(await ask("claude-haiku-5-5", prompt))) for prompt in CODE_PROMPTS]
-    assert 0.7 < sum(weak) / len(weak) < 0.9
+    weak = [await ask("claude-haiku-5-5", prompt) for prompt in CODE_PROMPTS]
+    broken = [one for one in weak if one.finish_reason == "stop" and not parses(python_of(one))]
+    cut = [one for one in weak if one.finish_reason == "length"]
+    assert broken
+    assert cut
+    assert 0.1 < (len(broken) + len(cut)) / len(weak) < 0.3
     assert all([parses(python_of(await ask("claude-sonnet-5-5", prompt))) for prompt in CODE_PROMPTS])
 
 

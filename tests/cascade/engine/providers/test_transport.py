@@ -9,38 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cascade.engine.errors import ProviderBroken, ProviderError, ProviderTimeout, ProviderUnreachable
-from cascade.engine.providers.transport import Answer, open_session, post_events, post_json
-from tests.cascade.engine.providers.conftest import KEY, Serve, ServeRaw, free_port, read_request
+from cascade.engine.providers.transport import Answer, open_session, post_events
+from tests.cascade.engine.providers.conftest import KEY, ScriptedResolver, Serve, ServeRaw, free_port, post, read_request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-
-
-async def post(session: aiohttp.ClientSession, url: str, *, timeout_s: float = 3.0, max_bytes: int = 1_000_000) -> Answer:
-    headers = {"Authorization": f"Bearer {KEY}"}
-    return await post_json(
-        session=session, provider="acme-openai", url=url, headers=headers, body=b'{"a":1}', timeout_s=timeout_s, max_bytes=max_bytes
-    )
-
-
-class ScriptedResolver(AbstractResolver):
-    """Answers every name with the next list of addresses."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
-        self.asked = 0
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        self.asked += 1
-        addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if not addresses:
-            raise OSError("name not found")
-        return [ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0) for address in addresses]
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.mark.asyncio
@@ -114,8 +88,11 @@ async def test_silence_after_the_request_is_a_timeout(session: aiohttp.ClientSes
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "said",
-    [b"", b"HTTP/1.1 20", OK + b"content-length: 100\r\n\r\n{", OK + b"transfer-encoding: chunked\r\n\r\nff\r\n{", b"SSH-2.0-OpenSSH\r\n\r\n"],
-)
+    [
+        b"", b"HTTP/1.1 20", OK + b"content-length: 100\r\n\r\n{", OK + b"transfer-encoding: chunked\r\n\r\nff\r\n{",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("reset", [True, False])
 async def test_a_break_after_the_request_is_broken(session: aiohttp.ClientSession, serve_raw: ServeRaw, said: bytes, reset: bool) -> None:
     async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -259,87 +236,15 @@ async def test_no_error_shows_the_key(session: aiohttp.ClientSession, serve_raw:
         error = error.__cause__ or error.__context__
 
 
-SPELLINGS = [
-    "127.0.0.1", "127.1", "127.0.1", "0x7f000001", "0x7f.0.0.1", "2130706433", "0177.0.0.1", "017700000001", "127.0.0.1.", "①②⑦.⓪.⓪.①",
-    "localhost", "localhost.", "LOCALHOST", "ip6-localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]",
-    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[0:0:0:0:0:0:0:1]", "0.0.0.0", "0", "[::]", "169.254.169.254", "[fe80::1]", "[fe80::1%25lo]",
-    "10.0.0.1", "192.168.0.1", "[fd00:ec2::254]", "100.100.100.200", "168.63.129.16",
-]  # fmt: skip
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("host", SPELLINGS)
-async def test_no_spelling_of_an_inner_address_reaches_a_listener(host: str, serve_raw: ServeRaw) -> None:
-    visits: list[int] = []
-
-    async def listener(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visits.append(1)
-        writer.close()
-
-    port = await serve_raw(listener)
-    async with open_session() as session:
-        for prefix in ("http://", "https://", "http://user:word@"):
-            with pytest.raises(ProviderUnreachable, match="^acme-openai cannot be reached; nothing was sent$"):
-                await post(session, f"{prefix}{host}:{port}/v1", timeout_s=2)
-    assert not visits
-
-
-@pytest.mark.asyncio
-async def test_a_name_is_judged_by_all_its_addresses(serve_raw: ServeRaw) -> None:
-    visits: list[int] = []
-
-    async def listener(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visits.append(1)
-        writer.close()
-
-    port = await serve_raw(listener)
-    for addresses in (["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["127.0.0.1", "1.1.1.1"], ["169.254.169.254"]):
-        async with open_session(resolver=ScriptedResolver(addresses)) as session:
-            with pytest.raises(ProviderUnreachable):
-                await post(session, f"http://rebind.example:{port}/", timeout_s=1)
-    assert not visits
-
-
-@pytest.mark.asyncio
-async def test_a_name_that_turns_inward_between_requests_is_refused_at_the_connect(serve_raw: ServeRaw) -> None:
-    visits: list[int] = []
-
-    async def listener(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visits.append(1)
-        writer.close()
-
-    port = await serve_raw(listener)
-    resolver = ScriptedResolver(["192.0.2.1"], ["127.0.0.1"])
-    async with open_session(resolver=resolver) as session:
-        for _ in range(20):
-            with pytest.raises(ProviderUnreachable):
-                await post(session, f"http://rebind.example:{port}/", timeout_s=0.2)
-    assert resolver.asked == 20
-    assert not visits
-
-
-@pytest.mark.asyncio
-async def test_an_allowance_holds_for_exactly_its_port(serve: Serve) -> None:
-    async def handler(request: web.Request) -> web.Response:
-        return web.json_response({})
-
-    open_url, shut_url = await serve(handler), await serve(handler)
-    port = open_url.split(":")[2].split("/")[0]
-    async with open_session(allow_private=[f"127.0.0.1:{port}"]) as session:
-        assert (await post(session, open_url)).status == 200
-        assert (await post(session, open_url.replace("127.0.0.1", "localhost"))).status == 200
-        with pytest.raises(ProviderUnreachable):
-            await post(session, shut_url)
-
-
 def no_refusal(answer: Answer) -> ProviderError:
     return ProviderBroken(f"status {answer.status}", provider="acme-openai")
 
 
 async def events(session: aiohttp.ClientSession, url: str, *, timeout_s: float = 3.0, max_bytes: int = 1_000_000) -> list[bytes]:
     stream = post_events(
-        session=session, provider="acme-openai", url=url, headers={}, body=b"{}", timeout_s=timeout_s, refusal=no_refusal, max_bytes=max_bytes
-    )
+        session=session, provider="acme-openai", url=url, headers={}, body=b"{}", timeout_s=timeout_s, refusal=no_refusal,
+        max_bytes=max_bytes,
+    )  # fmt: skip
     return [payload async for payload in stream]
 
 

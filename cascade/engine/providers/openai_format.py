@@ -33,7 +33,7 @@ GIVEN_BY_US = ("n", "stream", "stream_options", "max_tokens", "max_completion_to
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\s]+")
 KEY_LIKE = re.compile(
     r"(?i)\bbearer\s+\S+"
-    r"|\b(?:sk|pk|gsk|key|fw|tgp|hf|xai|co|api)[-_][\w*.\-]{6,}"
+    r"|\b(?:sk|gsk|fw|tgp|hf|xai)[-_][\w*.\-]{6,}"
     r"|\b[\w\-]{3,}\*{3,}\S*"  # OpenAI shows both ends of a wrong key
     r"|\b\S{40,}"
 )

@@ -1,0 +1,70 @@
+"""Budgets, prices and cost entries, as JSON."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from billing.api.fields import UsdField
+from billing.models import Budget, CostEntry, ModelPrice
+from billing.services import add_price, change_budget, checked_subject
+from tenants.api.base import TenantModelSerializer
+
+
+class BudgetSerializer(TenantModelSerializer[Budget]):
+    limit = UsdField(source="limit_nusd", help_text="USD per period.")
+    soft_marks = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=100), max_length=10, required=False, help_text="Percentages that raise an alert once."
+    )
+
+    class Meta:
+        model = Budget
+        fields = ["id", "name", "scope", "subject", "period", "limit", "action", "soft_marks", "is_paused", "created_at", "ended_at"]
+        read_only_fields = ["ended_at"]
+        create_only = ["scope", "subject", "period"]
+
+    def validate_soft_marks(self, marks: list[int]) -> list[int]:
+        return sorted(set(marks))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.instance is None:
+            attrs["subject"] = checked_subject(scope=attrs["scope"], subject=attrs.get("subject", ""))
+        return attrs
+
+    def update(self, instance: Budget, validated_data: dict[str, Any]) -> Budget:
+        return change_budget(budget=instance, changes=validated_data)
+
+
+class ModelPriceSerializer(TenantModelSerializer[ModelPrice]):
+    """USD per million tokens, per meter; `request` is USD per request. A meter left out costs what its whole costs."""
+
+    input = UsdField(source="input_nusd")
+    output = UsdField(source="output_nusd")
+    cached_input = UsdField(source="cached_input_nusd", required=False, allow_null=True)
+    cache_write = UsdField(source="cache_write_nusd", required=False, allow_null=True)
+    reasoning = UsdField(source="reasoning_nusd", required=False, allow_null=True)
+    request = UsdField(source="request_nusd", required=False)
+
+    class Meta:
+        model = ModelPrice
+        fields = [
+            "id", "model", "input", "output", "cached_input", "cache_write", "reasoning", "request", "valid_from", "valid_to", "source",
+            "created_at",
+        ]
+        read_only_fields = ["valid_to"]
+
+    def create(self, validated_data: dict[str, Any]) -> ModelPrice:
+        return add_price(price=ModelPrice(**validated_data))
+
+
+class CostEntrySerializer(TenantModelSerializer[CostEntry]):
+    amount = UsdField(source="amount_nusd", read_only=True, help_text="USD.")
+
+    class Meta:
+        model = CostEntry
+        fields = [
+            "id", "kind", "reservation_id", "leg", "attempt", "amount", "amount_nusd", "step", "outcome", "provider", "model", "price_version",
+            "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "is_unverified",
+            "provider_request_id", "end_user_id", "api_key_id", "tier", "domain", "preset", "tags", "actor", "reason", "occurred_at",
+            "occurred_on", "booked_at",
+        ]
+        read_only_fields = fields

@@ -1,0 +1,94 @@
+"""Changes of budgets and prices that need more than one statement. Call them inside a tenant's scope; edges pass `now`."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+
+from billing.engine.budgets import BudgetScope
+from billing.models import Budget, ModelPrice
+from tenants.errors import Conflict
+from tenants.models import ApiKey, Tenant, Tier
+from tenants.scoping import current_tenant_id
+
+SUBJECT_MAX = 255
+
+
+def checked_subject(*, scope: str, subject: str) -> str:
+    """Return whom a budget of this scope limits, as it is stored. Raises ValidationError for a subject that does not fit."""
+    wrong = _OBJECTIONS[BudgetScope(scope)](subject)
+    if len(subject) > SUBJECT_MAX:
+        wrong = f"A subject has at most {SUBJECT_MAX} characters."
+    if wrong:
+        raise ValidationError({"subject": wrong})
+    return str(UUID(subject)) if scope == BudgetScope.API_KEY else subject
+
+
+def _of_tenant(subject: str) -> str | None:
+    return "A budget of the whole tenant has no subject: leave it out." if subject else None
+
+
+def _of_tier(subject: str) -> str | None:
+    if Tier.objects.filter(name=subject).exists():
+        return None
+    return "There is no tier of this name. Name one that GET /api/v1/tiers/ lists." if subject else "Name the tier that the budget limits."
+
+
+def _of_api_key(subject: str) -> str | None:
+    try:
+        known = ApiKey.objects.filter(pk=UUID(subject)).exists()
+    except ValueError:
+        known = False
+    return None if known else "There is no API key of yours with this id. Send the 'id' of one that GET /api/v1/api-keys/ lists."
+
+
+def _of_tag(subject: str) -> str | None:
+    return None if subject.strip() else "Name the tag that the budget limits."
+
+
+_OBJECTIONS = {
+    BudgetScope.TENANT: _of_tenant,
+    BudgetScope.TIER: _of_tier,
+    BudgetScope.END_USER: lambda subject: None,  # empty: each end user; a name may come before its first call
+    BudgetScope.API_KEY: _of_api_key,
+    BudgetScope.TAG: _of_tag,
+}
+
+
+def change_budget(*, budget: Budget, changes: dict[str, Any]) -> Budget:
+    """Change a running budget. Raises Conflict for one that was deleted."""
+    if budget.ended_at:
+        raise Conflict("This budget was deleted: it is kept as history. Create a new one instead.", code="budget_ended")
+    for name, value in changes.items():
+        setattr(budget, name, value)
+    budget.save(update_fields=list(changes))
+    return budget
+
+
+def end_budget(*, budget: Budget, now: datetime) -> Budget:
+    """Let the budget limit nothing from `now` on. Its windows stay, as history."""
+    if budget.ended_at is None:
+        budget.ended_at, budget.is_paused = now, True
+        budget.save(update_fields=["ended_at", "is_paused"])
+    return budget
+
+
+def add_price(*, price: ModelPrice) -> ModelPrice:
+    """Append a version to the price book; the version before it ends where this one begins.
+
+    Raises Conflict where a version that begins later, or at the same time, is there already.
+    """
+    # One price at a time: two that find no version before them would both stay open. This lock lets calls book on.
+    Tenant.objects.select_for_update(no_key=True).get(pk=current_tenant_id())
+    newest = ModelPrice.objects.filter(model=price.model).order_by("-valid_from").first()
+    if newest is not None and newest.valid_from >= price.valid_from:
+        raise Conflict(
+            f"{price.model} has a price from {newest.valid_from:%Y-%m-%d %H:%M:%S} UTC on, and versions are only appended: "
+            "send a later valid_from.", code="price_not_newest",
+        )
+    if newest is not None and (newest.valid_to is None or newest.valid_to > price.valid_from):
+        newest.valid_to = price.valid_from
+        newest.save(update_fields=["valid_to"])
+    price.save(force_insert=True)
+    return price

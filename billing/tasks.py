@@ -1,0 +1,15 @@
+"""Work outside requests. Every task is an idempotent sweep over rows: losing a message loses nothing."""
+
+from celery import shared_task
+
+from billing.housekeeping import prepare_partitions, sweep_now
+
+
+@shared_task(name="billing.sweep", ignore_result=True, time_limit=120, expires=60)
+def sweep_task() -> int:
+    return sweep_now()
+
+
+@shared_task(name="billing.prepare_partitions", ignore_result=True, time_limit=120, expires=3600)
+def prepare_partitions_task() -> int:
+    return prepare_partitions()

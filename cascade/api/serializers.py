@@ -1,0 +1,93 @@
+"""Connections, models, policies and domain rules, as JSON."""
+
+from typing import Any, get_args
+
+from django.core.exceptions import ValidationError as Refused
+from rest_framework import serializers
+
+from billing.api.fields import UsdField
+from cascade.connections import change_connection, last_four
+from cascade.engine.presets import BUILT_IN_PRESETS
+from cascade.engine.values import Capability
+from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection, TierPolicy
+from tenants.api.base import FiniteFloatField, TenantModelSerializer
+from tenants.api.serializers import TierNameField
+from tenants.encryption import Secret
+
+ModelNames = serializers.ListField
+
+
+class SecretField(serializers.CharField):
+    """A credential on its way in. It never comes out again."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return Secret(super().to_internal_value(data))
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(value.reveal() if isinstance(value, Secret) else value)
+
+
+class ProviderConnectionSerializer(TenantModelSerializer[ProviderConnection]):
+    credential = SecretField(
+        write_only=True, required=False, allow_blank=True, trim_whitespace=True, max_length=4096,
+        help_text="Never shown again. It is wiped when provider or base_url change and no new one comes along.",
+    )
+    has_credential = serializers.SerializerMethodField()
+    credential_last4 = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ProviderConnection
+        fields = ["id", "name", "provider", "base_url", "is_active", "credential", "has_credential", "credential_last4", "created_at"]
+
+    def get_has_credential(self, connection: ProviderConnection) -> bool:
+        return bool(connection.credential)
+
+    def get_credential_last4(self, connection: ProviderConnection) -> str:
+        return last_four(connection.credential)
+
+    def create(self, validated_data: dict[str, Any]) -> ProviderConnection:
+        return change_connection(connection=ProviderConnection(credential=Secret("")), changes=validated_data)
+
+    def update(self, instance: ProviderConnection, validated_data: dict[str, Any]) -> ProviderConnection:
+        return change_connection(connection=instance, changes=validated_data)
+
+
+class CatalogModelSerializer(TenantModelSerializer[CatalogModel]):
+    capabilities = serializers.ListField(child=serializers.ChoiceField(choices=get_args(Capability)), max_length=10, required=False)
+    context_tokens = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    max_output_tokens = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+
+    class Meta:
+        model = CatalogModel
+        fields = [
+            "id", "name", "connection", "upstream_name", "part", "capabilities", "context_tokens", "max_output_tokens", "cap_parameter",
+            "retired_on", "created_at",
+        ]
+        create_only = ["name"]
+
+    def validate_capabilities(self, capabilities: list[str]) -> list[str]:
+        return sorted(set(capabilities))
+
+
+class TierPolicySerializer(TenantModelSerializer[TierPolicy]):
+    tier = TierNameField()
+    allowed_models = serializers.ListField(child=serializers.CharField(max_length=200), max_length=500, required=False, help_text="Empty: every model.")
+    denied_models = serializers.ListField(child=serializers.CharField(max_length=200), max_length=500, required=False)
+    max_cost = UsdField(source="max_cost_nusd", required=False, allow_null=True, help_text="Most that one run may hold, in USD.")
+    min_quality = FiniteFloatField(min_value=0, max_value=1, required=False, allow_null=True)
+
+    class Meta:
+        model = TierPolicy
+        fields = ["id", "tier", "allowed_models", "denied_models", "preset", "max_cost", "max_steps", "max_tokens", "min_quality"]
+        create_only = ["tier"]
+
+    def validate_preset(self, name: str) -> str:
+        if name and name not in BUILT_IN_PRESETS and not Preset.objects.filter(name=name).exists():
+            raise Refused("There is no preset of this name. Name one that GET /api/v1/presets/ lists.")
+        return name
+
+
+class DomainRuleSerializer(TenantModelSerializer[DomainRule]):
+    class Meta:
+        model = DomainRule
+        fields = ["id", "domain", "phrase", "weight", "is_enabled", "created_at"]

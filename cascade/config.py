@@ -1,0 +1,120 @@
+"""From a tenant's rows to what the engine needs to answer its calls."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import get_args
+from uuid import UUID
+
+from django.conf import settings
+from msgspec import Struct
+
+from billing.engine.pricing import Price
+from billing.models import ModelPrice
+from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
+from cascade.engine.planning import AgentConfig
+from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
+from cascade.engine.providers.registry import SIMULATED, provider_spec
+from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
+from cascade.engine.values import Capability, ModelConfig
+from cascade.models import CatalogModel, DomainRule, PresetVersion, ProviderConnection, TierPolicy
+from tenants.encryption import Secret
+from tenants.models import Tenant, Tier
+from tenants.scoping import tenant_scope
+
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+BUILT_IN_DETECTOR = DomainDetector()
+
+
+class ConnectionConfig(Struct, frozen=True, kw_only=True):
+    """What is needed to talk to one provider."""
+
+    name: str
+    provider: str
+    base_url: str | None
+    credential: Secret
+
+
+class TenantConfig(Struct, frozen=True, kw_only=True):
+    """One version of a tenant's configuration, whole."""
+
+    version: int
+    agent: AgentConfig
+    connections: tuple[ConnectionConfig, ...]
+    tiers: frozenset[str]
+    changes_at: datetime | None
+    """When the next price begins or ends; the configuration must be read again then."""
+
+
+def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
+    """Read a tenant's configuration as it stands at `now`. One transaction, a handful of queries."""
+    with tenant_scope(tenant_id):
+        version = Tenant.objects.values_list("config_version", flat=True).get(id=tenant_id)
+        connections = {row.id: row for row in ProviderConnection.objects.filter(is_active=True) if _may_answer(row)}
+        catalog = [row for row in CatalogModel.objects.all() if row.connection_id in connections]
+        prices = list(ModelPrice.objects.all())
+        agent = AgentConfig(
+            models={row.name: _model(row, connections[row.connection_id], _price_at(prices, row.name, now)) for row in catalog},
+            parts={row.part: row.name for row in catalog if row.part},
+            presets={**BUILT_IN_PRESETS, **_presets()},
+            detector=_detector(DomainRule.objects.all()),
+            router=TierAwareRouter(policies={row.tier.name: _policy(row) for row in TierPolicy.objects.select_related("tier")}),
+            today=now.date().isoformat(),
+        )
+        tiers = frozenset(Tier.objects.values_list("name", flat=True))
+    changes = [at for price in prices for at in (price.valid_from, price.valid_to) if at and at > now]
+    return TenantConfig(
+        version=version, agent=agent, tiers=tiers, changes_at=min(changes, default=None),
+        connections=tuple(
+            ConnectionConfig(name=row.name, provider=row.provider, base_url=row.base_url or None, credential=row.credential)
+            for row in connections.values()
+        ),
+    )
+
+
+def _may_answer(connection: ProviderConnection) -> bool:
+    return connection.provider != SIMULATED.slug or settings.SIMULATED_PROVIDER
+
+
+def _model(row: CatalogModel, connection: ProviderConnection, price: ModelPrice | None) -> ModelConfig:
+    return ModelConfig(
+        name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=_price(price) if price else None,
+        context_tokens=row.context_tokens, max_output_tokens=row.max_output_tokens,
+        cap_parameter=row.cap_parameter or provider_spec(connection.provider).cap_parameter,
+        capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities), retired_on=row.retired_on.isoformat() if row.retired_on else None,
+    )
+
+
+def _price_at(prices: Iterable[ModelPrice], model: str, now: datetime) -> ModelPrice | None:
+    valid = (price for price in prices if price.model == model and price.valid_from <= now and (price.valid_to is None or price.valid_to > now))
+    return max(valid, key=lambda price: price.valid_from, default=None)
+
+
+def _price(row: ModelPrice) -> Price:
+    return Price(
+        version=str(row.id), input_nusd=row.input_nusd, output_nusd=row.output_nusd, cached_input_nusd=row.cached_input_nusd,
+        cache_write_nusd=row.cache_write_nusd, reasoning_nusd=row.reasoning_nusd, request_nusd=row.request_nusd,
+    )
+
+
+def _presets() -> dict[str, CascadePreset]:
+    newest: dict[str, CascadePreset] = {}
+    for row in PresetVersion.objects.select_related("preset").order_by("number"):
+        newest[row.preset.name] = preset_from_definition(row.definition, name=row.preset.name, version=str(row.number))
+    return newest
+
+
+def _detector(rows: Iterable[DomainRule]) -> DomainDetector:
+    own = {(row.domain, row.phrase.lower()): row for row in rows}
+    if not own:
+        return BUILT_IN_DETECTOR
+    rules = {(rule.domain, rule.phrase.lower()): rule for rule in BUILT_IN_RULES}
+    for key, row in own.items():
+        rules[key] = KeywordRule(domain=row.domain, phrase=row.phrase, weight=row.weight, enabled=row.is_enabled)
+    return DomainDetector(rules=tuple(rules.values()))
+
+
+def _policy(row: TierPolicy) -> TierModelPolicy:
+    return TierModelPolicy(
+        tier=row.tier.name, allowed_models=frozenset(row.allowed_models), denied_models=frozenset(row.denied_models), preset=row.preset or None,
+        max_cost_nusd=row.max_cost_nusd, max_steps=row.max_steps, max_tokens=row.max_tokens, min_quality=row.min_quality,
+    )

@@ -1,0 +1,74 @@
+"""The OpenAI-compatible /v1 as plain ASGI: no Django request handler, no ORM."""
+
+import logging
+from datetime import UTC, datetime
+
+from django.conf import settings
+
+from billing.ledger import LedgerUnavailable
+from cascade.engine.errors import CascadeError, LedgerAway
+from cascade.gateway.chat import answer_chat
+from cascade.gateway.chat_request import parse_chat
+from cascade.gateway.errors import HttpError, http_error
+from cascade.gateway.http import Exchange, Receive, Scope, Send
+from cascade.gateway.models import list_models, show_model
+from cascade.runtime import Runtime, borrowed
+from tenants.authentication import Caller, KeyRefused
+from tenants.models import Scope as KeyScope
+
+log = logging.getLogger(__name__)
+AWAY = LedgerAway("The database cannot be reached right now, so no call is let through. Try again in a few seconds.")
+
+
+async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request below /v1/."""
+    exchange = Exchange(scope, receive, send)
+    caller: Caller | None = None
+    try:
+        async with borrowed() as runtime:
+            now = datetime.now(UTC)
+            caller = await runtime.keys.identify(exchange.headers.get("authorization"), now=now)
+            if KeyScope.INVOKE not in caller.scopes:
+                raise HttpError(403, "This API key may not make calls: it lacks the scope 'invoke'. Use a key that has it.", code="missing_scope")
+            await _route(exchange, runtime=runtime, caller=caller, now=now)
+    except ConnectionResetError:
+        return
+    except Exception as failure:
+        await _answer_failure(exchange, failure, caller)
+
+
+async def _route(exchange: Exchange, *, runtime: Runtime, caller: Caller, now: datetime) -> None:
+    path = exchange.path.rstrip("/")
+    if path == "/v1/chat/completions":
+        _require(exchange, "POST")
+        call = parse_chat(await exchange.body(limit=settings.MAX_BODY_BYTES), headers=exchange.headers, caller=caller)
+        await answer_chat(exchange, runtime=runtime, caller=caller, call=call, now=now)
+    elif path == "/v1/models":
+        _require(exchange, "GET")
+        await exchange.json(200, list_models(await runtime.tenant(caller, now=now)))
+    elif path.startswith("/v1/models/"):
+        _require(exchange, "GET")
+        await exchange.json(200, show_model(path.removeprefix("/v1/models/"), await runtime.tenant(caller, now=now)))
+    else:
+        raise HttpError(
+            404, f"There is nothing at {path[:100]}. This gateway answers POST /v1/chat/completions and GET /v1/models; the rest of the API is "
+            "described at /api/docs/.", code="unknown_path",
+        )  # fmt: skip
+
+
+def _require(exchange: Exchange, method: str) -> None:
+    if exchange.method != method:
+        raise HttpError(405, f"{exchange.path[:100]} takes {method}, not {exchange.method[:16]}.", code="method_not_allowed", headers={"allow": method})
+
+
+async def _answer_failure(exchange: Exchange, failure: Exception, caller: Caller | None) -> None:
+    """Say what went wrong. What nobody foresaw is logged with the request's id, and told to nobody."""
+    if isinstance(failure, LedgerUnavailable):
+        failure = AWAY
+    if isinstance(failure, CascadeError | KeyRefused):
+        failure = http_error(failure, budget_status=caller.budget_refusal_status if caller else 402)
+    if not isinstance(failure, HttpError):
+        log.error("request %s failed", exchange.request_id, exc_info=failure)
+        failure = HttpError(500, f"Something went wrong on our side. Tell your operator the request id {exchange.request_id}.", code="internal_error")
+    if not exchange.started:
+        await exchange.reply(failure.status, failure.body, failure.headers)

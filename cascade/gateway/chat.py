@@ -1,0 +1,99 @@
+"""POST /v1/chat/completions."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cascade.engine.errors import CascadeError
+from cascade.gateway.chat_reply import ChunkWriter, completion_of, event, headers_of, plan_headers
+from cascade.gateway.chat_request import ChatCall
+from cascade.gateway.errors import http_error
+from cascade.gateway.http import Exchange
+from cascade.outcomes import RunOutcome
+from cascade.runtime import Runtime
+from cascade.services import Admission, run_cascade
+from tenants.authentication import Caller
+
+PATIENCE_S = 5.0
+"""How long a stream waits for its first words before its headers leave; until then a failure has its proper status."""
+KEEP_ALIVE_S = 10.0
+KEEP_ALIVE = b": the answer is being judged\n\n"
+
+
+async def answer_chat(exchange: Exchange, *, runtime: Runtime, caller: Caller, call: ChatCall, now: datetime) -> None:
+    """Answer one call, whole or as a stream. Raises CascadeError as long as nothing was sent."""
+    if call.stream:
+        await _Stream(exchange, runtime=runtime, caller=caller, call=call, now=now).run()
+        return
+    outcome = await run_cascade(runtime=runtime, caller=caller, request=call.run, now=now)
+    await exchange.json(200, completion_of(outcome, created=int(now.timestamp())), headers_of(outcome))
+
+
+class _Stream:
+    """One streamed reply. The run goes on to its end, and is booked, also when the reader goes away."""
+
+    def __init__(self, exchange: Exchange, *, runtime: Runtime, caller: Caller, call: ChatCall, now: datetime) -> None:
+        self._exchange, self._call, self._now = exchange, call, now
+        self._queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        self._admission: Admission | None = None
+        self._writer: ChunkWriter | None = None
+        self._run = asyncio.get_running_loop().create_task(
+            run_cascade(runtime=runtime, caller=caller, request=call.run, now=now, sink=self._queue.put, on_admitted=self._admit)
+        )
+
+    async def run(self) -> None:
+        try:
+            await self._pass_on_live()
+            outcome = await self._run
+        except CascadeError as failure:
+            if not self._exchange.started:
+                raise
+            await self._fail(failure)
+        else:
+            await self._finish(outcome)
+
+    async def _admit(self, admission: Admission) -> None:
+        self._admission = admission
+        self._writer = ChunkWriter(run_id=str(admission.run_id), created=int(self._now.timestamp()))
+
+    async def _pass_on_live(self) -> None:
+        """Pass on what comes live until the run is over, with comments that keep the connection alive while nothing does."""
+        patience = PATIENCE_S
+        while not (self._run.done() and self._queue.empty()):
+            getter = asyncio.ensure_future(self._queue.get())
+            done, _ = await asyncio.wait({getter, self._run}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if getter in done:
+                await self._write_live(getter.result())
+            else:
+                getter.cancel()
+                if not done and self._admission is not None:
+                    await self._start()
+                    await self._exchange.write(KEEP_ALIVE, more=True)
+            patience = KEEP_ALIVE_S
+
+    async def _write_live(self, chunk: Mapping[str, Any]) -> None:
+        assert self._writer is not None and self._admission is not None
+        data = self._writer.live(chunk, model=self._admission.plan.steps[-1].model.name)
+        if data is not None:
+            await self._start()
+            await self._exchange.write(data, more=True)
+
+    async def _start(self) -> None:
+        if self._exchange.started:
+            return
+        assert self._admission is not None
+        await self._exchange.start(
+            200, {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no",
+                  **plan_headers(str(self._admission.run_id), self._admission.plan)},
+        )  # fmt: skip
+
+    async def _finish(self, outcome: RunOutcome) -> None:
+        assert self._writer is not None
+        await self._start()
+        parts = [] if outcome.result.streamed_live else list(self._writer.whole(outcome.completion, model=outcome.model_used))
+        parts += self._writer.end(outcome, include_usage=self._call.include_usage)
+        await self._exchange.write(b"".join(parts), more=False)
+
+    async def _fail(self, failure: CascadeError) -> None:
+        await self._exchange.write(event({"error": http_error(failure).error}), more=False)

@@ -1,0 +1,198 @@
+"""What a finished run means: the entries to be booked, the trace to be kept, and what the caller is told."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from billing.engine.money import to_usd
+from billing.engine.pricing import Usage, cost_nusd
+from billing.ledger import Entry, Hold, Leg, Rung, WindowFacts
+from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
+from cascade.engine.values import Completion
+
+
+class RunOutcome(Struct, frozen=True, kw_only=True):
+    """One answered call: the engine's result with the money beside it (nano-USD)."""
+
+    run_id: UUID
+    result: CascadeResult
+    user_id: str | None
+    cost_nusd: int
+    baseline_nusd: int | None
+    cost_by_step: Mapping[int, int]
+    remaining_nusd: int | None
+    warnings: Sequence[WindowFacts]
+    latency_ms: float
+    first_token_ms: float | None = None
+
+    @property
+    def completion(self) -> Completion:
+        assert self.result.completion is not None
+        return self.result.completion
+
+    @property
+    def model_used(self) -> str:
+        return self.result.served_by.name if self.result.served_by else ""
+
+
+def rung_of(plan: CascadePlan) -> Rung:
+    """Return what the ledger must hold for the plan: one leg a step."""
+    return Rung(legs=[_leg(step) for step in plan.steps])
+
+
+def _leg(step: PlannedStep) -> Leg:
+    model = step.model
+    return Leg(
+        step=step.name, provider=model.provider, model=model.name, price_version=model.price.version if model.price else "", amount=step.bound_nusd
+    )
+
+
+def entries_of(result: CascadeResult) -> list[Entry]:
+    """Return the cost entries of a run: one an attempt, the part beyond a leg's bound as an overrun of its own."""
+    entries: list[Entry] = []
+    for outcome in result.steps:
+        bound = result.plan.steps[outcome.leg].bound_nusd
+        for number, attempt in enumerate(outcome.attempts, 1):
+            amount = _amount(attempt, bound_nusd=bound)
+            entries.append(_entry(outcome, attempt, number=number, amount=min(amount, bound)))
+            if amount > bound:
+                entries.append(msgspec.structs.replace(entries[-1], kind="overrun", amount=amount - bound))
+    return entries or [_nothing_sent(result.plan)]
+
+
+def _amount(attempt: Attempt, *, bound_nusd: int) -> int:
+    if attempt.charge == "voided":
+        return 0
+    if attempt.charge == "assumed":
+        return bound_nusd
+    if attempt.usage is None or attempt.model.price is None:
+        return 0
+    amount = cost_nusd(usage=attempt.usage, price=attempt.model.price)
+    return min(amount, bound_nusd) if attempt.charge == "estimated" else amount
+
+
+def _entry(outcome: StepOutcome, attempt: Attempt, *, number: int, amount: int) -> Entry:
+    usage = attempt.usage or Usage(input_tokens=0, output_tokens=0)
+    return Entry(
+        leg=outcome.leg, attempt=number, kind=attempt.charge, amount=amount, step=outcome.name, provider=attempt.model.provider,
+        model=attempt.model.name, price_version=attempt.model.price.version if attempt.model.price else "",
+        outcome=outcome.status if attempt is outcome.attempts[-1] else "failed", input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cached_input_tokens, cache_write_tokens=usage.cache_write_tokens, output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens, is_unverified=attempt.unverified, provider_request_id=(attempt.provider_request_id or "")[:200],
+    )
+
+
+def _nothing_sent(plan: CascadePlan) -> Entry:
+    model = plan.steps[0].model
+    return Entry(leg=0, kind="voided", amount=0, step=plan.steps[0].name, provider=model.provider, model=model.name, outcome="not sent")
+
+
+def outcome_of(
+    result: CascadeResult, *, hold: Hold, entries: Sequence[Entry], user_id: str | None, latency_ms: float, first_token_ms: float | None
+) -> RunOutcome:
+    """Return the money side of a result. The baseline is what the tenant's baseline model costs for the served answer's tokens."""
+    by_step: dict[int, int] = {}
+    for entry in entries:
+        by_step[entry.leg] = by_step.get(entry.leg, 0) + entry.amount
+    return RunOutcome(
+        run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), cost_by_step=by_step,
+        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, latency_ms=latency_ms, first_token_ms=first_token_ms,
+    )
+
+
+def _baseline(result: CascadeResult) -> int | None:
+    baseline = result.plan.baseline
+    served = next((step for step in result.steps if step.leg == result.served_leg), None)
+    if baseline is None or baseline.price is None or served is None or served.attempts[-1].usage is None:
+        return None
+    return cost_nusd(usage=served.attempts[-1].usage, price=baseline.price)
+
+
+def trace_of(outcome: RunOutcome, *, tenant_id: UUID, api_key_id: UUID, end_user_id: UUID | None, tags: Sequence[str], started_at: datetime) -> dict[str, Any]:
+    """Return the run's trace as cascade_record_runs takes it: scores, counts and times, never text."""
+    result, plan = outcome.result, outcome.result.plan
+    status = "failed" if result.error else "degraded" if result.degraded else "served"
+    return {
+        "id": outcome.run_id, "tenant_id": tenant_id, "status": status, "end_user_id": end_user_id, "api_key_id": api_key_id, "tier": plan.tier or "",
+        "preset": plan.preset, "policy_version": plan.policy_version, "domain": plan.domain.domain, "domain_confidence": plan.domain.confidence,
+        "complexity": plan.complexity, "model_used": outcome.model_used, "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
+        "baseline_nusd": outcome.baseline_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
+        "steps": [_step_facts(step, outcome) for step in result.steps], "error_code": result.error.code if result.error else "", "tags": tags,
+        "started_at": started_at,
+    }
+
+
+def extension_of(outcome: RunOutcome) -> dict[str, Any]:
+    """Return the `cascadeflow` object of a reply: what was done, what it cost, how good it is held to be. Money in USD strings."""
+    result, plan = outcome.result, outcome.result.plan
+    saved = None if outcome.baseline_nusd is None else outcome.baseline_nusd - outcome.cost_nusd
+    return {
+        "run_id": str(outcome.run_id),
+        "model_used": outcome.model_used,
+        "total_cost": to_usd(outcome.cost_nusd),
+        "savings_percentage": round(100 * saved / outcome.baseline_nusd, 2) if saved is not None and outcome.baseline_nusd else None,
+        "latency_ms": round(outcome.latency_ms, 2),
+        "user_id": outcome.user_id,
+        "user_tier": plan.tier,
+        "domain_detected": plan.domain.domain,
+        "domain_confidence": round(plan.domain.confidence, 4),
+        "complexity": plan.complexity,
+        "steps_executed": [_step_facts(step, outcome) for step in result.steps],
+        "draft_accepted": result.draft_accepted,
+        "budget_remaining": None if outcome.remaining_nusd is None else to_usd(_remaining(outcome)),
+        "budget_warnings": [_warning(facts) for facts in outcome.warnings],
+        "cost_breakdown": _breakdown(outcome, saved),
+        "quality_metrics": _quality(result),
+        "preset": plan.preset or None,
+        "policy_version": plan.policy_version,
+        "degraded": result.degraded,
+    }
+
+
+def _remaining(outcome: RunOutcome) -> int:
+    """The hold took the worst case; what was not spent of it is free again."""
+    return (outcome.remaining_nusd or 0) + outcome.result.plan.max_cost_nusd - outcome.cost_nusd
+
+
+def _step_facts(step: StepOutcome, outcome: RunOutcome) -> dict[str, Any]:
+    usage = step.attempts[-1].usage
+    return {
+        "name": step.name, "kind": step.kind, "model": step.model.name, "provider": step.model.provider, "status": step.status,
+        "cost": to_usd(outcome.cost_by_step.get(step.leg, 0)), "latency_ms": round(step.latency_ms, 2), "attempts": len(step.attempts),
+        "input_tokens": usage.input_tokens if usage else None, "output_tokens": usage.output_tokens if usage else None,
+        "score": round(step.validation.score, 4) if step.validation else None, "threshold": step.validation.threshold if step.validation else None,
+        "reason": step.reason or None,
+    }
+
+
+def _breakdown(outcome: RunOutcome, saved: int | None) -> dict[str, Any]:
+    legs = {step.leg: step.kind for step in outcome.result.steps}
+    answers = [leg for leg, kind in legs.items() if kind == "answer"]
+    cost = outcome.cost_by_step
+    return {
+        "draft_cost": to_usd(cost.get(answers[0], 0) if answers else 0),
+        "verifier_cost": to_usd(sum(cost.get(leg, 0) for leg in answers[1:])),
+        "validation_cost": to_usd(sum(cost.get(leg, 0) for leg, kind in legs.items() if kind == "check")),
+        "baseline_cost": None if outcome.baseline_nusd is None else to_usd(outcome.baseline_nusd),
+        "cost_saved": None if saved is None else to_usd(saved),
+    }
+
+
+def _quality(result: CascadeResult) -> dict[str, Any] | None:
+    judged = [step.validation for step in result.steps if step.validation]
+    if not judged:
+        return None
+    last = judged[-1]
+    return {
+        "score": round(last.score, 4), "threshold": last.threshold, "accepted": last.accepted, "reason": last.reason,
+        "checks": {check.name: {"score": round(check.score, 4), "reason": check.reason or None} for check in last.checks},
+    }
+
+
+def _warning(facts: WindowFacts) -> str:
+    spent, limit = to_usd(facts.spent_nusd + facts.held_nusd), to_usd(facts.limit_nusd)
+    return f"{facts.name or f'{facts.scope} {facts.period} budget'}: {spent} of {limit} USD is spent or held; calls continue"

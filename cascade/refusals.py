@@ -1,0 +1,51 @@
+"""The ledger's "no", in words that tell a person what to do and a machine what it was."""
+
+import math
+from datetime import datetime
+from typing import Any
+
+from billing.engine.money import to_usd
+from billing.ledger import HoldRefused, WindowFacts
+from cascade.engine.errors import AdmissionError, BudgetExhausted, BudgetReserved, UnpricedRefused
+
+
+def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str]) -> AdmissionError:
+    """Return the error that explains a refusal with its arithmetic."""
+    if refused.unpriced:
+        return UnpricedRefused(
+            f"A budget that stops calls applies here, and the cost of this call has no bound: {', '.join(unpriced)}. "
+            "Give the model a price, leave the field out, or call without a budget that blocks."
+        )
+    binding = refused.binding
+    assert binding is not None
+    error: AdmissionError
+    if refused.only_held:
+        error = BudgetReserved(f"{_sum(binding, refused)} Calls in flight hold the rest; what they do not spend is free again. Try again in a second.")
+    else:
+        error = BudgetExhausted(f"{_sum(binding, refused)} {_until(binding, now)}")
+        error.retry_after_s = None
+    error.facts = {"budget": facts_of(binding), "asked": to_usd(refused.asked_of(binding)), "windows": [facts_of(facts) for facts in refused.windows]}
+    return error
+
+
+def facts_of(facts: WindowFacts) -> dict[str, Any]:
+    return {
+        "id": str(facts.budget), "name": facts.name, "scope": facts.scope, "subject": facts.subject, "period": facts.period, "action": facts.action,
+        "limit": to_usd(facts.limit_nusd), "spent": to_usd(facts.spent_nusd), "held": to_usd(facts.held_nusd),
+        "resets_at": None if facts.period == "total" else facts.end_at.isoformat(),
+    }
+
+
+def _sum(facts: WindowFacts, refused: HoldRefused) -> str:
+    whose = facts.name or f"{facts.period} budget of the {facts.scope.replace('_', ' ')}{f' {facts.subject}' if facts.subject else ''}"
+    return (
+        f"The {whose} does not bear this call: limit {to_usd(facts.limit_nusd)} USD, spent {to_usd(facts.spent_nusd)}, held {to_usd(facts.held_nusd)}, "
+        f"this call may cost up to {to_usd(refused.asked_of(facts))}."
+    )
+
+
+def _until(facts: WindowFacts, now: datetime) -> str:
+    if facts.period == "total":
+        return "It does not reset: raise the limit, or ask for less with a smaller max_tokens."
+    hours = math.ceil((facts.end_at - now).total_seconds() / 3600)
+    return f"It resets at {facts.end_at:%Y-%m-%d %H:%M} UTC (in {hours} h). Until then raise the limit, or ask for less with a smaller max_tokens."

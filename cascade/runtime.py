@@ -1,0 +1,157 @@
+"""What one process holds between calls: HTTP session, ledger, look-up connections, configurations, keys and end users seen."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from aiohttp import ClientSession
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from msgspec import Struct
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from billing.housekeeping import database_dsn
+from billing.ledger import Ledger, LedgerUnavailable
+from billing.ledger.lane import Lane
+from cascade import config
+from cascade.engine.agent import CascadeAgent
+from cascade.engine.providers.base import BaseProvider
+from cascade.engine.providers.registry import SIMULATED, build_provider
+from cascade.engine.providers.simulated import SimulatedProvider
+from cascade.engine.providers.transport import open_session
+from tenants.authentication import FIND_KEY, Caller, KeyRing
+
+END_USER_SECONDS = 5.0
+END_USERS_KEPT = 20_000
+LOOK_UP_CONNECTIONS = 3
+_of_loop: dict[int, "Runtime"] = {}
+
+
+class TenantRuntime(Struct, frozen=True):
+    """A tenant's configuration, ready to use."""
+
+    config: config.TenantConfig
+    agent: CascadeAgent
+    providers: Mapping[str, BaseProvider]
+
+
+class EndUserSeen(Struct, frozen=True):
+    tier: str | None
+    is_blocked: bool
+
+
+class Runtime:
+    """One event loop's share of the process. Open it with `Runtime.open()`, end it with `close()`."""
+
+    def __init__(self, *, session: ClientSession, pool: AsyncConnectionPool, dsn: str) -> None:
+        self.session, self.pool = session, pool
+        self.ledger = Ledger(dsn=dsn)
+        self.traces = Lane(dsn=dsn, function="cascade_record_runs")
+        self.keys = KeyRing(fetch=self._find_key)
+        self._tenants: dict[UUID, TenantRuntime] = {}
+        self._loading: dict[UUID, asyncio.Lock] = {}
+        self._end_users: dict[tuple[UUID, UUID, str | None], tuple[float, EndUserSeen]] = {}
+
+    @classmethod
+    async def open(cls) -> "Runtime":
+        dsn = database_dsn()
+        pool = AsyncConnectionPool(
+            dsn, min_size=1, max_size=LOOK_UP_CONNECTIONS, open=False, timeout=5.0,
+            kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, "application_name": "cascadeflow look-ups"},
+        )
+        await pool.open()
+        runtime = cls(session=open_session(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS), pool=pool, dsn=dsn)
+        _of_loop[id(asyncio.get_running_loop())] = runtime
+        return runtime
+
+    async def close(self) -> None:
+        """Finish what is under way in the ledger, then let go of everything."""
+        _of_loop.pop(id(asyncio.get_running_loop()), None)
+        await self.ledger.close()
+        await self.traces.close()
+        for tenant in self._tenants.values():
+            await _close_providers(tenant)
+        await self.pool.close()
+        await self.session.close()
+
+    async def tenant(self, caller: Caller, *, now: datetime) -> TenantRuntime:
+        """Return the newest configuration that the caller's key look-up knows of. Read again when it changed."""
+        found = self._tenants.get(caller.tenant_id)
+        if found is not None and _is_current(found, caller, now):
+            return found
+        async with self._loading.setdefault(caller.tenant_id, asyncio.Lock()):
+            found = self._tenants.get(caller.tenant_id)
+            if found is None or not _is_current(found, caller, now):
+                loaded = await sync_to_async(config.load)(tenant_id=caller.tenant_id, now=now)
+                providers = {connection.name: self._provider(connection) for connection in loaded.connections}
+                found = TenantRuntime(loaded, CascadeAgent(config=loaded.agent, providers=providers), providers)
+                self._tenants[caller.tenant_id] = found
+        return found
+
+    async def see_end_user(self, caller: Caller, *, end_user: UUID, external_id: str, tier: str | None) -> EndUserSeen:
+        """Return what is known of an end user, created on first sight. Remembered for a few seconds."""
+        key = (caller.tenant_id, end_user, tier)
+        found = self._end_users.get(key)
+        if found is not None and found[0] > time.monotonic():
+            return found[1]
+        row = await self._one("SELECT * FROM tenants_see_end_user(%s, %s, %s, %s)", (caller.tenant_id, end_user, external_id, tier))
+        seen = EndUserSeen(row["tier"] if row else None, bool(row and row["is_blocked"]))
+        if len(self._end_users) >= END_USERS_KEPT:
+            self._end_users.clear()
+        self._end_users[key] = time.monotonic() + END_USER_SECONDS, seen
+        return seen
+
+    async def is_healthy(self) -> bool:
+        try:
+            return await asyncio.wait_for(self._one("SELECT 1 AS one", ()), timeout=3.0) is not None
+        except (LedgerUnavailable, TimeoutError):
+            return False
+
+    async def _find_key(self, digest: bytes) -> Mapping[str, Any] | None:
+        return await self._one(FIND_KEY, (digest,))
+
+    async def _one(self, statement: Any, parameters: tuple[Any, ...]) -> Mapping[str, Any] | None:
+        try:
+            async with self.pool.connection() as connection:
+                cursor = await connection.execute(statement, parameters)
+                row: Any = await cursor.fetchone()
+                return row  # type: ignore[no-any-return]
+        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
+            raise LedgerUnavailable("the database is away") from away
+
+    def _provider(self, connection: config.ConnectionConfig) -> BaseProvider:
+        if connection.provider == SIMULATED.slug:
+            return SimulatedProvider(name=connection.name, latency_scale=settings.SIMULATED_LATENCY_SCALE)
+        return build_provider(
+            spec=connection.provider, name=connection.name, session=self.session, base_url=connection.base_url,
+            api_key=connection.credential.reveal() or None,
+        )
+
+
+@contextlib.asynccontextmanager
+async def borrowed() -> AsyncIterator[Runtime]:
+    """The runtime of this event loop; where none is open (a command, a test client), one for the block alone."""
+    running = _of_loop.get(id(asyncio.get_running_loop()))
+    if running is not None:
+        yield running
+        return
+    runtime = await Runtime.open()
+    try:
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+def _is_current(found: TenantRuntime, caller: Caller, now: datetime) -> bool:
+    return found.config.version >= caller.config_version and (found.config.changes_at is None or found.config.changes_at > now)
+
+
+async def _close_providers(tenant: TenantRuntime) -> None:
+    for provider in tenant.providers.values():
+        await provider.close()

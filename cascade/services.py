@@ -1,0 +1,175 @@
+"""The one road: every call, whichever API it came through, is answered by `run_cascade`."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from billing.engine.money import to_usd
+from billing.ledger import Hold, HoldRefused, HoldRequest, LedgerUnavailable, Subject
+from cascade.engine.errors import CascadeError, InvalidRequest, LedgerAway, ModelNotAllowed
+from cascade.engine.execution import Sink
+from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
+from cascade.outcomes import RunOutcome, entries_of, outcome_of, rung_of, trace_of
+from cascade.refusals import refusal_of
+from cascade.runtime import Runtime, TenantRuntime
+from tenants.authentication import Caller
+from tenants.end_users import end_user_id
+from tenants.scoping import uuid7
+
+log = logging.getLogger(__name__)
+LONGEST_WAIT_S = 2.0
+FIRST_WAIT_S = 0.02
+HOLD_GRACE_S = 60
+LONGEST_RUN_S = 600.0
+
+
+class RunRequest(Struct, frozen=True, kw_only=True):
+    """One call as an API understood it."""
+
+    cascade: CascadeRequest
+    user_id: str | None = None
+    """The tenant's own name for the end user."""
+    tags: Sequence[str] = ()
+    unpriced_fields: Sequence[str] = ()
+    """Fields of the request whose cost has no bound."""
+
+
+class Admission(Struct, frozen=True, kw_only=True):
+    """The money is held; this is what will be done with it."""
+
+    run_id: UUID
+    plan: CascadePlan
+    hold: Hold
+
+
+T = TypeVar("T")
+Admitted = Callable[[Admission], Awaitable[None]]
+
+
+async def run_cascade(
+    *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None = None, on_admitted: Admitted | None = None
+) -> RunOutcome:
+    """Answer one call: plan, hold, execute, settle, in this order.
+
+    Returns the outcome once its cost is durably booked. Raises a CascadeError whose message tells the caller what to do; its cost, if
+    any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
+    """
+    began = perf_counter()
+    tenant = await _away_as_503(runtime.tenant(caller, now=now))
+    subject, tier = await _subject(runtime, tenant, caller, request)
+    plans = _affordable(
+        tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=str(subject.end_user_id) if subject.end_user_id else None)),
+        tenant=tenant,
+    )
+    hold = await _hold(runtime, plans, subject=subject, request=request, now=now)
+    plan = plans[hold.rung]
+    if on_admitted is not None:
+        await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
+    result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
+    entries = entries_of(result)
+    outcome = outcome_of(
+        result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
+        first_token_ms=next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None),
+    )
+    trace = trace_of(
+        outcome, tenant_id=caller.tenant_id, api_key_id=caller.key_id, end_user_id=subject.end_user_id, tags=request.tags, started_at=now
+    )
+    await asyncio.gather(_away_as_503(runtime.ledger.settle(hold, entries=entries)), _record(runtime, trace))
+    if result.error is not None:
+        raise _with_run(result, hold) from result.error
+    return outcome
+
+
+async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, request: RunRequest) -> tuple[Subject, str]:
+    """Who spends, and in which tier: the one the call says, else the one known of the end user, else the tenant's default."""
+    said = request.cascade.tier
+    if said is not None and said not in tenant.config.tiers:
+        raise InvalidRequest(f"No tier is called {said[:64]!r}. Tiers: {', '.join(sorted(tenant.config.tiers)) or 'none yet'}.", param="user_tier")
+    identity, tier = None, said
+    if request.user_id:
+        identity = end_user_id(salt=caller.end_user_salt, external_id=request.user_id)
+        seen = await _away_as_503(runtime.see_end_user(caller, end_user=identity, external_id=request.user_id, tier=said))
+        if seen.is_blocked:
+            blocked = ModelNotAllowed(f"The end user {request.user_id[:64]!r} is blocked. An operator can lift it in the console.", param="user")
+            blocked.code = "end_user_blocked"
+            raise blocked
+        tier = said or seen.tier
+    tier = tier or caller.default_tier
+    subject = Subject(
+        tenant_id=caller.tenant_id, time_zone=caller.time_zone, api_key_id=caller.key_id, end_user_id=identity, end_user_name=request.user_id,
+        tier=tier, tags=tuple(request.tags),
+    )
+    return subject, tier
+
+
+def _affordable(plans: Sequence[CascadePlan], *, tenant: TenantRuntime) -> Sequence[CascadePlan]:
+    """Keep the rungs within what the call itself and its tier allow for one run. Raises InvalidRequest when none is."""
+    best = plans[0]
+    policy = tenant.config.agent.router.policy_for(best.tier)
+    limits = [limit for limit in (best.request.max_cost_nusd, policy.max_cost_nusd) if limit is not None]
+    if not limits:
+        return plans
+    fitting = [plan for plan in plans if plan.max_cost_nusd <= min(limits)]
+    if not fitting:
+        cheapest = min(plan.max_cost_nusd for plan in plans)
+        raise InvalidRequest(
+            f"This run may cost at most {to_usd(min(limits))} USD (max_cost of the call or of its tier), but its cheapest way can cost "
+            f"{to_usd(cheapest)}. Raise the limit, or ask for less with a smaller max_tokens or a shorter prompt.",
+            param="max_cost",
+        )
+    return fitting
+
+
+async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subject, request: RunRequest, now: datetime) -> Hold:
+    """Hold the money for the first rung that fits, waiting a little where calls in flight hold what is missing."""
+    best = plans[0]
+    unpriced = [*best.unpriced_models, *request.unpriced_fields]
+    asked = HoldRequest(
+        id=uuid7(), subject=subject, rungs=[rung_of(plan) for plan in plans], domain=best.domain.domain, preset=best.policy_version,
+        ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced),
+    )
+    waited, pause = 0.0, FIRST_WAIT_S
+    while True:
+        try:
+            return await _away_as_503(runtime.ledger.reserve(asked))
+        except HoldRefused as refused:
+            if not refused.only_held or waited >= LONGEST_WAIT_S:
+                raise refusal_of(refused, now=now, unpriced=unpriced) from refused
+        await asyncio.sleep(pause)
+        waited, pause = waited + pause, min(pause * 2, 0.25)
+
+
+def _marker(runtime: Runtime, hold: Hold) -> Callable[[int], Awaitable[None]]:
+    async def mark(leg: int) -> None:
+        if leg:  # the hold itself marks the first leg
+            await _away_as_503(runtime.ledger.mark_sent(hold, leg=leg))
+
+    return mark
+
+
+async def _record(runtime: Runtime, trace: dict[str, object]) -> None:
+    """The trace is worth less than the answer: losing one is logged, nothing more."""
+    try:
+        await runtime.traces.submit(trace)
+    except Exception:
+        log.warning("the trace of run %s was not recorded", trace["id"], exc_info=True)
+
+
+async def _away_as_503(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except LedgerUnavailable as away:
+        raise LedgerAway("The ledger's database cannot be reached right now, so no call is let through. Try again in a few seconds.") from away
+
+
+def _with_run(result: CascadeResult, hold: Hold) -> CascadeError:
+    assert result.error is not None
+    result.error.run_id = hold.id
+    return result.error

@@ -1,0 +1,53 @@
+"""Where requests enter: /v1/ to the gateway, /healthz here, everything else to Django."""
+
+import os
+from collections.abc import MutableMapping
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from cascade.gateway.app import gateway  # noqa: E402 - needs Django's apps
+from cascade.gateway.http import Exchange, Receive, Send  # noqa: E402
+from cascade.runtime import Runtime, borrowed  # noqa: E402
+
+Scope = MutableMapping[str, Any]
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith("/v1/"):
+        await gateway(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == "/healthz":
+        await healthz(Exchange(scope, receive, send))
+    else:
+        await django_application(dict(scope), receive, send)  # type: ignore[arg-type]
+
+
+async def healthz(exchange: Exchange) -> None:
+    """200 while the database answers, 503 while it does not: for load balancers and for `make run`."""
+    async with borrowed() as runtime:
+        healthy = await runtime.is_healthy()
+    await exchange.json(200 if healthy else 503, {"status": "ok" if healthy else "the database cannot be reached"})
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    runtime: Runtime | None = None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                runtime = await Runtime.open()
+            except Exception as failure:
+                await send({"type": "lifespan.startup.failed", "message": f"{type(failure).__name__}: {failure}"})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            if runtime is not None:
+                await runtime.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,75 @@
+"""Keys, end users and tiers, as JSON."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tenants.api.base import TenantModelSerializer
+from tenants.models import ApiKey, EndUser, Scope, Tier, slug_rule
+from tenants.services import OVERLAPS
+
+
+class TierNameField(serializers.SlugRelatedField[Any]):
+    """A tier by its name, as calls and budgets name it."""
+
+    default_error_messages = {
+        "does_not_exist": "There is no tier {value}. Create it first, or name one that GET /api/v1/tiers/ lists.",
+        "invalid": "Send the name of a tier as text.",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(slug_field="name", queryset=Tier.objects, **options)  # type: ignore[misc]
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data[:64])
+
+
+class ApiKeySerializer(TenantModelSerializer[ApiKey]):
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False, max_length=len(Scope), default=lambda: [Scope.INVOKE.value],
+        help_text="What the key may do.",
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "id", "name", "prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at", "rolled_from",
+        ]
+        read_only_fields = ["prefix", "last4", "revoked_at", "last_used_at", "rolled_from"]
+        create_only = ["scopes", "expires_at"]
+
+    def validate_scopes(self, scopes: list[str]) -> list[str]:
+        return sorted(set(scopes))
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    """A key in the one answer that shows its secret."""
+
+    key = serializers.CharField(read_only=True, help_text="The secret. It is shown this once and cannot be read again.")
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "key"]
+
+
+class RollSerializer(serializers.Serializer[Any]):
+    overlap = serializers.ChoiceField(choices=sorted(OVERLAPS), help_text="How long the old key goes on working.")
+
+
+class EndUserSerializer(TenantModelSerializer[EndUser]):
+    tier = TierNameField(allow_null=True, required=False)
+
+    class Meta:
+        model = EndUser
+        fields = ["id", "external_id", "tier", "is_blocked", "created_at"]
+        read_only_fields = ["external_id"]
+
+
+class TierSerializer(TenantModelSerializer[Tier]):
+    name = serializers.CharField(max_length=64, validators=[slug_rule])
+
+    class Meta:
+        model = Tier
+        fields = ["id", "name", "title"]
+        create_only = ["name"]

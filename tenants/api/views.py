@@ -1,0 +1,96 @@
+"""REST for keys, end users and tiers."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants import services
+from tenants.api.base import TenantModelViewSet
+from tenants.api.serializers import ApiKeySerializer, EndUserSerializer, NewApiKeySerializer, RollSerializer, TierSerializer
+from tenants.end_users import end_user_id
+from tenants.models import ApiKey, EndUser, Tier
+from tenants.permissions import MANAGEMENT
+
+
+class ApiKeyViewSet(TenantModelViewSet[ApiKey]):
+    """API keys of the tenant's applications. A secret is shown once, when its key is made."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = ApiKeySerializer
+
+    @extend_schema(responses={201: NewApiKeySerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        wanted = self.get_serializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        made = services.issue_key(name=given["name"], scopes=given["scopes"], expires_at=given.get("expires_at"), now=timezone.now())
+        return _with_secret(*made)
+
+    @extend_schema(request=RollSerializer, responses={201: NewApiKeySerializer})
+    @action(detail=True, methods=["post"])
+    def roll(self, request: Request, pk: str) -> Response:
+        """Make a successor of the key; the old one goes on working for the overlap."""
+        wanted = RollSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        overlap = services.OVERLAPS[wanted.validated_data["overlap"]]
+        return _with_secret(*services.roll_key(key=self.get_object(), overlap=overlap, now=timezone.now()))
+
+    @extend_schema(request=None, responses=ApiKeySerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Refuse the key from now on. Revoking it again changes nothing."""
+        return Response(self.get_serializer(services.revoke_key(key=self.get_object(), now=timezone.now())).data)
+
+    @extend_schema(description="Revoke the key: it is refused from now on, and stays in the list.")
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        services.revoke_key(key=self.get_object(), now=timezone.now())
+        return Response(status=204)
+
+
+def _with_secret(key: ApiKey, secret: str) -> Response:
+    return Response({**ApiKeySerializer(key).data, "key": secret}, status=201)
+
+
+class EndUserFilters(filters.FilterSet):
+    external_id = filters.CharFilter(help_text="Exactly this one.")
+    search = filters.CharFilter(field_name="external_id", lookup_expr="startswith", help_text="Those whose external id begins so.")
+    tier = filters.CharFilter(field_name="tier__name", help_text="Name of the tier.")
+    is_blocked = filters.BooleanFilter()
+
+
+class EndUserViewSet(TenantModelViewSet[EndUser]):
+    """The tenant's customers. They come into being with their first call; here they are found, moved to a tier and blocked."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = EndUserSerializer
+    filterset_class = EndUserFilters
+    http_method_names = ["get", "patch", "head"]
+    page_ordering = "external_id"
+
+    def get_queryset(self) -> QuerySet[EndUser]:
+        return super().get_queryset().select_related("tier")
+
+    @extend_schema(parameters=[OpenApiParameter("external_id", str, required=True, description="Your own name for the end user.")], filters=False)
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def lookup(self, request: Request) -> Response:
+        """Find one end user by your own name for them."""
+        identity = end_user_id(salt=request.auth.end_user_salt, external_id=request.query_params.get("external_id", ""))
+        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=identity)).data)
+
+
+class TierViewSet(TenantModelViewSet[Tier]):
+    """Classes of end users, such as free and pro. What a tier may use is its policy."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = TierSerializer
+    page_ordering = "name"
+
+    def perform_destroy(self, instance: Tier) -> None:
+        services.delete_tier(instance)

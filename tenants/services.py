@@ -1,0 +1,61 @@
+"""Changes of keys and tiers that need more than one statement. Call them inside a tenant's scope; edges pass `now`."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from tenants.errors import Conflict
+from tenants.keys import SHOWN_LENGTH, digest_of, new_key
+from tenants.models import ApiKey, Tenant, Tier
+from tenants.scoping import current_tenant_id
+
+OVERLAPS = {"0s": timedelta(0), "1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+"""How long a rolled key may go on working beside the new one."""
+
+
+def issue_key(
+    *, name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime, rolled_from: ApiKey | None = None
+) -> tuple[ApiKey, str]:
+    """Return a new key and its secret, which is shown this once. Raises ValidationError for an end in the past."""
+    if expires_at is not None and expires_at <= now:
+        raise ValidationError({"expires_at": "This time has passed: name a later one, or leave it out for a key that does not expire."})
+    secret = new_key()
+    key = ApiKey.objects.create(
+        name=name, scopes=list(scopes), expires_at=expires_at, rolled_from=rolled_from,
+        prefix=secret[:SHOWN_LENGTH], last4=secret[-4:], digest=digest_of(secret, pepper=settings.API_KEY_PEPPER),
+    )
+    return key, secret
+
+
+def roll_key(*, key: ApiKey, overlap: timedelta, now: datetime) -> tuple[ApiKey, str]:
+    """Return a successor of the key with its name, scopes and length of life; the old one ends after `overlap`.
+
+    Raises Conflict for a key that no longer works or has a successor already.
+    """
+    old = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if old.revoked_at or (old.expires_at and old.expires_at <= now):
+        raise Conflict("This key no longer works, so it cannot be rolled: create a new one instead.", code="key_not_active")
+    if old.rolled_to.exists():
+        raise Conflict("This key was rolled already: roll its successor, or revoke this one now.", code="key_already_rolled")
+    life = old.expires_at - old.created_at if old.expires_at else None
+    made = issue_key(name=old.name, scopes=old.scopes, expires_at=now + life if life else None, now=now, rolled_from=old)
+    old.expires_at = min(old.expires_at or now + overlap, now + overlap)
+    old.save(update_fields=["expires_at"])
+    return made
+
+
+def revoke_key(*, key: ApiKey, now: datetime) -> ApiKey:
+    """Refuse the key from `now` on. Revoking it again changes nothing."""
+    if key.revoked_at is None:
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+    return key
+
+
+def delete_tier(tier: Tier) -> None:
+    """Delete a tier: its end users have none then. Raises Conflict for the tenant's default tier."""
+    if Tenant.objects.filter(pk=current_tenant_id(), default_tier=tier.name).exists():
+        raise Conflict(f"{tier.name!r} is the default tier: end users of whom nobody said a tier are in it. Make another one the default first.")
+    tier.delete()
