@@ -23,11 +23,13 @@ from cascade.engine.quality.draft import Draft
 from cascade.engine.quality.evidence import Kind, evidence_of, kind_of
 from cascade.engine.values import Completion
 
-EVIDENCE_RIDGE, PENALTY_RIDGE = 12.0, 6.0
+EVIDENCE_RIDGE, PENALTY_RIDGE, PROVEN_RIDGE = 12.0, 6.0, 30.0
 JUDGED_PENALTIES = {
-    "truncation": 2.0, "refusal": 2.5, "repetition": 3.0, "json": 1.5, "arithmetic": 2.5, "contradiction": 2.0, "hedging": 0.6,
+    "truncation": 2.0, "refusal": 4.0, "repetition": 3.0, "json": 1.5, "arithmetic": 6.0, "contradiction": 4.0, "hedging": 0.6,
     "relevance": 1.0, "language": 4.0, "code": 2.5, "tools": 4.0,
 }
+PROVEN = frozenset({"arithmetic", "contradiction", "refusal", "language", "tools"})
+"""A sum that does not come out is wrong whatever else speaks for the draft: these stay near their judged values."""
 ACCEPTABLE_PROSE = 0.85
 """AlpacaEval's label is "better than GPT-4-turbo", far above acceptable: prose keeps the fitted order and gets this mean."""
 PROSE_EVIDENCE_SHARE = 0.35
@@ -124,7 +126,7 @@ def fit(rows: list[Row], *, calibrated_on: str | None) -> tuple[dict[str, float]
         for row in rows
     ]
     prior = [0.0] * len(names) + [JUDGED_PENALTIES[c] for c in checks] + [0.0] * len(groups)
-    ridge = [EVIDENCE_RIDGE] * len(names) + [PENALTY_RIDGE] * len(checks) + [0.01] * len(groups)
+    ridge = [EVIDENCE_RIDGE] * len(names) + [PROVEN_RIDGE if c in PROVEN else PENALTY_RIDGE for c in checks] + [0.01] * len(groups)
     solved = newton(inputs, [r.good for r in rows], prior=prior, ridge=ridge)
     weights = {n: solved[i] / scales[n] for i, n in enumerate(names)}
     own = [value for group, value in zip(groups, solved[-len(groups) :], strict=True) if group.startswith(calibrated_on or "")]

@@ -1,9 +1,17 @@
 """What must be done for the ledger outside requests, for tasks, commands and web workers alike."""
 
+import asyncio
+import logging
+import random
+
+import psycopg
+from asgiref.sync import sync_to_async
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
 from billing.ledger import dead_owners, ensure_partitions, sweep
+
+log = logging.getLogger(__name__)
 
 
 def database_dsn() -> str:
@@ -23,3 +31,15 @@ def sweep_now() -> int:
 def prepare_partitions() -> int:
     """Make the cost entries' partitions of the coming months. Returns how many were made."""
     return ensure_partitions(dsn=database_dsn())
+
+
+async def keep_swept(*, every_s: float) -> None:
+    """Sweep for ever, beside the calls that a web process answers: the worker or its broker may be gone."""
+    while True:
+        try:
+            closed = await sync_to_async(sweep_now, thread_sensitive=False)()
+            if closed:
+                log.warning("the sweep closed %d holds whose process is gone", closed)
+        except psycopg.Error as away:
+            log.warning("the sweep could not reach the database: %s", type(away).__name__)
+        await asyncio.sleep(every_s * (0.75 + random.random() / 2))  # noqa: S311 - jitter, so that workers do not sweep in step

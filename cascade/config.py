@@ -80,12 +80,13 @@ def _model(row: CatalogModel, connection: ProviderConnection, price: ModelPrice 
         name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=_price(price) if price else None,
         context_tokens=row.context_tokens, max_output_tokens=row.max_output_tokens,
         cap_parameter=row.cap_parameter or provider_spec(connection.provider).cap_parameter,
-        capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities), retired_on=row.retired_on.isoformat() if row.retired_on else None,
+        capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities),
+        retired_on=row.retired_on.isoformat() if row.retired_on else None,
     )
 
 
 def _price_at(prices: Iterable[ModelPrice], model: str, now: datetime) -> ModelPrice | None:
-    valid = (price for price in prices if price.model == model and price.valid_from <= now and (price.valid_to is None or price.valid_to > now))
+    valid = (price for price in prices if price.model == model and price.valid_from <= now and not (price.valid_to and price.valid_to <= now))
     return max(valid, key=lambda price: price.valid_from, default=None)
 
 

@@ -31,7 +31,8 @@ def change_connection(*, connection: ProviderConnection, changes: Mapping[str, A
         connection.credential = Secret("")
     for name, value in changes.items():
         setattr(connection, name, value)
-    _check(connection)
+    check_origin(connection)
+    _check_credential(connection.credential)
     connection.save()
     return connection
 
@@ -51,7 +52,8 @@ def last_four(credential: Secret) -> str:
     return text[-LAST_SHOWN:] if len(text) >= SHORTEST_SHOWN else ""
 
 
-def _check(connection: ProviderConnection) -> None:
+def check_origin(connection: ProviderConnection) -> None:
+    """Raises ValidationError for a provider or an address that cannot be used; puts the address into its plain form."""
     if connection.provider == SIMULATED.slug and not settings.SIMULATED_PROVIDER:
         raise ValidationError({"provider": "The simulated provider is switched off here: it answers in demonstrations and tests alone."})
     if connection.base_url:
@@ -60,7 +62,10 @@ def _check(connection: ProviderConnection) -> None:
             _check_address(connection.base_url)
         except InvalidRequest as wrong:
             raise ValidationError({"base_url": f"{wrong.message[:1].upper()}{wrong.message[1:]}."}) from wrong
-    text = connection.credential.reveal()
+
+
+def _check_credential(credential: Secret) -> None:
+    text = credential.reveal()
     if len(text) > CREDENTIAL_MAX or not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
         raise ValidationError({"credential": f"A credential is at most {CREDENTIAL_MAX} printable ASCII characters without spaces."})
 
@@ -72,8 +77,9 @@ def _check_address(url: str) -> None:
         address = ip_address(parts.hostname or "")
     except ValueError:
         return
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        AddressGuard(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS).check(address=str(address), port=parts.port or (443 if parts.scheme == "https" else 80))
+        AddressGuard(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS).check(address=str(address), port=port)
     except AddressForbidden as forbidden:
         raise InvalidRequest(
             "this address is not public; the operator of this service can allow it in ALLOW_PRIVATE_ENDPOINTS", param="base_url"

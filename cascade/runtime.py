@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -27,8 +26,7 @@ from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
 from tenants.authentication import FIND_KEY, Caller, KeyRing
 
-END_USER_SECONDS = 5.0
-END_USERS_KEPT = 20_000
+END_USERS_KEPT = 50_000
 LOOK_UP_CONNECTIONS = 3
 _of_loop: dict[int, "Runtime"] = {}
 
@@ -56,7 +54,7 @@ class Runtime:
         self.keys = KeyRing(fetch=self._find_key)
         self._tenants: dict[UUID, TenantRuntime] = {}
         self._loading: dict[UUID, asyncio.Lock] = {}
-        self._end_users: dict[tuple[UUID, UUID, str | None], tuple[float, EndUserSeen]] = {}
+        self._end_users: dict[tuple[UUID, str | None, int], EndUserSeen] = {}
 
     @classmethod
     async def open(cls) -> "Runtime":
@@ -95,16 +93,16 @@ class Runtime:
         return found
 
     async def see_end_user(self, caller: Caller, *, end_user: UUID, external_id: str, tier: str | None) -> EndUserSeen:
-        """Return what is known of an end user, created on first sight. Remembered for a few seconds."""
-        key = (caller.tenant_id, end_user, tier)
+        """Return what is known of an end user, created on first sight. Remembered until one of the tenant's end users is changed."""
+        key = (end_user, tier, caller.end_users_version)
         found = self._end_users.get(key)
-        if found is not None and found[0] > time.monotonic():
-            return found[1]
+        if found is not None:
+            return found
         row = await self._one("SELECT * FROM tenants_see_end_user(%s, %s, %s, %s)", (caller.tenant_id, end_user, external_id, tier))
         seen = EndUserSeen(row["tier"] if row else None, bool(row and row["is_blocked"]))
         if len(self._end_users) >= END_USERS_KEPT:
             self._end_users.clear()
-        self._end_users[key] = time.monotonic() + END_USER_SECONDS, seen
+        self._end_users[key] = seen
         return seen
 
     async def is_healthy(self) -> bool:

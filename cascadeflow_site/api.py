@@ -1,1 +1,52 @@
-def problem_response(exc, context): ...
+"""The one list of REST routes, and the one exception handler."""
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+
+from billing.api.views import BudgetViewSet, CostEntryViewSet, PriceViewSet
+from cascade.api.presets import PresetViewSet
+from cascade.api.runs import RunViewSet
+from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
+from cascadeflow_site.problems import problem_response
+from tenants.api.views import ApiKeyViewSet, EndUserViewSet, TierViewSet
+
+__all__ = ["problem_response", "router", "urlpatterns"]
+
+router = SimpleRouter()
+router.trailing_slash = "/?"
+router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("end-users", EndUserViewSet, basename="end-user")
+router.register("tiers", TierViewSet, basename="tier")
+router.register("tier-policies", TierPolicyViewSet, basename="tier-policy")
+router.register("presets", PresetViewSet, basename="preset")
+router.register("domain-rules", DomainRuleViewSet, basename="domain-rule")
+router.register("providers", ProviderConnectionViewSet, basename="provider")
+router.register("models", CatalogModelViewSet, basename="model")
+router.register("prices", PriceViewSet, basename="price")
+router.register("budgets", BudgetViewSet, basename="budget")
+router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
+router.register("runs", RunViewSet, basename="run")
+
+
+class NoSuchRoute(APIView):
+    """Answers for addresses under /api/ that are none, in the form of all other errors."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    schema = None
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise NotFound
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include(router.urls)),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    re_path("", NoSuchRoute.as_view()),
+]

@@ -1,15 +1,18 @@
 """Where requests enter: /v1/ to the gateway, /healthz here, everything else to Django."""
 
+import asyncio
 import os
 from collections.abc import MutableMapping
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
+from billing.housekeeping import keep_swept  # noqa: E402 - needs Django's apps
 from cascade.gateway.app import gateway  # noqa: E402 - needs Django's apps
 from cascade.gateway.http import Exchange, Receive, Send  # noqa: E402
 from cascade.runtime import Runtime, borrowed  # noqa: E402
@@ -37,6 +40,7 @@ async def healthz(exchange: Exchange) -> None:
 
 async def lifespan(receive: Receive, send: Send) -> None:
     runtime: Runtime | None = None
+    sweeper: asyncio.Task[None] | None = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -45,8 +49,11 @@ async def lifespan(receive: Receive, send: Send) -> None:
             except Exception as failure:
                 await send({"type": "lifespan.startup.failed", "message": f"{type(failure).__name__}: {failure}"})
                 raise
+            sweeper = asyncio.create_task(keep_swept(every_s=settings.SWEEP_SECONDS))
             await send({"type": "lifespan.startup.complete"})
         else:
+            if sweeper is not None:
+                sweeper.cancel()
             if runtime is not None:
                 await runtime.close()
             await send({"type": "lifespan.shutdown.complete"})

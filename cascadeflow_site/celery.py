@@ -6,9 +6,9 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
 
-from django.conf import settings  # noqa: E402 - reads the settings module named above
+from django.conf import settings
 
-from cascadeflow_site.embedded import VAR  # noqa: E402
+from cascadeflow_site.embedded import VAR
 
 app = Celery("cascadeflow")
 app.conf.update(

@@ -36,6 +36,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     budget_refusal_status: int
     end_user_salt: bytes
     config_version: int
+    end_users_version: int
 
     is_authenticated = True
     pk = None
@@ -73,6 +74,7 @@ def caller_from_row(row: Mapping[str, Any] | None, *, now: datetime) -> Caller:
         key_id=row["key_id"], tenant_id=row["tenant_id"], tenant_slug=row["tenant_slug"], scopes=frozenset(row["scopes"]),
         time_zone=row["time_zone"], default_tier=row["default_tier"], allow_undocumented_fields=row["allow_undocumented_fields"],
         budget_refusal_status=row["budget_refusal_status"], end_user_salt=bytes(row["end_user_salt"]), config_version=row["config_version"],
+        end_users_version=row["end_users_version"],
     )
 
 
@@ -116,6 +118,12 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="cascadeflow"'
+
+
+def caller_of(request: Any) -> Caller:
+    """Return who sent an authenticated REST request."""
+    caller: Caller = request.auth
+    return caller
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -38,6 +38,7 @@ def secure_app(*, sender: AppConfig, using: str, **_: Any) -> None:
         for model in sender.get_models(include_auto_created=True):
             if model._meta.db_table in existing:
                 _secure_table(cursor, connection, model)
+        cursor.execute(f"GRANT SELECT ON django_migrations TO {_app(connection)}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {_app(connection)}")
 
 

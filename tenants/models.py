@@ -43,6 +43,7 @@ class Tenant(models.Model):
     budget_refusal_status = models.PositiveSmallIntegerField(choices=Refusal.choices, default=Refusal.PAYMENT_REQUIRED)
     end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
     config_version = models.BigIntegerField(default=1, editable=False)
+    end_users_version = models.BigIntegerField(default=1, editable=False, help_text="Raised when the tier or block of an end user changes.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -12,6 +12,7 @@ from billing import services
 from billing.api.serializers import BudgetSerializer, CostEntrySerializer, ModelPriceSerializer
 from billing.models import Budget, CostEntry, ModelPrice
 from tenants.api.base import TenantModelViewSet
+from tenants.authentication import caller_of
 from tenants.end_users import end_user_id
 from tenants.permissions import MANAGEMENT
 
@@ -73,7 +74,7 @@ class CostEntryFilters(filters.FilterSet):
     kind = filters.ChoiceFilter(choices=CostEntry.Kind.choices)
 
     def of_end_user(self, rows: QuerySet[CostEntry], name: str, external_id: str) -> QuerySet[CostEntry]:
-        identity: UUID = end_user_id(salt=self.request.auth.end_user_salt, external_id=external_id)
+        identity: UUID = end_user_id(salt=caller_of(self.request).end_user_salt, external_id=external_id)
         return rows.filter(end_user_id=identity)
 
 

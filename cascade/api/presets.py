@@ -6,7 +6,6 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,6 +13,7 @@ from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset
 from cascade.models import Preset, PresetVersion
 from cascade.publishing import create_preset, definition_of, publish_version
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
+from tenants.errors import Conflict
 from tenants.models import slug_rule
 from tenants.permissions import MANAGEMENT
 
@@ -22,7 +22,8 @@ class PresetSerializer(TenantModelSerializer[Preset]):
     name = serializers.CharField(max_length=64, validators=[slug_rule])
     is_built_in = serializers.SerializerMethodField()
     version = serializers.SerializerMethodField(help_text="The version that calls use.")
-    definition = serializers.DictField(help_text="Steps per domain, thresholds, timeouts: what `PresetVersion` publishes.")
+    definition = serializers.DictField(help_text="Steps per domain, thresholds, timeouts: of the newest version.")
+    created_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null for the built-in ones.")
 
     class Meta:
         model = Preset
@@ -74,15 +75,17 @@ class PresetViewSet(TenantModelViewSet[Preset]):
     page_ordering = "name"
 
     def get_queryset(self) -> QuerySet[Preset]:
+        if self.is_described:
+            return Preset.objects.none()
         newest = PresetVersion.objects.filter(preset=OuterRef("pk")).order_by("-number")[:1]
-        return super().get_queryset().annotate(version=Subquery(newest.values("number")), definition=Subquery(newest.values("definition")))
+        return Preset.objects.annotate(version=Subquery(newest.values("number")), definition=Subquery(newest.values("definition")))
 
     def get_object(self) -> Preset:
         name = self.kwargs["name"]
         if name not in BUILT_IN_PRESETS:
             return super().get_object()
         if self.request.method not in ("GET", "HEAD"):
-            raise PermissionDenied(f"{name!r} is built in and cannot be changed: create a preset of your own, with its definition to begin with.")
+            raise Conflict(f"{name!r} is built in and cannot be changed: create your own, beginning with its definition.", code="built_in")
         return built_in(BUILT_IN_PRESETS[name])
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -102,4 +105,7 @@ class PresetViewSet(TenantModelViewSet[Preset]):
             wanted.is_valid(raise_exception=True)
             published = publish_version(preset=preset, definition=wanted.validated_data["definition"])
             return Response(self.get_serializer(published).data, status=201)
-        ...
+        self.page_ordering = "-number"
+        rows: QuerySet[Any] = PresetVersion.objects.filter(preset=preset)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -2,7 +2,6 @@
 
 from typing import Any, get_args
 
-from django.core.exceptions import ValidationError as Refused
 from rest_framework import serializers
 
 from billing.api.fields import UsdField
@@ -13,8 +12,6 @@ from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection,
 from tenants.api.base import FiniteFloatField, TenantModelSerializer
 from tenants.api.serializers import TierNameField
 from tenants.encryption import Secret
-
-ModelNames = serializers.ListField
 
 
 class SecretField(serializers.CharField):
@@ -69,10 +66,15 @@ class CatalogModelSerializer(TenantModelSerializer[CatalogModel]):
         return sorted(set(capabilities))
 
 
+class ModelNamesField(serializers.ListField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=serializers.CharField(max_length=200), max_length=500, required=False, **options)
+
+
 class TierPolicySerializer(TenantModelSerializer[TierPolicy]):
     tier = TierNameField()
-    allowed_models = serializers.ListField(child=serializers.CharField(max_length=200), max_length=500, required=False, help_text="Empty: every model.")
-    denied_models = serializers.ListField(child=serializers.CharField(max_length=200), max_length=500, required=False)
+    allowed_models = ModelNamesField(help_text="Empty: every model.")
+    denied_models = ModelNamesField(help_text="These are refused, whatever is allowed.")
     max_cost = UsdField(source="max_cost_nusd", required=False, allow_null=True, help_text="Most that one run may hold, in USD.")
     min_quality = FiniteFloatField(min_value=0, max_value=1, required=False, allow_null=True)
 
@@ -83,7 +85,7 @@ class TierPolicySerializer(TenantModelSerializer[TierPolicy]):
 
     def validate_preset(self, name: str) -> str:
         if name and name not in BUILT_IN_PRESETS and not Preset.objects.filter(name=name).exists():
-            raise Refused("There is no preset of this name. Name one that GET /api/v1/presets/ lists.")
+            raise serializers.ValidationError("There is no preset of this name. Name one that GET /api/v1/presets/ lists.")
         return name
 
 

@@ -1,8 +1,8 @@
 """The built-in keywords of the six domains: what a word or phrase says about a prompt, in nats of evidence.
 
 Weights come in tiers: 3 = hardly ever said elsewhere, 2 = strong, 1 = typical, 0.5 = a hint. Plain plurals need no line of their own:
-the detector adds them. Words were chosen from general knowledge of each field, not learned from rows; tenants add or switch off
-rules on the Domain rules page.
+the detector adds them. Words come from general knowledge of each field and from reading misses on public questions; no weight is
+learned from rows. Tenants add or switch off rules on the Domain rules page.
 """
 
 from msgspec import Struct
@@ -42,12 +42,12 @@ _CODE = {
         virtualenv; visual basic; visual studio; vue js; web service; webpack; websocket; win32; winapi; winforms; won t compile;
         wordpress plugin; wpf; wrapper; write a sql; xaml; xcode; xml; xslt; yaml""",
     2.5: """mac os x""",
-    2.0: """.net; abstract class; active directory; algorithm; anagram; apache; api; argument; array; array of integers; ascii; assembly;
-        assembly file; authentication; backend; base64; bash; binary; binding; bitwise; boolean value; branch; bubble sort; bug in;
-        build; build process; build script; byte; bytecode; bytes; caching; callback; captcha; checkbox; class called; class that;
-        classifier in; client side; closure; cms; code for; code to; codebase; combobox; command prompt; commit; compilation; compile;
-        compiler; connection string; constructor; continuous integration; create a class; create a function; create a program; cron job;
-        css class; data binding; data structure; data structures; database schema; datagrid; deadlock; debug; debugging; delegate;
+    2.0: """abstract class; active directory; algorithm; anagram; apache; api; argument; array; array of integers; ascii; assembly; assembly
+        file; authentication; backend; base64; bash; binary; binding; bitwise; boolean value; branch; bubble sort; bug in; build; build
+        process; build script; byte; bytecode; bytes; caching; callback; captcha; checkbox; class called; class that; classifier in;
+        client side; closure; cms; code for; code to; codebase; combobox; command prompt; commit; compilation; compile; compiler;
+        connection string; constructor; continuous integration; create a class; create a function; create a program; cron job; css
+        class; data binding; data structure; data structures; database schema; datagrid; deadlock; debug; debugging; delegate;
         dependency injection; deploy; deployment; deserialize; design pattern; dictionary; diff; div; dll reference; doesn t work;
         driver; dropdown; editor; encryption key; endpoint; enum; enumerable; enumeration; even numbers; event; exception; executable;
         extension method; factorial of; feed; fibonacci; file system; filesystem; floating point; for loop; foreign key; framework;
@@ -183,18 +183,17 @@ _LEGAL = {
         identifiable; petitioner; plaintiff; plaintiffs; plea; positivist; post termination; postmodern; power of attorney; precedent;
         preliminary; preponderance; prima facie; privacy policy; privilege; probable cause; probate; probation; promissory;
         proportionality; prosecution; prosecutor; punishable; pursuant; pursuant to; quitclaim; ratification; ratify; receiving party;
-        recording statute; regulation s; remainderman; remand; remanded; remedies; remedy; repudiation; rescind; rescission; reservation
-        to; respondeat superior; respondent; restitution; right of self; rights are; robbery; royalty free; rule against perpetuities;
-        rule of recognition; savigny; securities act; security council; self defence; self defense; sentencing; settlement agreement;
-        severability; slander; slavery act; source code escrow; sovereign immunity; specific performance; stare decisis; state practice;
-        state responsibility; statehood; statute; statute of frauds; statutory; stipulation; strict liability; strict scrutiny; subject
-        matter jurisdiction; subpoena; subsidiaries; summary judgment; supply chain disclosure; supremacy clause; supreme court;
-        survival of obligations; suspect; takings; tax law; taxpayer; tenancy; tenant; termination for convenience; terms and
-        conditions; terms of service; territorial sea; testator; testify; testimony; therein; thereof; third party beneficiary; tort;
-        tortious; trademark; treaties; treaty; treaty body; trespasser; trustee; ucc; un charter; uncapped; unclos; unconstitutional;
-        uniform commercial code; unilateral contract; united nations charter; unlawful; use of force; vicarious; victim state; vienna
-        convention; vienna declaration; visa petition; volksgeist; waiver; warranties; warranty; whereas; will and testament; will
-        contest; witness; zoning""",
+        recording statute; remainderman; remand; remanded; remedies; remedy; repudiation; rescind; rescission; reservation to;
+        respondeat superior; respondent; restitution; right of self; robbery; royalty free; rule against perpetuities; rule of
+        recognition; savigny; securities act; security council; self defence; self defense; sentencing; settlement agreement;
+        severability; slander; slavery act; sovereign immunity; specific performance; stare decisis; state practice; state
+        responsibility; statehood; statute; statute of frauds; statutory; stipulation; strict liability; strict scrutiny; subject matter
+        jurisdiction; subpoena; subsidiaries; summary judgment; supply chain disclosure; supremacy clause; supreme court; survival of
+        obligations; suspect; takings; tax law; taxpayer; tenancy; tenant; termination for convenience; terms and conditions; terms of
+        service; territorial sea; testator; testify; testimony; therein; thereof; third party beneficiary; tort; tortious; trademark;
+        treaties; treaty; treaty body; trespasser; trustee; ucc; un charter; uncapped; unclos; unconstitutional; uniform commercial
+        code; unilateral contract; united nations charter; unlawful; use of force; vicarious; vienna convention; visa petition; waiver;
+        warranties; warranty; whereas; will and testament; will contest; witness; zoning""",
     2.5: """court; human rights; legal; member states; rights of the""",
     2.0: """acceptance of; acquittal; affiliate; agency; agreement; allegation; allege; alleged; alleges; amount in controversy; appeal;
         arrest; arrested; article; assign; assignee; assignment of; bentham; bequeathed; bequest; blackacre; board of directors; buyer;
@@ -202,14 +201,14 @@ _LEGAL = {
         protection; contract; contractor; convention; corporation; crime; data subject; declaration; devise; disclose; disclosure;
         discrimination; dispute; divorce; doctrine; domiciled; duty of care; effective date; egalitarian; employee; employer;
         enforceable; entitled; equitable; estate; exclusive; exclusivity; feminism; feminists; foreseeable; forth in; grantee; grantor;
-        greenacre; grievance; harassment; hart; heir; heirs; hereinafter; hobbes s; incorporated; insurance policy; insured; insurer;
+        greenacre; grievance; harassment; hart; heir; heirs; hereinafter; incorporated; insurance policy; insured; insurer;
         intentionally; internal revenue; interrogatories; issue of; judges; judicial; judicially; judiciary; jurisdictional; justice;
-        landowner; law; law s; legal realism; legal system; licensing; malice; natural law; negligently; nuisance; obligation;
-        obligations; offer and acceptance; offeree; offeror; officer; opt out; out of court; owner of; ownership of; parcel; parties;
-        partnership; personal data; personal information; police; police officer; premises; property owner; protocol; provisions;
-        proximate cause; punishment; purchaser; question presented; rawls; reasonable person; reckless; recklessly; recognition of;
-        regulation; regulator; regulatory; resolution; retaliation; right to; royalties; ruling; search and seizure; section; seller;
-        service provider; set forth; settlement; shall; shareholder agreement; sovereign; sovereign state; sovereignty; state law; state
+        landowner; law; legal realism; legal system; licensing; malice; natural law; negligently; nuisance; obligation; obligations;
+        offer and acceptance; offeree; offeror; officer; opt out; out of court; owner of; ownership of; parcel; parties; partnership;
+        personal data; personal information; police; police officer; premises; property owner; protocol; provisions; proximate cause;
+        punishment; purchaser; question presented; rawls; reasonable person; reckless; recklessly; recognition of; regulation;
+        regulator; regulatory; resolution; retaliation; right to; royalties; ruling; search and seizure; section; seller; service
+        provider; set forth; settlement; shall; shareholder agreement; sovereign; sovereign state; sovereignty; state law; state
         parties; statement of; stockholder; subsidiary; successor; sue; sued; suing; tax code; terminate; termination; theory of law;
         thereafter; third parties; third party; transferee; trespass; trial; tribunal; unenforceable; user data; utilitarianism and;
         valid contract; vendor; verdict; violate; violated; violation; void; voidable; warrant; wrongful""",
@@ -248,29 +247,28 @@ _MATH = {
 
 _DATA = {
     3.0: """a b test; and last names; and the number of; are there in; at least two; average age; average number; average price; bar chart;
-        bigquery; bucket; by each; cartoons; chart of; churn; cohort analysis; compared to last; conversion rate; correlation between;
-        count the; count the number; csv; dashboard; data analysis; data frame of; data set; data warehouse; dataset; distinct; etl;
-        excel; find the name; find the names; find the number of; first name; for all; for each; forecast sales; full names; funnel;
-        give me the; give the; group by; group the; grouped by; growth rate; histogram; how many are there; how many different; ids and;
-        ids of; in alphabetical order; in ascending order; in descending order; inclusive of; kpi; last month; last name; last quarter;
-        last week; list all; list the; list the name; maximum and minimum; month over month; more than one; name and; name of all; names
-        of; number of distinct; of all; of each; order by; ordered by; outlier; outliers; p value; past 7 days; past month; pivot table;
-        please show; plot the; power bi; regression; return the; revenue by; sales by; scatter plot; segment the; show all; show the;
-        show the name; snowflake; sorted by; spreadsheet; tableau; the highest number; the most number of; time series; total number of;
-        trend of; tv channel; visualize; what are all; what are the ids; what are the names; what is the name of the; which unique;
-        whose name; year over year""",
-    2.0: """aggregate; aggregated; airlines; airports; alphabetical; analytics; and their; are there; ascending; average; battles; column;
-        columns; concert; contestants; count; current week; cylinders; dealership; degree programs; departments; descending; do not
-        have; does not have; employees; excluding; find all; find the; flights; gnp; government form; highest; hometown; horsepower; id;
-        ids; in the us; inclusive; indepyear; life expectancy; lowest; makers; matches; maximum; median; metric; metrics; minimum; most
-        common; museum; names; notifications; orders; owners; paragraphs; per day; per month; percentage of; pets; phone; poker;
-        properties; record; records; revenue; rows; sales; salesperson; salespersons; semester; show; singers; stadium; students;
-        surface area of; template; templates; that has; that have; the fewest; ticker; ticker type; top 10; top 3; top 5; tournament;
-        treatments; visitors; voters; wallet; weekends; what are the; which have; who have; with the least; with the most""",
+        bigquery; bucket; by each; chart of; churn; cohort analysis; compared to last; conversion rate; correlation between; count the;
+        count the number; csv; dashboard; data analysis; data frame of; data set; data warehouse; dataset; distinct; etl; excel; find
+        the name; find the names; find the number of; first name; for all; for each; forecast sales; full names; funnel; give me the;
+        give the; group by; group the; grouped by; growth rate; histogram; how many are there; how many different; ids and; ids of; in
+        alphabetical order; in ascending order; in descending order; inclusive of; kpi; last month; last name; last quarter; last week;
+        list all; list the; list the name; maximum and minimum; month over month; more than one; name and; name of all; names of; number
+        of distinct; of all; of each; order by; ordered by; outlier; outliers; p value; past 7 days; past month; pivot table; please
+        show; plot the; power bi; regression; return the; revenue by; sales by; scatter plot; segment the; show all; show the; show the
+        name; snowflake; sorted by; spreadsheet; tableau; the highest number; the most number of; time series; total number of; trend
+        of; visualize; what are all; what are the ids; what are the names; what is the name of the; which unique; whose name; year over
+        year""",
+    2.0: """aggregate; aggregated; airlines; airports; alphabetical; analytics; and their; are there; ascending; average; column; columns;
+        concert; contestants; count; current week; dealership; degree programs; departments; descending; do not have; does not have;
+        employees; excluding; find all; find the; flights; highest; hometown; id; ids; in the us; inclusive; life expectancy; lowest;
+        matches; maximum; median; metric; metrics; minimum; most common; museum; names; notifications; orders; owners; paragraphs; per
+        day; per month; percentage of; pets; phone; properties; record; records; revenue; rows; sales; salesperson; semester; show;
+        singers; stadium; students; surface area of; template; templates; that has; that have; the fewest; ticker; top 10; top 3; top 5;
+        tournament; treatments; visitors; voters; wallet; weekends; what are the; which have; who have; with the least; with the most""",
     1.0: """address; airline; all; amount; city; code of; countries; country; courses; customer; customers; date; did not; different;
-        documents; dogs; each; earliest; languages used; latest; list; merchant; month; number of; oldest; population; price; product;
-        products; query; return; row; series; share; ships; shop; shops; significance; status; table; teachers; the least; the most; the
-        smallest; total; transaction; transactions; tv; type; user; users; whose; year; youngest""",
+        documents; dogs; each; earliest; latest; list; merchant; month; number of; oldest; population; price; product; products; query;
+        return; row; series; share; ships; shop; shops; significance; status; table; teachers; the least; the most; the smallest; total;
+        transaction; transactions; tv; type; user; users; whose; year; youngest""",
 }
 
 _GENERAL = {
@@ -280,42 +278,39 @@ _GENERAL = {
         discovered; durkheim; dynasty; email to; emperor; empire; episode; epistemology; essay; ethics; exchange rate; famous; film;
         flight; flip a coin; football; forecast for; founded; fun fact; gift; god; history of; hobbies; holiday; hotel; how do you say;
         ideology; in french; insurance plan; invented; island; joke; kant; king; letter to; luggage; market segment; marketing; marx;
-        mean in; meaning of; medieval; migration; mountain; mpg; my balance; my bank; nba; netflix; nfl; novel; ocean; oil change;
-        olympics; passport; payday; philosopher; philosophy; plato; play music; playlist; poem; population of; president of; pto; queen;
-        rainfall; religion; remind me; reminder; reservation; restaurant; revolution; river; roll a dice; roman; routing number; say in
-        spanish; shopping list; singer; soccer; social class; sociology; socrates; spell; super bowl; synonym; tell me a joke; timer;
-        tire; to do list; traffic; transfer money; translate; travel; trip; tv show; uber; urban; utilitarian; vacation; vacation days;
-        virtue; weather; weber; wedding; what year; when did; when does; when is; when was the; where did; where does; where is; where
-        was; who is the; who made you; who played; who plays; who sang; who was; who won; who wrote; working class; world cup; world
-        war; your name""",
-    2.0: """a priori; absolute; absolute location; according to; ad hominem; africa; african; aggregate demand; agriculture; america;
-        animal; animals; anscombe; aquinas; argues that; astronomy; audience; audiences; augustine; b2b; battery; behaviorism; bird;
-        birds; birth rate; birth rates; book; bourdieu; bourgeoisie; brand; brandt; breakfast; british; brother; buddhism; buddhist;
-        bureaucracy; bureaucratic; buyer behaviour; byzantine; calendar; caliphate; calories; can you tell; car; caste; categorical
-        imperative; catholic; cheese; chemistry; chicken; china; cicero; circular reasoning; coffee; columbus; communication process;
-        communism; communist; comprehensive schools; conclusion; conditioning; conflict theory; confucian; confucianism; congress;
-        consequentialism; consumer behavior; consumers; core periphery; could you; crusades; csr; cultural relativism; demand curve;
-        demographic; deontology; developed country; deviance; dinner; distribution channel; distributor; distributors; divine command;
-        do i have; drink; e commerce; earthquake; elasticity; election; elite; england; enlightenment; epicurus; ethnography; europe;
-        euthyphro; excerpt; existence of god; experience economy; fallacy; farmers; fascism; feminist sociology; fertility rate; fiscal
+        meaning of; medieval; migration; mountain; mpg; my balance; my bank; nba; netflix; nfl; novel; ocean; oil change; olympics;
+        passport; payday; philosopher; philosophy; plato; play music; playlist; poem; population of; president of; pto; queen; rainfall;
+        religion; remind me; reminder; reservation; restaurant; revolution; river; roll a dice; roman; routing number; say in spanish;
+        shopping list; singer; soccer; social class; sociology; socrates; spell; super bowl; synonym; tell me a joke; timer; tire; to do
+        list; traffic; transfer money; translate; travel; trip; tv show; uber; urban; utilitarian; vacation; vacation days; virtue;
+        weather; weber; wedding; what year; when did; when does; when is; when was the; where did; where does; where is; where was; who
+        is the; who made you; who played; who plays; who sang; who was; who won; who wrote; working class; world cup; world war; your
+        name""",
+    2.0: """a priori; absolute; according to; ad hominem; africa; aggregate demand; agriculture; america; animal; animals; anscombe;
+        aquinas; argues that; astronomy; audience; audiences; augustine; b2b; battery; behaviorism; bird; birds; birth rate; birth
+        rates; book; bourdieu; bourgeoisie; brand; breakfast; british; brother; buddhism; buddhist; bureaucracy; bureaucratic;
+        byzantine; calendar; caliphate; calories; can you tell; car; caste; categorical imperative; catholic; cheese; chemistry;
+        chicken; china; cicero; circular reasoning; coffee; columbus; communism; communist; conclusion; conditioning; conflict theory;
+        confucian; confucianism; congress; consequentialism; consumer behavior; consumers; could you; crusades; cultural relativism;
+        demand curve; demographic; deontology; developed country; deviance; dinner; distribution channel; distributor; distributors;
+        divine command; do i have; drink; e commerce; earthquake; elasticity; election; elite; england; enlightenment; epicurus;
+        ethnography; europe; euthyphro; excerpt; existence of god; fallacy; farmers; fascism; feminist sociology; fertility rate; fiscal
         policy; fish; food; foucault; france; franchising; free will; french; freud; friday; functionalism; functionalist; galaxy; gdp;
         gender roles; gentrification; geology; germany; giddens; globalization; goffman; habermas; help me; hemisphere; hindu; hinduism;
         hitler; hobbes; hume; i need to; i want; i would like; identity theory; imperialism; imprisonment; india; industrial revolution;
-        inequalities; inequality; inflation; intensive distribution; islam; japan; kitchen; knowledge is; labour market; latitude;
-        lenin; let me know; locke; logical; longitude; lunch; made of; map; market research; meal; media influence; meeting; mental
-        states; metropolitan; mill; mill claims; mills; ming; monday; monetary policy; mongol; monopoly; monsoon; moore claims; moral
-        code; moral philosophy; moral relativism; movie; mughal; muslim; nagel; napoleon; nation state; nation states; nationalism;
-        natural selection argument; naturalistic fallacy; nazi; new product; nietzsche; oligopoly; opportunity cost; ottoman;
-        parliament; parsons; passage; personality; phone; physics; piaget; planet; plant; plantation; plants; player; politics; pope;
-        population growth; positioning; predicate logic; premise; pricing; prime minister; prison; prisons; product life cycle;
-        proletariat; protestant; psychologist studies; purchasing; puree; qing; question refers to; recipe; reformation; relationship
-        marketing; religious; renaissance; research method; retailers; russian; salary of; sales; sartre; sauce; scepticism; season of;
-        secretary of; secularization; segmentation; senator; shark; sidgwick; silk road; singer argues; skepticism; slavery; slaves;
-        social control; social mobility; social stratification; socialization; sociologist; solar system; song; source 1; soviet; spam;
-        spread effect; stakeholder; stalin; stoic; stoics; story; suburb; supply curve; syllogism; target market; tax return; tell me;
-        thanks; today; tomato; tomorrow; tonight; trade; trade routes; tree; tropical; underclass; unemployment; united states;
-        utilitarianism; utility; virtue ethics; volcano; weekend; welfare; welfare state; what does it mean; what time; wife; won; would
-        you""",
+        inequalities; inequality; inflation; islam; japan; kitchen; knowledge is; labour market; latitude; lenin; let me know; locke;
+        logical; longitude; lunch; made of; map; market research; meal; media influence; meeting; mental states; metropolitan; mill;
+        mills; ming; monday; monetary policy; mongol; monopoly; monsoon; moral code; moral philosophy; moral relativism; movie; mughal;
+        muslim; nagel; napoleon; nation state; nation states; nationalism; natural selection argument; naturalistic fallacy; nazi; new
+        product; nietzsche; oligopoly; opportunity cost; ottoman; parliament; parsons; passage; personality; phone; physics; piaget;
+        planet; plant; plantation; plants; player; politics; pope; population growth; positioning; predicate logic; premise; pricing;
+        prime minister; prison; prisons; product life cycle; proletariat; protestant; psychologist studies; purchasing; qing; recipe;
+        reformation; relationship marketing; religious; renaissance; research method; retailers; russian; sales; sartre; sauce;
+        scepticism; season of; secularization; segmentation; senator; silk road; singer argues; skepticism; slavery; slaves; social
+        control; social mobility; social stratification; socialization; sociologist; solar system; song; soviet; spam; stakeholder;
+        stalin; stoic; stoics; story; suburb; supply curve; syllogism; target market; tax return; tell me; thanks; today; tomato;
+        tomorrow; tonight; trade; trade routes; tropical; underclass; unemployment; united states; utilitarianism; utility; virtue
+        ethics; volcano; weekend; welfare; welfare state; what does it mean; what time; wife; won; would you""",
     0.7: """american; argument; belief; bill; call; character in; city; climate; college; come from; consumer; country; cultural; culture;
         economic; economy; family; father; game; gas; home; house; language; live; located; market; media; mother; music; my; name of
         the; nation; order; organization; people; please; political; product; promotion; region; schedule; school; season; social;

@@ -26,7 +26,7 @@ class TierModelPolicy(Struct, frozen=True, kw_only=True):
 BUILT_IN_POLICIES: Mapping[str, TierModelPolicy] = {
     policy.tier: policy
     for policy in (
-        TierModelPolicy(tier="free", preset="cost_optimized_saas", max_tokens=1024, max_steps=2),
+        TierModelPolicy(tier="free", preset="cost_optimized_saas", max_tokens=1024),
         TierModelPolicy(tier="pro", max_tokens=4096),
         TierModelPolicy(tier="enterprise", preset="enterprise_grade"),
     )

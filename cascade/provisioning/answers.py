@@ -1,22 +1,50 @@
 """The rows that decide how calls are answered: connections, models, tiers, presets, domain rules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from django.core.exceptions import ValidationError
 
-from cascade.engine.presets import CascadePreset, preset_from_definition
-from cascade.models import CatalogModel, DomainRule, Preset, PresetVersion, ProviderConnection, TierPolicy
-from cascade.provisioning.changes import Changes, plain
+from cascade.connections import change_connection
+from cascade.engine.presets import preset_from_definition
+from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection, TierPolicy
+from cascade.provisioning.changes import Changes, difference, plain
 from cascade.provisioning.document import WantedModel, WantedPolicy, WantedPreset, WantedProvider, WantedRule, WantedTier
+from cascade.provisioning.parse import InvalidFile, Problem
+from cascade.publishing import checked_definition, create_preset, publish_version
 from tenants.encryption import Secret
 from tenants.models import Tier
 
 
-def apply_provider(wanted: WantedProvider, *, environment: Mapping[str, str], changes: Changes) -> None:
+def apply_providers(wanted: Sequence[WantedProvider], *, environment: Mapping[str, str], changes: Changes) -> None:
+    """Raises InvalidFile for what cannot be connected to, all of it at once."""
+    problems: list[Problem] = []
+    for provider in wanted:
+        try:
+            _apply_provider(provider, environment=environment, changes=changes)
+        except ValidationError as wrong:
+            problems += [Problem(provider.line, f"provider {provider.name}: {message}") for message in wrong.messages]
+    if problems:
+        raise InvalidFile(problems)
+
+
+def _apply_provider(wanted: WantedProvider, *, environment: Mapping[str, str], changes: Changes) -> None:
     credential = Secret(environment[wanted.api_key_env]) if wanted.api_key_env else None
-    values = {"provider": wanted.provider, "base_url": wanted.base_url, "credential": credential}
-    changes.upsert(ProviderConnection, label=f"provider {wanted.name}", key={"name": wanted.name}, values=values)
+    values = {"provider": plain(wanted.provider), "base_url": plain(wanted.base_url), "credential": credential}
+    given = {name: value for name, value in values.items() if value is not None}
+    row = ProviderConnection.objects.filter(name=str(wanted.name)).first()
+    if row is None:
+        changes.added(f"provider {wanted.name}")
+        change_connection(connection=ProviderConnection(name=str(wanted.name)), changes=given)
+        return
+    details = [difference(name, getattr(row, name), value) for name, value in given.items() if getattr(row, name) != value]
+    if not details:
+        return
+    had_credential = bool(row.credential)
+    change_connection(connection=row, changes=given)
+    forgotten = ["its credential is forgotten: it was for the old address"] if had_credential and not row.credential else []
+    changes.changed(f"provider {wanted.name}", [*details, *forgotten])
 
 
 def apply_model(wanted: WantedModel, *, changes: Changes) -> None:
@@ -55,38 +83,30 @@ def _apply_policy(wanted: WantedPolicy, *, tier: Tier, changes: Changes) -> None
         changes.update(row, label=f"policy of the tier {tier.name}", values=values)
 
 
-def compiled(wanted: WantedPreset, *, version: str) -> CascadePreset:
-    """Return the engine's preset. Raises InvalidRequest that says what is wrong with it."""
+def definition_in(wanted: WantedPreset) -> dict[str, Any]:
+    """Return the definition as it is stored. Raises ValidationError that says which part is wrong."""
     strategies = msgspec.to_builtins(wanted.strategies, enc_hook=str)
-    definition = {"title": str(wanted.title), "baseline": str(wanted.baseline), "strategies": strategies}
-    return preset_from_definition(definition, name=str(wanted.name), version=version)
+    return checked_definition({"baseline": str(wanted.baseline), "strategies": strategies}, name=str(wanted.name))
 
 
 def apply_preset(wanted: WantedPreset, *, changes: Changes) -> None:
-    preset = Preset.objects.filter(name=str(wanted.name)).first()
-    newest = preset.versions.order_by("-number").first() if preset else None
-    number = newest.number + 1 if newest else 1
-    target = compiled(wanted, version=str(number))
+    name, title, definition = str(wanted.name), str(wanted.title), definition_in(wanted)
+    preset = Preset.objects.filter(name=name).first()
     if preset is None:
-        preset = Preset.objects.create(name=str(wanted.name), title=str(wanted.title))
-        changes.added(f"preset {preset.name}, version 1")
-    elif newest is None or not _says(newest.definition, target):
-        changes.changed(f"preset {preset.name}", [f"version {number} published"])
-        changes.update(preset, label=f"preset {preset.name}", values={"title": str(wanted.title)})
-    else:
+        create_preset(name=name, title=title, definition=definition)
+        changes.added(f"preset {name}, version 1")
         return
-    PresetVersion.objects.create(preset=preset, number=number, definition=definition_of(target))
+    changes.update(preset, label=f"preset {name}", values={"title": title})
+    newest = preset.versions.order_by("-number").first()
+    if newest is None or not _mean_the_same(newest.definition, definition):
+        version = publish_version(preset=preset, definition=definition)
+        changes.changed(f"preset {name}", [f"version {version.number} published"])
 
 
-def definition_of(preset: CascadePreset) -> dict[str, Any]:
-    """Return what is stored of a preset: everything but its name and version, defaults written out."""
-    definition: dict[str, Any] = msgspec.to_builtins(preset)
-    return {name: value for name, value in definition.items() if name not in ("name", "version")}
-
-
-def _says(definition: Mapping[str, Any], preset: CascadePreset) -> bool:
-    """Does a stored definition mean the same, whichever defaults it writes out?"""
-    return preset_from_definition(definition, name=preset.name, version=preset.version) == preset
+def _mean_the_same(*definitions: Mapping[str, Any]) -> bool:
+    """An older version may leave out what is a default."""
+    first, second = (preset_from_definition(definition, name="", version="") for definition in definitions)
+    return first == second
 
 
 def apply_rule(wanted: WantedRule, *, changes: Changes) -> None:

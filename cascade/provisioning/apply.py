@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from cascade.provisioning.answers import apply_model, apply_preset, apply_provider, apply_rule, apply_tier
+from cascade.provisioning.answers import apply_model, apply_preset, apply_providers, apply_rule, apply_tier
 from cascade.provisioning.changes import Change, Changes, plain
 from cascade.provisioning.checks import check
 from cascade.provisioning.document import WantedTenant
@@ -60,8 +60,7 @@ def _apply_tenant(wanted: WantedTenant, *, environment: Mapping[str, str], now: 
     with tenant_scope(tenant.id):
         for operator in wanted.operators:
             apply_operator(operator, environment=environment, changes=changes)
-        for provider in wanted.providers:
-            apply_provider(provider, environment=environment, changes=changes)
+        apply_providers(wanted.providers, environment=environment, changes=changes)
         for model in wanted.models:
             apply_model(model, changes=changes)
             if model.price:

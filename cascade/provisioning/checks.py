@@ -5,15 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from msgspec import Struct
 
 from billing.engine.budgets import BudgetScope
-from cascade.engine.errors import InvalidRequest
 from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.engine.providers.registry import SIMULATED, SUPPORTED_PROVIDERS
 from cascade.engine.tiers import BUILT_IN_POLICIES
 from cascade.models import CatalogModel, Preset, ProviderConnection
-from cascade.provisioning.answers import compiled
+from cascade.provisioning.answers import definition_in
 from cascade.provisioning.credentials import check_keys, check_operator, check_variable
 from cascade.provisioning.document import WantedBudget, WantedFile, WantedPreset, WantedTenant, WantedTier
 from cascade.provisioning.parse import WRONG, Problem, did_you_mean
@@ -138,9 +138,9 @@ def _check_preset(preset: WantedPreset, known: Known) -> Iterator[Problem]:
     if not _is_read(preset):
         return
     try:
-        compiled(preset, version="1")
-    except InvalidRequest as wrong:
-        yield Problem(preset.line, wrong.message)
+        definition_in(preset)
+    except ValidationError as wrong:
+        yield from (Problem(preset.line, message) for message in wrong.messages)
 
 
 def _is_read(preset: WantedPreset) -> bool:

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
 from tenants.api.filtering import StrictFilters
+from tenants.authentication import caller_of
 from tenants.scoping import TenantOwnedModel, current_tenant_id, tenant_scope
 
 Row = TypeVar("Row", bound=models.Model)
@@ -38,10 +39,10 @@ class ScopedViewMixin(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self._scope.enter_context(tenant_scope(request.auth.tenant_id))
+        self._scope.enter_context(tenant_scope(caller_of(request).tenant_id))
         self._in_scope = True
 
-    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if self._in_scope and request.method not in SAFE_METHODS and not getattr(response, "exception", False):
             try:
                 connection.check_constraints()
@@ -51,7 +52,7 @@ class ScopedViewMixin(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         if self._in_scope:
-            transaction.set_rollback(True)  # noqa: FBT003 - Django's signature
+            transaction.set_rollback(True)
         return super().handle_exception(exc)
 
 
@@ -60,14 +61,17 @@ class TenantModelViewSet(ScopedViewMixin, ModelViewSet[Row]):
 
     http_method_names = ["get", "post", "patch", "delete", "head"]
     filter_backends = [StrictFilters]
-    lookup_value_converter = "str"
     page_ordering: str | tuple[str, ...] = "-id"
 
     def get_queryset(self) -> QuerySet[Row]:
-        """The model's default manager is read at each request, in its scope; a class attribute `queryset` could not be."""
+        """Asks the model's scoped manager at each request: a class attribute `queryset` would be made outside any scope."""
         model: type[Row] = self.get_serializer_class().Meta.model  # type: ignore[attr-defined]
-        rows: QuerySet[Row] = model._default_manager.none() if getattr(self, "swagger_fake_view", False) else model._default_manager.all()
-        return rows
+        return model._default_manager.none() if self.is_described else model._default_manager.all()
+
+    @property
+    def is_described(self) -> bool:
+        """Is drf-spectacular looking, without a request?"""
+        return bool(getattr(self, "swagger_fake_view", False))
 
 
 class TenantRelatedField(serializers.PrimaryKeyRelatedField[Any]):
@@ -79,7 +83,8 @@ class TenantRelatedField(serializers.PrimaryKeyRelatedField[Any]):
     }
 
     def get_queryset(self) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset()
+        rows = super().get_queryset()
+        assert rows is not None
         return rows.filter(tenant_id=current_tenant_id()) if issubclass(rows.model, TenantOwnedModel) else rows
 
     def to_internal_value(self, data: Any) -> Any:

@@ -1,24 +1,25 @@
 """Pages by cursor: stable while rows are added, and as fast on the last page as on the first."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
-from rest_framework.views import APIView
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which reads the settings that name this module
 
 
 class CursorPages(CursorPagination):
     page_size = 50
-    max_page_size = 200
+    max_page_size: int = 200
     page_size_query_param = "limit"
     page_size_query_description = "How many to return, 1 to 200."
     cursor_query_description = "Where to go on: taken from `next` or `previous` of another page."
     ordering: str | tuple[str, ...] = "-id"
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: "APIView | None" = None) -> list[Any] | None:
         self.ordering = getattr(view, "page_ordering", self.ordering)
         try:
             return super().paginate_queryset(queryset, request, view)
@@ -30,7 +31,7 @@ class CursorPages(CursorPagination):
             cursor = super().decode_cursor(request)
         except NotFound as wrong:
             raise _unknown_cursor() from wrong
-        if cursor is not None and "\x00" in (cursor.position or ""):
+        if cursor is not None and "\x00" in str(cursor.position):
             raise _unknown_cursor()
         return cursor
 

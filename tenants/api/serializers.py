@@ -18,7 +18,7 @@ class TierNameField(serializers.SlugRelatedField[Any]):
     }
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(slug_field="name", queryset=Tier.objects, **options)  # type: ignore[misc]
+        super().__init__(slug_field="name", queryset=Tier.objects, **options)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):

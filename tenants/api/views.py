@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from tenants import services
 from tenants.api.base import TenantModelViewSet
 from tenants.api.serializers import ApiKeySerializer, EndUserSerializer, NewApiKeySerializer, RollSerializer, TierSerializer
+from tenants.authentication import caller_of
 from tenants.end_users import end_user_id
 from tenants.models import ApiKey, EndUser, Tier
 from tenants.permissions import MANAGEMENT
@@ -81,7 +82,7 @@ class EndUserViewSet(TenantModelViewSet[EndUser]):
     @action(detail=False, methods=["get"], pagination_class=None)
     def lookup(self, request: Request) -> Response:
         """Find one end user by your own name for them."""
-        identity = end_user_id(salt=request.auth.end_user_salt, external_id=request.query_params.get("external_id", ""))
+        identity = end_user_id(salt=caller_of(request).end_user_salt, external_id=request.query_params.get("external_id", ""))
         return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=identity)).data)
 
 

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('budget_refusal_status', models.PositiveSmallIntegerField(choices=[(402, '402 Payment Required'), (429, '429 Too Many Requests, not to be retried')], default=402)),
                 ('end_user_salt', models.BinaryField(default=tenants.models.new_salt, max_length=32)),
                 ('config_version', models.BigIntegerField(default=1, editable=False)),
+                ('end_users_version', models.BigIntegerField(default=1, editable=False, help_text='Raised when the tier or block of an end user changes.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={

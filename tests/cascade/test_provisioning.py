@@ -156,6 +156,23 @@ def test_a_changed_credential_is_stored_and_not_shown(initech: Tenant) -> None:
     assert ProviderConnection.objects.get().credential.reveal() == "sk-another"
 
 
+def test_a_credential_is_forgotten_when_its_address_changes(initech: Tenant) -> None:
+    moved = 'tenants: [{slug: initech, providers: [{name: openai, provider: openai, base_url: "https://example.com/v1"}]}]'
+    assert run(moved) == [
+        "~ initech: provider openai: base_url none -> https://example.com/v1, its credential is forgotten: it was for the old address"
+    ]
+    assert not ProviderConnection.objects.get().credential
+
+
+def test_every_connection_that_cannot_be_made_is_named_and_nothing_is_changed(initech: Tenant) -> None:
+    text = MINIMAL.replace("initech", "hooli").replace("ACME_KEY", "OTHER_KEY").replace("OPENAI_API_KEY}]", """OPENAI_API_KEY},
+      {name: inside, provider: vllm, base_url: "http://10.0.0.1/v1"}]""")
+    before = rows()
+    found = errors(text, OPENAI_API_KEY="two words", OTHER_KEY=new_key())
+    assert [line.split(":")[:2] for line in found] == [["line 4", " provider openai"], ["line 5", " provider inside"]]
+    assert rows() == before
+
+
 def test_another_secret_under_a_keys_name_is_a_new_key_beside_the_old_one(initech: Tenant) -> None:
     new = new_key()
     (change,) = run(MINIMAL, ACME_KEY=new)
@@ -262,7 +279,7 @@ line 34: period: 'dayly' is not known: did you mean 'daily'?
 line 35: a budget of the scope tier needs a subject: the tier's name
 line 35: action: 'stop' is not known: write one of block, degrade, warn
 line 36: tier 'brass' is neither in this file nor in the database: known are enterprise, free, pro
-line 37: api_key 'frontend' is neither in this file nor in the database: did you mean 'backend'?
+line 37: api_key 'frontend' is neither in this file nor in the database: known are backend, other
 line 37: limit: '.5' is not an amount in USD: write a plain decimal number, for example "0.15"
 line 39: key_env: BAD_KEY holds no well-formed key of ours: 'manage.py make_key' prints a new one
 line 39: scopes: 'invok' is not known: did you mean 'invoke'?
@@ -277,6 +294,7 @@ line 43: tenant 'acme' stands here twice, first in line 2
 def test_every_error_is_found_with_its_line_and_nothing_is_changed(db: None) -> None:
     before = rows()
     found = errors(WRONG, WEAK="violins", BAD_KEY="cfk_live_" + "x" * 36)
+    assert found == EXPECTED.splitlines()
     assert rows() == before
 
 

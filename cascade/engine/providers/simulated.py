@@ -121,6 +121,8 @@ def is_named(name: str, prompt: str) -> bool:
 def json_script(request: CompletionRequest) -> Script | None:
     wanted = request.parameters.get("response_format") or {}
     topic = topic_of(prompt_of(request))
+    if wanted.get("type") == "json_object" and asks_for_verdict(request):
+        return Script(json.dumps({"verdict": "pass", "reason": "simulated check: no objection"}))
     if wanted.get("type") == "json_schema":
         value = example_of((wanted.get("json_schema") or {}).get("schema") or {}, text=topic)
     elif wanted.get("type") == "json_object":
@@ -131,6 +133,12 @@ def json_script(request: CompletionRequest) -> Script | None:
     if fails(request):
         return Script(text[: max(1, len(text) * 2 // 3)], "length")
     return Script(text)
+
+
+def asks_for_verdict(request: CompletionRequest) -> bool:
+    """Is this a check of another model's answer (cascade.engine.checking)?"""
+    first = request.messages[0]
+    return first.get("role") == "system" and '"verdict"' in str(first.get("content"))
 
 
 def text_script(request: CompletionRequest) -> Script:

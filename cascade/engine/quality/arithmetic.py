@@ -7,12 +7,12 @@ __all__ = ["check_arithmetic"]
 
 
 def check_arithmetic(draft: Draft) -> Check:
-    """Score the recomputed sums: 1 when all come out, 0.3 with one wrong, 0.1 with more.
+    """Score the recomputed sums: 1 when all come out, 0.2 with one wrong, 0 with more.
 
-    Worked number: "Half of 30 is 15, and 15 + 20 = 45." has one sum, 15 + 20, which is 35: 0.3.
+    Worked number: "Half of 30 is 15, and 15 + 20 = 45." has one sum, 15 + 20, which is 35: 0.2.
     """
     wrong = [found for found in draft.sums if not found.right]
     if not wrong:
         return Check(name="arithmetic", score=1.0)
     first = wrong[0]
-    return Check(name="arithmetic", score=0.3 if len(wrong) == 1 else 0.1, reason=f"The sum {first.left} = {first.claimed:g} is wrong")
+    return Check(name="arithmetic", score=0.2 if len(wrong) == 1 else 0.0, reason=f"The sum {first.left} = {first.claimed:g} is wrong")

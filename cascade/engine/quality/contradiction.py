@@ -1,24 +1,37 @@
 """Does the final answer follow from the working?"""
 
+import re
+
 from cascade.engine.quality.draft import Draft
 from cascade.engine.quality.final_answer import numbers_in
 from cascade.engine.values import Check
 
 __all__ = ["check_contradiction"]
 
+MIN_WORKING_CHARS = 20
+CONCLUSION_CHARS = 120
+ROUNDING = 0.006
+_CONCLUDES = re.compile(r"(?:=|\b(?:is|are|of|has|have|total)\b)\s{0,2}[$\u20ac\u00a3]?-?\d")
+_OTHER_UNITS = (100, 0.01, 1000, 60)
+"""The same quantity in cents, per cent, thousands or minutes is no contradiction."""
+
+
+def _same(left: float, right: float) -> bool:
+    return abs(left - right) <= ROUNDING * max(1.0, abs(right))
+
 
 def check_contradiction(draft: Draft) -> Check:
-    """Fail a final answer that differs from the working's last sum, and suspect one that stands nowhere in the working.
+    """Fail a marked final answer whose working concludes with other numbers; suspect one whose working never gets there.
 
     Says nothing when no final number is marked or the working has fewer than two numbers.
-    Worked number: the working ends "36 + 12 = 48", the field "answer" says 84, and 84 stands nowhere in the working: 0.1.
+    Worked number: the working ends "36 + 12 = 48 animals", the field "answer" says 84, and 84 stands nowhere in the working: 0.1.
     """
     final, working = draft.final
-    if final is None or len(working) < 20:
+    numbers = numbers_in(working) if final is not None and len(working) >= MIN_WORKING_CHARS else []
+    if final is None or len(numbers) < 2 or any(_same(abs(final), number) for number in numbers):
         return Check(name="contradiction", score=1.0)
-    numbers = numbers_in(working)
-    if len(numbers) < 2 or any(abs(abs(final) - number) <= 0.006 * max(1.0, number) for number in numbers):
-        return Check(name="contradiction", score=1.0)
-    if any(abs(final - factor * number) <= 0.006 * max(1.0, abs(final)) for number in numbers[-3:] for factor in (100, 0.01, 1000, 60)):
-        return Check(name="contradiction", score=0.8)  # the same quantity in cents, per cent or minutes
-    return Check(name="contradiction", score=0.1, reason=f"The final answer {final:g} does not stand in the working")
+    if any(_same(final, factor * number) for number in numbers[-3:] for factor in _OTHER_UNITS):
+        return Check(name="contradiction", score=0.8)
+    if _CONCLUDES.search(working[-CONCLUSION_CHARS:]):
+        return Check(name="contradiction", score=0.1, reason=f"The final answer {final:g} contradicts the working")
+    return Check(name="contradiction", score=0.6, reason=f"The working never reaches the final answer {final:g}")

@@ -12,6 +12,9 @@ from cascade.engine.values import Check
 
 __all__ = ["check_json", "parse_json"]
 
+MAX_LOOSE_CHARS = 100_000
+"""JSON that nobody asked for by `response_format` is not parsed beyond this: it takes the slow parser."""
+
 
 def parse_json(text: str) -> tuple[Any, str]:
     """Return (value, "") or (None, why it is not JSON, in words).
@@ -62,7 +65,7 @@ def _check_unasked(draft: Draft) -> Check:
         if not sources and draft.stripped.startswith("{"):
             sources = [draft.whole_text]
         for source in sources:
-            if why := _loose_fault(source):
+            if len(source) <= MAX_LOOSE_CHARS and (why := _loose_fault(source)):
                 return Check(name="json", score=0.4, reason=f"The draft's JSON does not parse: {why}")
     return Check(name="json", score=1.0)
 

@@ -1,0 +1,82 @@
+"""The staff admin of money: to look at. The ledger alone writes money; budgets and prices are set by their tenants."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from billing.engine.money import to_usd
+from billing.models import Budget, BudgetWindow, CostEntry, ModelPrice, Reservation
+from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
+
+
+@admin.register(Budget)
+class BudgetAdmin(TenantModelAdmin):
+    """Staff may pause and rename a budget, not move its limit."""
+
+    list_display = ["__str__", "tenant", "scope", "subject", "period", "limit", "action", "is_paused", "ended_at"]
+    list_filter = ["tenant", "scope", "period", "action", "is_paused"]
+    search_fields = ["name", "subject"]
+    fields = ["name", "is_paused", "scope", "subject", "period", "limit", "action", "soft_marks", "created_at", "ended_at"]
+    readonly_fields = ["scope", "subject", "period", "limit", "action", "soft_marks", "created_at", "ended_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="limit, USD", ordering="limit_nusd")
+    def limit(self, budget: Budget) -> str:
+        return to_usd(budget.limit_nusd)
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(ReadOnlyTenantAdmin):
+    list_display = ["model", "tenant", "input_usd", "output_usd", "valid_from", "valid_to", "source"]
+    search_fields = ["model"]
+
+    @admin.display(description="input, USD per million tokens")
+    def input_usd(self, price: ModelPrice) -> str:
+        return to_usd(price.input_nusd)
+
+    @admin.display(description="output, USD per million tokens")
+    def output_usd(self, price: ModelPrice) -> str:
+        return to_usd(price.output_nusd)
+
+
+@admin.register(BudgetWindow)
+class BudgetWindowAdmin(ReadOnlyTenantAdmin):
+    list_display = ["budget", "tenant", "subject", "start_at", "end_at", "spent", "held"]
+    list_filter = ["tenant", "budget"]
+    list_select_related = ["tenant", "budget"]
+    search_fields = ["subject"]
+
+    @admin.display(description="spent, USD")
+    def spent(self, window: BudgetWindow) -> str:
+        return to_usd(window.spent_nusd)
+
+    @admin.display(description="held, USD")
+    def held(self, window: BudgetWindow) -> str:
+        return to_usd(window.held_nusd)
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnlyTenantAdmin):
+    list_display = ["id", "tenant", "state", "amount", "created_at", "expires_at", "closed_at"]
+    list_filter = ["tenant", "state"]
+
+    @admin.display(description="held, USD")
+    def amount(self, hold: Reservation) -> str:
+        return to_usd(hold.amount_nusd)
+
+
+@admin.register(CostEntry)
+class CostEntryAdmin(ReadOnlyTenantAdmin):
+    list_display = ["booked_at", "tenant", "kind", "model", "amount", "step", "outcome"]
+    list_filter = ["tenant", "kind"]
+    search_fields = ["reservation_id"]
+
+    @admin.display(description="amount, USD")
+    def amount(self, entry: CostEntry) -> str:
+        return to_usd(entry.amount_nusd)

@@ -1,0 +1,99 @@
+"""Every number that a person sees: the one reader of money. All functions answer for the tenant of the scope, amounts in nano-USD."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet, Sum
+from msgspec import Struct
+
+from billing.models import Budget, BudgetWindow, DayRollup, Reservation
+
+Dimension = DayRollup.Dimension
+WINDOWS_READ = 2000
+
+
+class Spend(Struct, frozen=True, kw_only=True):
+    """What was booked under one name: cost in nano-USD, how many entries, how many tokens."""
+
+    name: str
+    cost_nusd: int
+    entries: int
+    input_tokens: int
+    output_tokens: int
+
+
+class BudgetStanding(Struct, frozen=True, kw_only=True):
+    """How a budget's running window stands. For budgets that each end user has, the fullest window."""
+
+    budget: Budget
+    limit_nusd: int
+    spent_nusd: int
+    held_nusd: int
+    windows: int
+    end_at: datetime | None
+
+    @property
+    def used_percent(self) -> int:
+        return 100 * (self.spent_nusd + self.held_nusd) // self.limit_nusd if self.limit_nusd else 100
+
+
+def today_of(*, time_zone: str, now: datetime) -> date:
+    """Return the tenant's own date at `now`."""
+    return now.astimezone(ZoneInfo(time_zone)).date()
+
+
+def spend_between(*, first: date, last: date) -> Spend:
+    """Return what was booked on the days from `first` to `last`, both included. Days are the tenant's own."""
+    found = spend_by(dimension=Dimension.ALL, first=first, last=last, limit=1)
+    return found[0] if found else Spend(name="", cost_nusd=0, entries=0, input_tokens=0, output_tokens=0)
+
+
+def spend_by_day(*, first: date, last: date) -> Sequence[tuple[date, int]]:
+    """Return the cost of every day from `first` to `last`, days without a call as 0."""
+    costs = dict(_days(first, last).filter(dimension=Dimension.ALL).values_list("day", "cost_nusd"))
+    return [(day, costs.get(day, 0)) for day in (first + timedelta(days=n) for n in range((last - first).days + 1))]
+
+
+def spend_by(*, dimension: str, first: date, last: date, limit: int = 100) -> Sequence[Spend]:
+    """Return the spend by one dimension (see DayRollup.Dimension), dearest first, at most `limit` names."""
+    rows = (
+        _days(first, last)
+        .filter(dimension=dimension)
+        .values("value")
+        .annotate(cost=Sum("cost_nusd"), calls=Sum("entries"), tokens_in=Sum("input_tokens"), tokens_out=Sum("output_tokens"))
+        .order_by("-cost", "value")[:limit]
+    )
+    return [
+        Spend(name=row["value"], cost_nusd=int(row["cost"]), entries=int(row["calls"]), input_tokens=int(row["tokens_in"]), output_tokens=int(row["tokens_out"]))
+        for row in rows
+    ]
+
+
+def budget_standings(*, now: datetime) -> Sequence[BudgetStanding]:
+    """Return every budget in force with its running window, fullest first."""
+    budgets = {budget.id: budget for budget in Budget.objects.filter(ended_at__isnull=True)}
+    running = BudgetWindow.objects.filter(budget__in=budgets, start_at__lte=now, end_at__gt=now)
+    windows: dict[object, list[BudgetWindow]] = {}
+    for window in running.order_by("-spent_nusd")[:WINDOWS_READ]:
+        windows.setdefault(window.budget_id, []).append(window)
+    standings = [_standing(budget, windows.get(budget.id, [])) for budget in budgets.values()]
+    return sorted(standings, key=lambda standing: -standing.used_percent)
+
+
+def open_holds() -> tuple[int, int]:
+    """Return how many calls in flight hold money, and how much."""
+    sums = Reservation.objects.filter(state="open").values_list("amount_nusd", flat=True)
+    return len(sums), sum(sums)
+
+
+def _days(first: date, last: date) -> QuerySet[DayRollup]:
+    return DayRollup.objects.filter(day__gte=first, day__lte=last)
+
+
+def _standing(budget: Budget, windows: Sequence[BudgetWindow]) -> BudgetStanding:
+    fullest = max(windows, key=lambda window: window.spent_nusd + window.held_nusd, default=None)
+    return BudgetStanding(
+        budget=budget, limit_nusd=budget.limit_nusd, spent_nusd=fullest.spent_nusd if fullest else 0, held_nusd=fullest.held_nusd if fullest else 0,
+        windows=len(windows), end_at=fullest.end_at if fullest else None,
+    )

@@ -1,0 +1,73 @@
+"""REST for runs that were made: what each did, step by step, and what it cost."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from billing.api.fields import UsdField
+from billing.api.serializers import CostEntrySerializer
+from billing.models import CostEntry
+from cascade.models import CascadeRun
+from tenants.api.base import TenantModelSerializer, TenantModelViewSet
+from tenants.authentication import caller_of
+from tenants.end_users import end_user_id
+from tenants.permissions import MANAGEMENT
+
+
+class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
+    cost = UsdField(source="cost_nusd", read_only=True, help_text="USD.")
+    baseline = UsdField(source="baseline_nusd", read_only=True, allow_null=True, help_text="What the baseline model would have cost, in USD.")
+    steps = serializers.ListField(child=serializers.DictField(), read_only=True)
+
+    class Meta:
+        model = CascadeRun
+        fields = [
+            "id", "status", "end_user_id", "api_key_id", "tier", "preset", "policy_version", "domain", "domain_confidence", "complexity",
+            "model_used", "draft_accepted", "cost", "cost_nusd", "baseline", "latency_ms", "first_token_ms", "error_code", "tags", "started_at",
+            "steps",
+        ]
+        read_only_fields = fields
+
+
+class RunDetailSerializer(RunTraceSerializer):
+    entries = serializers.SerializerMethodField(help_text="Its cost entries, call by call.")
+
+    class Meta(RunTraceSerializer.Meta):
+        fields = [*RunTraceSerializer.Meta.fields, "entries"]
+        read_only_fields = fields
+
+    @extend_schema_field(CostEntrySerializer(many=True))
+    def get_entries(self, run: CascadeRun) -> object:
+        return CostEntrySerializer(CostEntry.objects.filter(reservation_id=run.pk).order_by("leg", "attempt", "booked_at"), many=True).data
+
+
+class RunFilters(filters.FilterSet):
+    started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte", help_text="At or after this time.")
+    started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt", help_text="Before this time.")
+    end_user = filters.CharFilter(method="of_end_user", help_text="Your own name for the end user.")
+    end_user_id = filters.UUIDFilter()
+    api_key_id = filters.UUIDFilter()
+    status = filters.CharFilter()
+    domain = filters.CharFilter()
+    tier = filters.CharFilter()
+    model_used = filters.CharFilter()
+    draft_accepted = filters.BooleanFilter()
+
+    def of_end_user(self, rows: QuerySet[CascadeRun], name: str, external_id: str) -> QuerySet[CascadeRun]:
+        identity: UUID = end_user_id(salt=caller_of(self.request).end_user_salt, external_id=external_id)
+        return rows.filter(end_user_id=identity)
+
+
+class RunHistoryViewSet(TenantModelViewSet[CascadeRun]):
+    """Runs that were made, newest first. Scores, counts and times: texts are not kept here."""
+
+    required_scopes = MANAGEMENT
+    filterset_class = RunFilters
+    http_method_names = ["get", "head"]
+    page_ordering = ("-started_at", "-id")
+
+    def get_serializer_class(self) -> type[RunTraceSerializer]:
+        return RunDetailSerializer if self.action == "retrieve" else RunTraceSerializer

@@ -1,0 +1,131 @@
+"""POST /api/v1/runs: the native form of a call, with the plan's own names. It takes the one road, like every other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.engine.money import InvalidAmount, to_nusd
+from cascade.api.run_history import RunHistoryViewSet
+from cascade.engine.plans import CascadeRequest
+from cascade.outcomes import RunOutcome, extension_of
+from cascade.runtime import borrowed
+from cascade.services import RunRequest, run_cascade
+from tenants.authentication import Caller
+from tenants.models import Scope
+
+MOST_MESSAGES, MOST_TAGS, LONGEST_QUERY = 1000, 10, 400_000
+
+
+class RunSerializer(serializers.Serializer[Any]):
+    """What may be said of a run."""
+
+    query = serializers.CharField(required=False, max_length=LONGEST_QUERY, trim_whitespace=False, help_text="The question; or send `messages`.")
+    messages = serializers.ListField(
+        child=serializers.DictField(), required=False, min_length=1, max_length=MOST_MESSAGES, help_text="A conversation in OpenAI's form."
+    )
+    user_id = serializers.CharField(required=False, max_length=255, help_text="Your own name for the end user.")
+    user_tier = serializers.CharField(required=False, max_length=64)
+    domain = serializers.CharField(required=False, max_length=64, help_text="Overrides detection.")
+    preset = serializers.CharField(required=False, max_length=200, default="auto", help_text='A preset, "auto", or one model by name.')
+    max_cost = serializers.CharField(required=False, max_length=24, help_text="USD: the most that this run may hold.")
+    max_tokens = serializers.IntegerField(required=False, min_value=1, max_value=10_000_000)
+    temperature = serializers.FloatField(required=False, min_value=0, max_value=2)
+    response_format = serializers.DictField(required=False)
+    tools = serializers.ListField(child=serializers.DictField(), required=False, max_length=128)
+    tags = serializers.ListField(child=serializers.CharField(max_length=100), required=False, max_length=MOST_TAGS)
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else ()
+        if unknown:
+            raise serializers.ValidationError({str(name)[:100]: f"There is no such field. You can set: {', '.join(self.fields)}." for name in unknown})
+        return super().to_internal_value(data)
+
+    def validate_max_cost(self, text: str) -> int:
+        try:
+            amount = to_nusd(text)
+        except InvalidAmount as wrong:
+            raise serializers.ValidationError(f"{wrong}.") from wrong
+        if amount < 0:
+            raise serializers.ValidationError("This must not be negative.")
+        return amount
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("query" in attrs) == ("messages" in attrs):
+            raise serializers.ValidationError({"query": "Send either `query` or `messages`."})
+        for number, message in enumerate(attrs.get("messages", ())):
+            if not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str | list | None):
+                raise serializers.ValidationError({"messages": f"Message {number} needs a `role` and a `content` of text or parts."})
+        return attrs
+
+
+class RunResultSerializer(serializers.Serializer[Any]):
+    """What came of it: `text` and everything that the `cascadeflow` object of /v1/chat/completions says."""
+
+    text = serializers.CharField()
+    message = serializers.DictField(help_text="The whole assistant message, with tool calls.")
+    finish_reason = serializers.CharField()
+    run_id = serializers.UUIDField()
+    model_used = serializers.CharField()
+    total_cost = serializers.CharField(help_text="USD.")
+    savings_percentage = serializers.FloatField(allow_null=True)
+    latency_ms = serializers.FloatField()
+    user_id = serializers.CharField(allow_null=True)
+    user_tier = serializers.CharField()
+    domain_detected = serializers.CharField()
+    domain_confidence = serializers.FloatField()
+    complexity = serializers.CharField()
+    steps_executed = serializers.ListField(child=serializers.DictField())
+    draft_accepted = serializers.BooleanField(allow_null=True)
+    budget_remaining = serializers.CharField(allow_null=True, help_text="USD left in the tightest budget.")
+    budget_warnings = serializers.ListField(child=serializers.CharField())
+    cost_breakdown = serializers.DictField()
+    quality_metrics = serializers.DictField(allow_null=True)
+    preset = serializers.CharField(allow_null=True)
+    policy_version = serializers.CharField()
+    degraded = serializers.CharField(allow_null=True)
+
+
+class RunViewSet(RunHistoryViewSet):
+    """Make a run, or look at those that were made."""
+
+    required_scopes = {"read": Scope.READ, "write": Scope.INVOKE}
+    http_method_names = ["get", "post", "head"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method == "POST":
+            APIView.initial(self, request, *args, **kwargs)  # no transaction stays open while a provider answers
+        else:
+            super().initial(request, *args, **kwargs)
+
+    @extend_schema(request=RunSerializer, responses={200: RunResultSerializer})
+    def create(self, request: Request) -> Response:
+        wanted = RunSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        outcome = async_to_sync(_answer)(request.auth, _run_request(wanted.validated_data))
+        answer = outcome.completion
+        body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}
+        return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id)})
+
+
+async def _answer(caller: Caller, request: RunRequest) -> RunOutcome:
+    async with borrowed() as runtime:
+        return await run_cascade(runtime=runtime, caller=caller, request=request, now=timezone.now())
+
+
+def _run_request(said: Mapping[str, Any]) -> RunRequest:
+    messages = said.get("messages") or [{"role": "user", "content": said["query"]}]
+    return RunRequest(
+        cascade=CascadeRequest(
+            messages=messages, model=said["preset"], max_tokens=said.get("max_tokens"), domain=said.get("domain"), tier=said.get("user_tier"),
+            max_cost_nusd=said.get("max_cost"),
+            parameters={name: said[name] for name in ("temperature", "response_format", "tools") if name in said},
+        ),
+        user_id=said.get("user_id"), tags=tuple(dict.fromkeys(said.get("tags", ()))),
+    )

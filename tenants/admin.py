@@ -1,0 +1,143 @@
+"""The staff admin of tenants, their people, end users and keys."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.admin_base import ReadOnlyTenantAdmin, TenantModelAdmin
+from tenants.admin_site import PlatformAdminSite
+from tenants.models import ApiKey, EndUser, Membership, Tenant, Tier, User
+from tenants.services import revoke_key
+
+__all__ = ["PlatformAdminSite", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
+
+
+@admin.register(Tenant)
+class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A tenant is switched off, never deleted: its money stays booked."""
+
+    list_display = ["name", "slug", "time_zone", "is_active", "created_at"]
+    list_filter = ["is_active"]
+    search_fields = ["name", "slug"]
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+        return ["slug", "created_at"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ["email", "name"]
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+    """People who log in. Who is staff and may do what is for superusers to say; a password is set, never seen."""
+
+    add_form = NewUserForm
+    add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
+    fieldsets = [
+        (None, {"fields": ["email", "name", "is_active"]}),
+        ("Staff", {"fields": ["is_staff", "is_superuser", "groups", "user_permissions"]}),
+        ("Times", {"fields": ["last_login", "created_at"]}),
+    ]
+    list_display = ["email", "name", "is_active", "is_staff", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_superuser"]
+    search_fields = ["email", "name"]
+    ordering = ["email"]
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        fixed = ["last_login", "created_at"]
+        may_say = getattr(request.user, "is_superuser", False)
+        return fixed if may_say else [*fixed, "is_staff", "is_superuser", "groups", "user_permissions"]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (getattr(request.user, "is_superuser", False) or not (obj and (obj.is_staff or obj.is_superuser)))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class StaffGroupAdmin(GroupAdmin):
+    """Groups give rights to staff, so superusers alone may touch them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+
+@admin.register(Membership)
+class MembershipAdmin(TenantModelAdmin):
+    list_display = ["user", "role", "tenant", "created_at"]
+    list_filter = ["tenant", "role"]
+    list_select_related = ["tenant", "user"]
+    search_fields = ["user__email"]
+    autocomplete_fields = ["user"]
+
+
+@admin.register(Tier)
+class TierAdmin(TenantModelAdmin):
+    list_display = ["name", "title", "tenant"]
+    search_fields = ["name", "title"]
+
+
+@admin.register(EndUser)
+class EndUserAdmin(TenantModelAdmin):
+    """End users come into being with their first call: their ids are derived, so none is added here."""
+
+    list_display = ["external_id", "tier", "is_blocked", "tenant", "created_at"]
+    list_filter = ["tenant", "tier", "is_blocked"]
+    list_select_related = ["tenant", "tier"]
+    search_fields = ["external_id"]
+    readonly_fields = ["external_id", "created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(TenantModelAdmin):
+    """Keys are made by their tenants, for the secret is shown once. Staff may rename and revoke them."""
+
+    list_display = ["name", "prefix", "last4", "tenant", "expires_at", "revoked_at", "last_used_at"]
+    search_fields = ["name", "prefix"]
+    fields = ["name", "prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+    readonly_fields = ["prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+    actions = ["revoke"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description="Revoke the selected keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        now = timezone.now()
+        for key in keys:
+            revoke_key(key=key, now=now)
+        self.message_user(request, "Revoked. They are refused from now on.")
