@@ -77,9 +77,11 @@ class Site:
             say("Starting the embedded PostgreSQL ...")
             embedded.start()
         import django
+        from django.conf import settings
         from django.core.management import call_command
 
         django.setup()
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         say("Migrating the database ...")
         call_command("migrate", verbosity=0)
         call_command("demo", url=self.url)

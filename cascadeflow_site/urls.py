@@ -2,9 +2,11 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("cascadeflow_site.api")),
+    path("favicon.ico", RedirectView.as_view(url="/static/cf/icon.svg", permanent=True)),
     path("", include("dashboards.urls")),
 ]

@@ -55,8 +55,8 @@ class TenantRawIdWidget(ForeignKeyRawIdWidget):
 class TenantRelatedFilter(admin.RelatedFieldListFilter):
     """Offers rows of the tenant that the list is filtered to; none while it shows several tenants."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        choices: list[tuple[str, str]] = field.get_choices(
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
+        choices: list[Any] = field.get_choices(
             include_blank=False, ordering=self.field_admin_ordering(field, request, model_admin),
             limit_choices_to={"tenant_id": tenant_named(request, by=LIST_TENANT)},
         )

@@ -8,6 +8,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 
 from tenants.scoping import TenantOwnedModel, platform_scope
 
@@ -39,10 +40,10 @@ class PlatformAdminSite(AdminSite):
     def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]  # noqa: FBT001, FBT002 - Django's signature
         def in_scope(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with platform_scope():
-                response: Any = view(request, *args, **kwargs)
-                return response.render() if hasattr(response, "render") else response
+                response = view(request, *args, **kwargs)
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
-        return super().admin_view(in_scope, cacheable)  # type: ignore[arg-type]
+        return super().admin_view(in_scope, cacheable)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
         return TenantAutocomplete.as_view(admin_site=self)(request)

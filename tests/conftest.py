@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import database
+from tests import database, live
 from tests.cast import Cast, make_cast
+from tests.live import ScriptedProvider, Server
+from tests.stage import Stage, breaks, raise_stage
 
 os.environ.setdefault("HTTPS", "off")
 
@@ -29,3 +31,36 @@ def committed_cast(django_db_setup: None, django_db_blocker: pytest.FixtureReque
     """The cast in tenants of its own that stay: for tests that use the database over connections beside Django's."""
     with django_db_blocker.unblock():
         return make_cast(suffix=os.urandom(4).hex())
+
+
+@pytest.fixture(scope="session")
+def live_site(django_db_setup: None) -> Iterator[Server]:
+    """The site as uvicorn serves it, on this worker's database."""
+    with live.site() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Server]:
+    """bench/upstream.py: bills like a provider, and fails on demand."""
+    with live.upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[ScriptedProvider]:
+    with live.scripted_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def live_cast(
+    live_site: Server, upstream: Server, scripted: ScriptedProvider, django_db_blocker: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    """The cast in tenants of its own on the live site. Whatever a test does there: every hold is closed and the ledger is whole."""
+    with django_db_blocker.unblock():
+        broken_before = breaks()
+        stage = raise_stage(site=live_site, upstream=upstream, scripted=scripted)
+        yield stage
+        stage.wait_until_closed(holds=0)
+        assert breaks() - broken_before == set()

@@ -43,4 +43,15 @@ class Budget(TenantOwnedModel):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"{self.scope} {self.subject} {self.period}".replace("  ", " ")
+        return self.name or f"{self.whose}, {self.period}"
+
+    @property
+    def whose(self) -> str:
+        """Whom it limits, in words."""
+        if self.scope == BudgetScope.TENANT:
+            return "Everything"
+        if self.scope == BudgetScope.END_USER:
+            return f"End user {self.subject}" if self.subject else "Each end user"
+        if self.scope == BudgetScope.TIER:
+            return f"Each end user of {self.subject}"
+        return f"{'API key' if self.scope == BudgetScope.API_KEY else 'Tag'} {self.subject}"
