@@ -1,5 +1,6 @@
 """What a finished run means: the entries to be booked, the trace to be kept, and what the caller is told."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,11 @@ from billing.engine.pricing import Usage, cost_nusd
 from billing.ledger import Entry, Hold, Leg, Rung, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.values import Completion
+
+
+LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 64, 200
+"""As the columns have it: one text too long, and the ledger would refuse to book the call."""
+NEVER_STORED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class RunOutcome(Struct, frozen=True, kw_only=True):
@@ -44,10 +50,20 @@ def rung_of(plan: CascadePlan) -> Rung:
     return Rung(legs=[_leg(step) for step in plan.steps])
 
 
+def storable(text: str) -> str:
+    """Providers and checking models write what they like; the database takes neither NUL nor half a character."""
+    return NEVER_STORED.sub(" ", text)
+
+
+def policy_label(plan: CascadePlan) -> str:
+    """Return the policy version as entries are filed under it. What is too long loses its beginning: the version is at the end."""
+    return plan.policy_version[-LONGEST_PRESET:]
+
+
 def _leg(step: PlannedStep) -> Leg:
     model = step.model
     return Leg(
-        step=step.name, provider=model.provider, model=model.name, price_version=model.price.version if model.price else "", amount=step.bound_nusd
+        step=step.name[:LONGEST_STEP], provider=model.provider, model=model.name, price_version=model.price.version if model.price else "", amount=step.bound_nusd
     )
 
 
@@ -78,17 +94,18 @@ def _amount(attempt: Attempt, *, bound_nusd: int) -> int:
 def _entry(outcome: StepOutcome, attempt: Attempt, *, number: int, amount: int) -> Entry:
     usage = attempt.usage or Usage(input_tokens=0, output_tokens=0)
     return Entry(
-        leg=outcome.leg, attempt=number, kind=attempt.charge, amount=amount, step=outcome.name, provider=attempt.model.provider,
+        leg=outcome.leg, attempt=number, kind=attempt.charge, amount=amount, step=outcome.name[:LONGEST_STEP], provider=attempt.model.provider,
         model=attempt.model.name, price_version=attempt.model.price.version if attempt.model.price else "",
         outcome=outcome.status if attempt is outcome.attempts[-1] else "failed", input_tokens=usage.input_tokens,
         cached_input_tokens=usage.cached_input_tokens, cache_write_tokens=usage.cache_write_tokens, output_tokens=usage.output_tokens,
-        reasoning_tokens=usage.reasoning_tokens, is_unverified=attempt.unverified, provider_request_id=(attempt.provider_request_id or "")[:200],
+        reasoning_tokens=usage.reasoning_tokens, is_unverified=attempt.unverified,
+        provider_request_id=storable(attempt.provider_request_id or "")[:LONGEST_REQUEST_ID],
     )
 
 
 def _nothing_sent(plan: CascadePlan) -> Entry:
     model = plan.steps[0].model
-    return Entry(leg=0, kind="voided", amount=0, step=plan.steps[0].name, provider=model.provider, model=model.name, outcome="not sent")
+    return Entry(leg=0, kind="voided", amount=0, step=plan.steps[0].name[:LONGEST_STEP], provider=model.provider, model=model.name, outcome="not sent")
 
 
 def outcome_of(
@@ -118,7 +135,7 @@ def trace_of(outcome: RunOutcome, *, tenant_id: UUID, api_key_id: UUID, end_user
     status = "failed" if result.error else "degraded" if result.degraded else "served"
     return {
         "id": outcome.run_id, "tenant_id": tenant_id, "status": status, "end_user_id": end_user_id, "api_key_id": api_key_id, "tier": plan.tier or "",
-        "preset": plan.preset, "policy_version": plan.policy_version, "domain": plan.domain.domain, "domain_confidence": plan.domain.confidence,
+        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "domain": plan.domain.domain, "domain_confidence": plan.domain.confidence,
         "complexity": plan.complexity, "model_used": outcome.model_used, "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
         "baseline_nusd": outcome.baseline_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
         "steps": [_step_facts(step, outcome) for step in result.steps], "error_code": result.error.code if result.error else "", "tags": tags,
@@ -165,7 +182,7 @@ def _step_facts(step: StepOutcome, outcome: RunOutcome) -> dict[str, Any]:
         "cost": to_usd(outcome.cost_by_step.get(step.leg, 0)), "latency_ms": round(step.latency_ms, 2), "attempts": len(step.attempts),
         "input_tokens": usage.input_tokens if usage else None, "output_tokens": usage.output_tokens if usage else None,
         "score": round(step.validation.score, 4) if step.validation else None, "threshold": step.validation.threshold if step.validation else None,
-        "reason": step.reason or None,
+        "reason": storable(step.reason) or None,
     }
 
 

@@ -16,7 +16,7 @@ from billing.ledger import Hold, HoldRefused, HoldRequest, LedgerUnavailable, Su
 from cascade.engine.errors import CascadeError, InvalidRequest, LedgerAway, ModelNotAllowed
 from cascade.engine.execution import Sink
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
-from cascade.outcomes import RunOutcome, entries_of, outcome_of, rung_of, trace_of
+from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.refusals import refusal_of
 from cascade.runtime import Runtime, TenantRuntime
 from tenants.authentication import Caller
@@ -62,6 +62,7 @@ async def run_cascade(
     any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
     """
     began = perf_counter()
+    _check_texts(request)
     tenant = await _away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
     plans = _affordable(
@@ -85,6 +86,13 @@ async def run_cascade(
     if result.error is not None:
         raise _with_run(result, hold) from result.error
     return outcome
+
+
+def _check_texts(request: RunRequest) -> None:
+    """Raises InvalidRequest for names that no row can hold."""
+    for param, texts in (("user", (request.user_id or "",)), ("tags", request.tags)):
+        if any(NEVER_STORED.search(text) for text in texts):
+            raise InvalidRequest(f"The field {param!r} holds a control character. Send printable text.", param=param)
 
 
 async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, request: RunRequest) -> tuple[Subject, str]:
@@ -132,7 +140,7 @@ async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subj
     best = plans[0]
     unpriced = [*best.unpriced_models, *request.unpriced_fields]
     asked = HoldRequest(
-        id=uuid7(), subject=subject, rungs=[rung_of(plan) for plan in plans], domain=best.domain.domain, preset=best.policy_version,
+        id=uuid7(), subject=subject, rungs=[rung_of(plan) for plan in plans], domain=best.domain.domain, preset=policy_label(best),
         ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced),
     )
     waited, pause = 0.0, FIRST_WAIT_S

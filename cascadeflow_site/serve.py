@@ -68,7 +68,6 @@ class Site:
             self._wait()
         finally:
             self._stop()
-            PID_FILE.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
@@ -154,6 +153,7 @@ def stop() -> None:
 
 
 def running_pid() -> int | None:
+    """The process of the site, as long as it lives: the file stays behind, since the database ends after everything else."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(PID_FILE.read_text())
         if b"cascadeflow_site.serve" in Path(f"/proc/{pid}/cmdline").read_bytes():

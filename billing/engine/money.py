@@ -6,6 +6,8 @@ NUSD_PER_USD = 1_000_000_000
 TOKENS_PER_PRICE = 1_000_000
 MAX_NUSD = 2**63 - 1
 """The largest amount a bigint column holds: about 9.2 billion dollars."""
+MOST_DIGITS = 10
+"""Before the point. "1e999990" is eight characters long and a number of 400 kB: making it takes most of a minute."""
 
 
 class InvalidAmount(ValueError):
@@ -20,15 +22,21 @@ def to_nusd(usd: str | int | Decimal) -> int:
     """
     if isinstance(usd, float | bool):
         raise InvalidAmount(f"{usd!r} is not exact: write the amount as a decimal string, for example \"0.15\"")
+    too_large = InvalidAmount(f"{str(usd)[:40]} is larger than any amount that can be stored (9.2 billion USD)")
     try:
-        scaled = Decimal(usd) * NUSD_PER_USD
+        amount = Decimal(usd)
+        if amount.is_finite() and amount.adjusted() >= MOST_DIGITS:
+            raise too_large
+        scaled = amount * NUSD_PER_USD
         whole = int(scaled)
+    except InvalidAmount:
+        raise
     except (InvalidOperation, ValueError, OverflowError, TypeError) as wrong:
         raise InvalidAmount(f"{str(usd)[:40]!r} is not an amount in USD: write a decimal number, for example \"0.15\"") from wrong
     if scaled != whole:
-        raise InvalidAmount(f"{usd} has more than nine decimal places; the smallest amount is 0.000000001 USD")
+        raise InvalidAmount(f"{str(usd)[:40]} has more than nine decimal places; the smallest amount is 0.000000001 USD")
     if abs(whole) > MAX_NUSD:
-        raise InvalidAmount(f"{usd} is larger than any amount that can be stored (9.2 billion USD)")
+        raise too_large
     return whole
 
 

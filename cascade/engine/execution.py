@@ -1,6 +1,7 @@
 """Carries a plan out: draft, judge, escalate. What each call may have cost is told for every one of them, also on failure."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -25,8 +26,9 @@ from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.streaming import StreamAssembler
 from cascade.engine.values import Completion, CompletionRequest, ModelConfig, Usage, ValidationResult
 
+log = logging.getLogger(__name__)
 Sink = Callable[[Chunk], Awaitable[None]]
-"""Takes the chunks of an answer that is streamed live."""
+"""Takes the chunks of an answer that is streamed live, each with our name of the model that speaks."""
 BeforeLeg = Callable[[int], Awaitable[None]]
 """Called before the first byte of a leg leaves; raising stops the run."""
 VALIDATORS = {name: QualityValidator(preset=name) for name in ("fast", "balanced", "strict")}
@@ -128,9 +130,15 @@ class Execution:
             raise DeadlinePassed("the time for this run is over", provider=request.model.provider)
         request = msgspec.structs.replace(request, timeout_s=min(request.timeout_s, left))
         provider = self._providers[request.model.provider]
-        if not live:
-            return await provider.complete(request), None
-        return await self._stream(provider, request)
+        try:
+            if not live:
+                return await provider.complete(request), None
+            return await self._stream(provider, request)
+        except CascadeError:
+            raise
+        except Exception as unforeseen:  # what was sent must be booked, whatever a provider's answer does to our code
+            log.exception("the answer of %s could not be handled", provider.name)
+            raise ProviderBroken(f"{provider.name} answered with something that cannot be handled", provider=provider.name) from unforeseen
 
     async def _stream(self, provider: BaseProvider, request: CompletionRequest) -> tuple[Completion, float | None]:
         assert self._sink is not None
@@ -141,7 +149,7 @@ class Execution:
                 if first_token_ms is None and assembler.has_content:
                     first_token_ms = (perf_counter() - self._started) * 1000
                 self._live = True
-                await self._sink(chunk)
+                await self._sink({**chunk, "model": request.model.name})
         if not assembler.has_content and not assembler.completion().finish_reason:
             raise ProviderBroken(f"{provider.name} streamed no answer", provider=provider.name)
         return assembler.completion(), first_token_ms

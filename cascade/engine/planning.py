@@ -1,5 +1,6 @@
 """From a request to a plan: which models, in which order, judged how, at what worst cost. Pure and cheap."""
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 from billing.engine.pricing import bound_nusd
 from cascade.engine.complexity import assess_complexity
 from cascade.engine.domains import DomainDetector
-from cascade.engine.errors import CannotServe, ModelNotAllowed, ModelNotFound
+from cascade.engine.errors import CannotServe, InvalidRequest, ModelNotAllowed, ModelNotFound
 from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
 from cascade.engine.presets import BUILT_IN_PRESETS, DEFAULT_PRESET, CascadePreset
 from cascade.engine.strategies import CascadeStep
@@ -27,6 +28,7 @@ CHECK_OVERHEAD_BYTES = 1_500
 BYTES_PER_ANSWER_TOKEN = 6
 """A check sees at most this many bytes of the answer per token of its cap, so that its own input has a bound."""
 MOST_CANDIDATES = 2
+DOMAIN_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 DEGRADED_MAX_TOKENS = 256
 
 
@@ -48,18 +50,26 @@ def make_plan(request: CascadeRequest, *, config: AgentConfig) -> CascadePlan:
     """Return the plan for a request. Raises ModelNotFound, ModelNotAllowed, InvalidRequest."""
     policy = config.router.policy_for(request.tier)
     prompt = prompt_of(request.messages)
-    domain = DomainMatch(domain=request.domain, confidence=1.0, overridden=True) if request.domain else config.detector.detect(prompt)
+    domain = _said_domain(request.domain) if request.domain else config.detector.detect(prompt)
     complexity = assess_complexity(prompt, domain=domain.domain)
     preset, wanted = _steps_wanted(request, config=config, policy=policy, domain=domain.domain)
     input_bound = input_bound_tokens(request)
     steps, skipped = _decide(wanted, request=request, config=config, policy=policy, input_bound=input_bound)
     if not any(step.kind == "answer" for step in steps):
-        raise _nothing_left(skipped, request)
+        raise _nothing_left(skipped, request=request, denied=_is_denied(wanted, config=config, policy=policy))
     return CascadePlan(
         request=request, prompt=prompt, domain=domain, complexity=complexity, tier=request.tier,
         preset=preset.name if preset else "", policy_version=preset.policy_version if preset else f"direct:{request.model}",
         steps=_with_last_step_unjudged(steps), skipped=tuple(skipped), baseline=_baseline(preset, request=request, config=config),
     )
+
+
+def _said_domain(said: str) -> DomainMatch:
+    """A domain may be the tenant's own, but it is a name: it stands in headers, reports and the book."""
+    name = said.strip().lower()
+    if not DOMAIN_NAME.fullmatch(name):
+        raise InvalidRequest("A domain is a name of 1 to 64 lower-case letters, digits, '-' and '_', for example \"legal\".", param="domain")
+    return DomainMatch(domain=name, confidence=1.0, overridden=True)
 
 
 def ladder(plan: CascadePlan) -> tuple[CascadePlan, ...]:
@@ -224,9 +234,15 @@ def _baseline(preset: CascadePreset | None, *, request: CascadeRequest, config: 
     return resolve(preset.baseline, config=config) if preset else config.models.get(request.model)
 
 
-def _nothing_left(skipped: Sequence[str], request: CascadeRequest) -> ModelNotAllowed | CannotServe:
+def _is_denied(wanted: Sequence[CascadeStep], *, config: AgentConfig, policy: TierModelPolicy) -> bool:
+    """Does the tier's policy stand in the way of any model that could be asked?"""
+    models = (resolve(name, config=config) for step in wanted for name in step.models)
+    return any(model is not None and config.router.objection(model=model, policy=policy) is not None for model in models)
+
+
+def _nothing_left(skipped: Sequence[str], *, request: CascadeRequest, denied: bool) -> ModelNotAllowed | CannotServe:
     why = "; ".join(dict.fromkeys(skipped)) or "the preset names no model"
-    if any("tier" in reason for reason in skipped):
+    if denied:
         return ModelNotAllowed(f"No model may answer this request: {why}.", param="model")
     return CannotServe(f"No model can answer this request with {request.model!r}: {why}.", param="model")
 

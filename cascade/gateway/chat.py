@@ -73,8 +73,8 @@ class _Stream:
             patience = KEEP_ALIVE_S
 
     async def _write_live(self, chunk: Mapping[str, Any]) -> None:
-        assert self._writer is not None and self._admission is not None
-        data = self._writer.live(chunk, model=self._admission.plan.steps[-1].model.name)
+        assert self._writer is not None
+        data = self._writer.live(chunk)
         if data is not None:
             await self._start()
             await self._exchange.write(data, more=True)

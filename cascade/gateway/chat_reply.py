@@ -68,7 +68,7 @@ class ChunkWriter:
         self._frame = {"id": f"chatcmpl-{run_id}", "object": "chat.completion.chunk", "created": created}
         self.finish: dict[str, Any] | None = None
 
-    def live(self, chunk: Mapping[str, Any], *, model: str) -> bytes | None:
+    def live(self, chunk: Mapping[str, Any]) -> bytes | None:
         """Return a provider's chunk as ours; None for its usage, and for its finish, which is kept until the money is booked."""
         choices = [dict(choice) for choice in chunk.get("choices") or ()]
         if not choices:
@@ -78,7 +78,7 @@ class ChunkWriter:
             if not choices[0].get("delta"):
                 return None
             choices[0]["finish_reason"] = None
-        return event({**self._frame, "model": model, "choices": choices})
+        return event({**self._frame, "model": chunk["model"], "choices": choices})
 
     def whole(self, answer: Completion, *, model: str) -> Iterator[bytes]:
         """Yield an answer that was judged as chunks, as if it came live."""
@@ -88,7 +88,7 @@ class ChunkWriter:
             yield self._delta({"content": text[at : at + PIECE]}, model=model)
         if answer.message.get("refusal"):
             yield self._delta({"refusal": answer.message["refusal"]}, model=model)
-        for index, call in enumerate(answer.tool_calls):
+        for index, call in enumerate(call for call in answer.tool_calls if isinstance(call, Mapping)):
             yield self._delta({"tool_calls": [{"index": index, **call}]}, model=model)
         self.finish = {"index": 0, "delta": {}, "finish_reason": answer.finish_reason}
 

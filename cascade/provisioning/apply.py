@@ -32,7 +32,7 @@ def provision(*, text: str, environment: Mapping[str, str], now: datetime, dry_r
     wanted, problems = parse(text)
     changes: list[Change] = []
     with _one_transaction(dry_run=dry_run):
-        problems += check(wanted, environment=environment) if wanted.tenants or not problems else []
+        problems += check(wanted, environment=environment, now=now) if wanted.tenants or not problems else []
         if problems:
             raise InvalidFile(problems)
         for tenant in wanted.tenants:

@@ -1,6 +1,7 @@
 """Is what the file says possible: within itself, with what the database has, and with the environment's secrets?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +35,7 @@ class Known(Struct, frozen=True, kw_only=True):
     keys: frozenset[str]
 
 
-def check(wanted: WantedFile, *, environment: Mapping[str, str]) -> Iterator[Problem]:
+def check(wanted: WantedFile, *, environment: Mapping[str, str], now: datetime) -> Iterator[Problem]:
     """Yield every error that reading alone could not find. Needs a platform scope."""
     if not wanted.tenants:
         yield Problem(wanted.line or 1, "tenants: needs at least one tenant")
@@ -51,7 +52,7 @@ def check(wanted: WantedFile, *, environment: Mapping[str, str]) -> Iterator[Pro
             yield from _check_budget(budget, known)
         for operator in tenant.operators:
             yield from check_operator(operator, environment)
-        yield from check_keys(tenant, environment)
+        yield from check_keys(tenant, environment, now=now)
 
 
 def known_names(wanted: WantedTenant) -> Known:

@@ -1,6 +1,7 @@
 """Are the secrets there that the file names, and may they be used? No message ever repeats one."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -26,19 +27,19 @@ def check_operator(operator: WantedOperator, environment: Mapping[str, str]) -> 
         yield Problem(operator.line, f"password_env: the password in {operator.password_env} is too weak. {' '.join(wrong.messages)}")
 
 
-def check_keys(tenant: WantedTenant, environment: Mapping[str, str]) -> Iterator[Problem]:
+def check_keys(tenant: WantedTenant, environment: Mapping[str, str], *, now: datetime) -> Iterator[Problem]:
     lines: dict[str, int] = {}
     for row in tenant.keys:
         if not row.key_env:
             continue
         problems = list(check_variable("key_env", row.key_env, row.line, environment))
-        problems = problems or list(_check_key(row, environment[row.key_env], tenant))
+        problems = problems or list(_check_key(row, environment[row.key_env], tenant, now=now))
         yield from problems
         if not problems and lines.setdefault(environment[row.key_env], row.line) != row.line:
             yield Problem(row.line, f"key_env: {row.key_env} holds the very key of line {lines[environment[row.key_env]]}")
 
 
-def _check_key(row: WantedKey, secret: str, tenant: WantedTenant) -> Iterator[Problem]:
+def _check_key(row: WantedKey, secret: str, tenant: WantedTenant, *, now: datetime) -> Iterator[Problem]:
     if not is_well_formed(secret):
         yield Problem(row.line, f"key_env: {row.key_env} holds no well-formed key of ours: 'manage.py make_key' prints a new one")
         return
@@ -48,8 +49,8 @@ def _check_key(row: WantedKey, secret: str, tenant: WantedTenant) -> Iterator[Pr
         return
     if stored.tenant.slug != tenant.slug:
         yield Problem(row.line, f"key_env: the key in {row.key_env} belongs to another tenant; 'manage.py make_key' prints a new one")
-    elif stored.revoked_at is not None:
-        yield Problem(row.line, f"key_env: the key in {row.key_env} was revoked and stays so; 'manage.py make_key' prints a new one")
+    elif stored.revoked_at is not None or (stored.expires_at and stored.expires_at <= now):
+        yield Problem(row.line, f"key_env: the key in {row.key_env} was revoked or has expired; 'manage.py make_key' prints a new one")
 
 
 def check_variable(key: str, name: str, line: int, environment: Mapping[str, str]) -> Iterator[Problem]:

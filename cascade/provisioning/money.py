@@ -7,9 +7,11 @@ from datetime import datetime
 from billing.engine.budgets import BudgetScope
 from billing.engine.money import to_usd
 from billing.models import Budget, ModelPrice
+from billing.services import add_price
 from cascade.provisioning.changes import Changes, difference
 from cascade.provisioning.document import WantedBudget, WantedPrice
 from cascade.provisioning.parse import InvalidFile, Problem
+from tenants.errors import Conflict
 from tenants.models import ApiKey
 
 Place = tuple[str, str, str]
@@ -17,26 +19,23 @@ Place = tuple[str, str, str]
 
 
 def apply_price(wanted: WantedPrice, *, model: str, source: str, now: datetime, changes: Changes) -> None:
-    """A version is never edited: a changed price ends the open version now and opens the next."""
+    """A version is never edited: a changed price ends the open version now and opens the next. Raises InvalidFile."""
     amounts = {
         "input_nusd": wanted.input, "output_nusd": wanted.output, "cached_input_nusd": wanted.cached_input,
         "cache_write_nusd": wanted.cache_write, "reasoning_nusd": wanted.reasoning, "request_nusd": wanted.request,
     }  # fmt: skip
-    label = f"price of {model}"
-    version = ModelPrice.objects.filter(model=model, valid_to=None).order_by("-valid_from").first()
-    if version is None:
-        changes.added(f"{label}: input {to_usd(wanted.input)}, output {to_usd(wanted.output)} USD per million tokens")
-    else:
-        differing = [difference(name, getattr(version, name), value) for name, value in amounts.items() if getattr(version, name) != value]
+    newest = ModelPrice.objects.filter(model=model).order_by("-valid_from").first()
+    if newest is not None and (newest.valid_to is None or newest.valid_to > now):
+        differing = [difference(name, getattr(newest, name), value) for name, value in amounts.items() if getattr(newest, name) != value]
         if not differing:
             return
-        if version.valid_from >= now:
-            begins = f"{version.valid_from:%Y-%m-%d %H:%M} UTC"
-            raise InvalidFile([Problem(wanted.line, f"price: {model} already has one that begins at {begins}; end that one first")])
-        changes.changed(label, differing)
-        version.valid_to = now
-        version.save(update_fields=["valid_to"])
-    ModelPrice.objects.create(model=model, source=source, valid_from=now, **amounts)
+        changes.changed(f"price of {model}", differing)
+    else:
+        changes.added(f"price of {model}: input {to_usd(wanted.input)}, output {to_usd(wanted.output)} USD per million tokens")
+    try:
+        add_price(price=ModelPrice(model=model, source=source, valid_from=now, **amounts))
+    except Conflict as wrong:
+        raise InvalidFile([Problem(wanted.line, f"price: {wrong.message}")]) from wrong
 
 
 def apply_budgets(wanted: Sequence[WantedBudget], *, changes: Changes) -> None:

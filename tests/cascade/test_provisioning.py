@@ -124,6 +124,12 @@ def test_a_changed_price_ends_the_open_version_and_begins_the_next(initech: Tena
     assert (old.input_nusd, new.input_nusd) == (150_000_000, 200_000_000)
 
 
+def test_a_price_that_begins_later_is_not_passed_by(initech: Tenant) -> None:
+    ModelPrice.objects.update(valid_from=NOW + timedelta(days=1))
+    (found,) = errors(MINIMAL.replace('"0.15"', '"0.2"'))
+    assert found.startswith("line 6: price: mini has a price from 2027-02-01")
+
+
 def test_a_changed_preset_is_published_as_the_next_version(initech: Tenant) -> None:
     assert run(MINIMAL.replace("balanced", "strict")) == ["~ initech: preset house: version 2 published"]
     assert [version.number for version in PresetVersion.objects.all()] == [2, 1]
@@ -327,8 +333,10 @@ def test_numbers_are_read_by_their_digits_and_never_as_floats(initech: Tenant) -
 def test_a_key_of_another_tenant_and_a_revoked_one_are_refused(initech: Tenant) -> None:
     other = MINIMAL.replace("initech", "hooli")
     assert any("belongs to another tenant" in found for found in errors(other))
-    ApiKey.objects.update(revoked_at=NOW)
-    assert any("was revoked and stays so" in found for found in errors(MINIMAL))
+    ApiKey.objects.update(expires_at=NOW)
+    assert any("was revoked or has expired" in found for found in errors(MINIMAL))
+    ApiKey.objects.update(expires_at=None, revoked_at=NOW)
+    assert any("was revoked or has expired" in found for found in errors(MINIMAL))
 
 
 def test_a_preset_may_name_models_that_only_the_database_has(initech: Tenant) -> None:
