@@ -42,4 +42,6 @@ async def keep_swept(*, every_s: float) -> None:
                 log.warning("the sweep closed %d holds whose process is gone", closed)
         except psycopg.Error as away:
             log.warning("the sweep could not reach the database: %s", type(away).__name__)
+        except Exception:
+            log.exception("a sweep failed; the next one tries again")
         await asyncio.sleep(every_s * (0.75 + random.random() / 2))  # noqa: S311 - jitter, so that workers do not sweep in step

@@ -89,6 +89,6 @@ def add_price(*, price: ModelPrice) -> ModelPrice:
         )
     if newest is not None and (newest.valid_to is None or newest.valid_to > price.valid_from):
         newest.valid_to = price.valid_from
-        pass
+        newest.save(update_fields=["valid_to"])
     price.save(force_insert=True)
     return price

@@ -36,7 +36,7 @@ class ProviderConnectionAdmin(TenantModelAdmin):
     def has_credential(self, connection: ProviderConnection) -> bool:
         return bool(connection.credential)
 
-    def save_model(self, request: HttpRequest, obj: ProviderConnection, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+    def save_model(self, request: HttpRequest, obj: ProviderConnection, form: Any, change: bool) -> None:  # noqa: FBT001
         stored = ProviderConnection.objects.get(pk=obj.pk) if change else obj
         if not change:
             stored.credential = Secret("")

@@ -42,7 +42,7 @@ def delete_connection(connection: ProviderConnection) -> None:
     models = list(connection.models.order_by("name").values_list("name", flat=True)[:4])
     if models:
         named = ", ".join(models[:3]) + (", …" if len(models) > 3 else "")
-        raise Conflict(f"Models are reached by this connection ({named}): delete them or give them another one first.", code="connection_in_use")
+        raise Conflict(f"Models are reached by it ({named}): delete them or give them another connection first.", code="connection_in_use")
     connection.delete()
 
 

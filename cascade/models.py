@@ -66,7 +66,13 @@ class CatalogModel(TenantOwnedModel):
 
     class Meta:
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_model_per_name")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="one_model_per_name"),
+            models.UniqueConstraint(
+                fields=["tenant", "part"], condition=~models.Q(part=""), name="one_model_per_part",
+                violation_error_message="Another model has this part. Take the part from it first.",
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.name
@@ -123,6 +129,9 @@ class TierPolicy(TenantOwnedModel):
     max_steps = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     max_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     min_quality = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
+
+    class Meta:
+        verbose_name_plural = "tier policies"
 
     def __str__(self) -> str:
         return f"policy of {self.tier_id}"

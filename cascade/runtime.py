@@ -11,6 +11,7 @@ import psycopg
 from aiohttp import ClientSession
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
 from msgspec import Struct
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -20,10 +21,12 @@ from billing.ledger import Ledger, LedgerUnavailable
 from billing.ledger.lane import Lane
 from cascade import config
 from cascade.engine.agent import CascadeAgent
-from cascade.engine.providers.base import BaseProvider
+from cascade.engine.errors import InvalidRequest, ProviderUnreachable
+from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.providers.registry import SIMULATED, build_provider
 from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
+from cascade.engine.values import Completion, CompletionRequest
 from tenants.authentication import FIND_KEY, Caller, KeyRing
 
 END_USERS_KEPT = 50_000
@@ -86,7 +89,7 @@ class Runtime:
         async with self._loading.setdefault(caller.tenant_id, asyncio.Lock()):
             found = self._tenants.get(caller.tenant_id)
             if found is None or not _is_current(found, caller, now):
-                loaded = await sync_to_async(config.load)(tenant_id=caller.tenant_id, now=now)
+                loaded = await sync_to_async(_load)(caller.tenant_id, now)
                 providers = {connection.name: self._provider(connection) for connection in loaded.connections}
                 found = TenantRuntime(loaded, CascadeAgent(config=loaded.agent, providers=providers), providers)
                 self._tenants[caller.tenant_id] = found
@@ -126,10 +129,26 @@ class Runtime:
     def _provider(self, connection: config.ConnectionConfig) -> BaseProvider:
         if connection.provider == SIMULATED.slug:
             return SimulatedProvider(name=connection.name, latency_scale=settings.SIMULATED_LATENCY_SCALE)
-        return build_provider(
-            spec=connection.provider, name=connection.name, session=self.session, base_url=connection.base_url,
-            api_key=connection.credential.reveal() or None,
-        )
+        try:
+            return build_provider(
+                spec=connection.provider, name=connection.name, session=self.session, base_url=connection.base_url,
+                api_key=connection.credential.reveal() or None,
+            )
+        except InvalidRequest as wrong:
+            return MisconfiguredProvider(name=connection.name, problem=wrong.message)
+
+
+class MisconfiguredProvider(BaseProvider):
+    """Stands for a connection that cannot be used as it is set up: the tenant's other connections answer all the same."""
+
+    def __init__(self, *, name: str, problem: str) -> None:
+        self.name, self._problem = name, problem
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        raise ProviderUnreachable(f"The connection {self.name} cannot be used as it is set up: {self._problem}", provider=self.name)
+
+    async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+        yield {"choices": [], "message": (await self.complete(request)).message}
 
 
 @contextlib.asynccontextmanager
@@ -144,6 +163,15 @@ async def borrowed() -> AsyncIterator[Runtime]:
         yield runtime
     finally:
         await runtime.close()
+
+
+def _load(tenant_id: UUID, now: datetime) -> config.TenantConfig:
+    """Raises LedgerUnavailable while the database is away. No request ends here, so Django must be told to look at its connection."""
+    close_old_connections()
+    try:
+        return config.load(tenant_id=tenant_id, now=now)
+    except (OperationalError, InterfaceError) as away:
+        raise LedgerUnavailable("the database is away") from away
 
 
 def _is_current(found: TenantRuntime, caller: Caller, now: datetime) -> bool:

@@ -19,7 +19,7 @@ VAR = Path(os.environ.get("CASCADEFLOW_VAR") or BASE / "var")
 DATABASE = "cascadeflow"
 MARK = "CASCADEFLOW_EMBEDDED"
 OWNER, APP = "cascadeflow_owner", "cascadeflow_app"
-DATABASE_FREE_COMMANDS = {"check", "help", "version", "--help", "--version", "collectstatic", "makemessages", "spectacular"}
+DATABASE_FREE_COMMANDS = {"check", "make_key", "help", "version", "--help", "--version", "collectstatic", "makemessages", "spectacular"}
 TUNING = {
     "shared_buffers": "256MB", "wal_compression": "on", "max_wal_size": "2GB", "checkpoint_timeout": "15min", "jit": "off",
     "log_min_error_statement": "panic", "log_parameter_max_length_on_error": "0",

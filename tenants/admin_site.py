@@ -37,7 +37,7 @@ class PlatformAdminSite(AdminSite):
     site_header = site_title = "CascadeFlow staff"
     index_title = "Platform"
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]  # noqa: FBT001, FBT002 - Django's signature
+    def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]  # noqa: FBT001, FBT002
         def in_scope(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with platform_scope():
                 response = view(request, *args, **kwargs)

@@ -12,7 +12,7 @@ from django.db import models
 
 from tenants.scoping import TenantOwnedModel, uuid7
 
-slug_rule = RegexValidator(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$", "Use 1 to 64 lower-case letters, digits, '-' and '_'.")
+slug_rule = RegexValidator(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?\Z", "Use 1 to 64 lower-case letters, digits, '-' and '_'.")
 
 
 def check_time_zone(name: str) -> None:

@@ -57,5 +57,5 @@ def revoke_key(*, key: ApiKey, now: datetime) -> ApiKey:
 def delete_tier(tier: Tier) -> None:
     """Delete a tier: its end users have none then. Raises Conflict for the tenant's default tier."""
     if Tenant.objects.filter(pk=current_tenant_id(), default_tier=tier.name).exists():
-        raise Conflict(f"{tier.name!r} is the default tier: end users of whom nobody said a tier are in it. Make another one the default first.")
+        raise Conflict(f"{tier.name!r} is the default tier, for end users of whom nobody said one. Make another one the default first.")
     tier.delete()

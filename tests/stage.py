@@ -18,7 +18,7 @@ from billing.models import Budget, BudgetWindow, CostEntry, ModelPrice, Reservat
 from cascade.models import CascadeRun, CatalogModel, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.encryption import Secret
-from tenants.models import Tier
+from tenants.models import ApiKey, Tier
 from tenants.scoping import tenant_scope
 from tests.cast import Cast, make_cast
 from tests.live import DONE, Script, ScriptedProvider, Server, answer, chunk, free_port, wait_until
@@ -95,6 +95,10 @@ class Stage:
         definition = {"baseline": baseline, "strategies": [{"domain": "general", "steps": list(steps)}]}
         with tenant_scope(self.cast.acme.id):
             create_preset(name=name, title="", definition=definition)
+
+    def key_id(self) -> UUID:
+        with tenant_scope(self.cast.acme.id):
+            return ApiKey.objects.get(prefix=self.cast.acme_key[:17]).id
 
     # ---- What became of a call
     def hold(self, run_id: str | UUID) -> Reservation:

@@ -13,7 +13,8 @@ from tenants.api.base import TenantModelSerializer
 class BudgetSerializer(TenantModelSerializer[Budget]):
     limit = UsdField(source="limit_nusd", help_text="USD per period.")
     soft_marks = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=100), max_length=10, required=False, help_text="Percentages that raise an alert once."
+        child=serializers.IntegerField(min_value=1, max_value=100), max_length=10, required=False,
+        help_text="Percentages that raise an alert once.",
     )
 
     class Meta:
@@ -62,8 +63,8 @@ class CostEntrySerializer(TenantModelSerializer[CostEntry]):
     class Meta:
         model = CostEntry
         fields = [
-            "id", "kind", "reservation_id", "leg", "attempt", "amount", "amount_nusd", "step", "outcome", "provider", "model", "price_version",
-            "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "is_unverified",
+            "id", "kind", "reservation_id", "leg", "attempt", "amount", "amount_nusd", "step", "outcome", "provider", "model",
+            "price_version", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "is_unverified",
             "provider_request_id", "end_user_id", "api_key_id", "tier", "domain", "preset", "tags", "actor", "reason", "occurred_at",
             "occurred_on", "booked_at",
         ]

@@ -15,19 +15,32 @@ from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, LedgerU
 
 log = logging.getLogger(__name__)
 SETTLE_PATIENCE_S = 120.0
+CLOSE_PATIENCE_S = 5.0
+DOUBT_PAUSES_S = (0.0, 0.5, 2.0, 5.0, 10.0)
+"""When to look for a hold whose commit is in doubt: the database may still be busy with it after the connection broke."""
 SWEEP_BATCH = 500
 
 
 def owner_name() -> str:
-    """Return the name of this process as holds bear it: host, boot id, process id and its start. Dead owners can be told."""
-    with open("/proc/sys/kernel/random/boot_id") as boot, open("/proc/self/stat") as stat:
-        return f"{socket.gethostname()[:40]}:{boot.read().strip()[:8]}:{os.getpid()}:{stat.read().rsplit(')', 1)[1].split()[19]}"
+    """Return the name of this process as holds bear it: host, boot id, namespace of process ids, process id and its start.
+
+    So dead owners can be told. Containers may share a host's name and boot; their process ids mean something in their own namespace only.
+    """
+    with open("/proc/sys/kernel/random/boot_id") as boot:
+        namespace = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+        return f"{socket.gethostname()[:40]}:{boot.read().strip()[:8]}:{namespace}:{os.getpid()}:{_start_of(os.getpid())}"
+
+
+def _start_of(pid: int) -> str:
+    """Return when a process started, in ticks since boot. Raises OSError for one that is not."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[19]
 
 
 class Ledger:
     """Budgets that are never passed and spend that is never lost, over a few connections of its own.
 
-    Use it from one event loop: `await Ledger.open(dsn)`, then any number of calls at once; `close()` finishes what waits.
+    Make it and use it in one event loop, any number of calls at once; `close()` finishes what waits.
     """
 
     def __init__(self, *, dsn: str) -> None:
@@ -37,6 +50,7 @@ class Ledger:
         self._settle = Lane(dsn=dsn, function="billing_settle")
         self._mark = Lane(dsn=dsn, function="billing_mark_sent")
         self._doubtful: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def reserve(self, request: HoldRequest) -> Hold:
         """Hold the first rung that fits, in every budget window that applies. Durable when it returns.
@@ -45,10 +59,15 @@ class Ledger:
         may be sent; a hold whose commit is in doubt is voided in the background).
         Worked number: a daily budget of 1,000,000 nano-USD with 400,000 spent and 300,000 held bears a rung of 300,000, not one of 300,001.
         """
+        asked = self._reserve.enqueue(self._item(request))
         try:
-            answer = await self._reserve.submit(self._item(request))
-        except (LedgerUnavailable, asyncio.CancelledError):
-            self._void_later(request)
+            answer = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            self._void_later(request, asked)
+            raise
+        except LedgerUnavailable as away:
+            if away.in_doubt:
+                self._void_later(request, asked)
             raise
         if "refused" in answer:
             windows = msgspec.convert(answer["windows"] or [], list[WindowFacts])
@@ -64,14 +83,20 @@ class Ledger:
 
         Raises LedgerUnavailable: then the leg must not be sent, for a crash would lose its cost.
         """
-        if await self._mark.submit({"id": hold.id, "leg": leg}) != "marked":
+        status = await self._mark.submit({"id": hold.id, "tenant": hold.tenant_id, "leg": leg})
+        if status == "unknown":
+            raise RefusedByDatabase(f"the hold {hold.id} has no leg {leg}")
+        if status != "marked":
             raise LedgerUnavailable("the hold was closed while the call was running")
 
     async def settle(self, hold: Hold, *, entries: Sequence[Entry]) -> str:
         """Close the hold with what each leg came to, and free the rest. Returns 'closed', 'late' or 'again'.
 
         Keeps trying for two minutes while the database is away; after that the sweep books the bound, so nothing is lost.
+        Raises ValueError without entries, RefusedByDatabase for a hold that the tenant does not have.
         """
+        if not entries:
+            raise ValueError("a hold is closed with at least one entry: book a voided one where nothing was sent")
         if all(entry.kind == "voided" for entry in entries):
             state = "voided"
         else:
@@ -82,7 +107,7 @@ class Ledger:
             try:
                 status = str(await self._settle.submit(item))
             except LedgerUnavailable:
-                if asyncio.get_running_loop().time() > deadline:
+                if self._closing or asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
@@ -96,36 +121,57 @@ class Ledger:
         return await self.settle(hold, entries=[entry])
 
     async def close(self) -> None:
-        await asyncio.gather(*self._doubtful, return_exceptions=True)
-        for lane in (self._reserve, self._mark, self._settle):
-            await lane.close()
+        """Finish what waits and what is under way. Holds in doubt get a few seconds; the sweep has the rest."""
+        await self._reserve.close()
+        if self._doubtful:
+            _, left = await asyncio.wait(self._doubtful, timeout=CLOSE_PATIENCE_S)
+            for task in left:
+                task.cancel()
+        self._closing = True
+        await self._mark.close()
+        await self._settle.close()
 
     def _item(self, request: HoldRequest) -> dict[str, Any]:
         subject = request.subject
+        tags = list(dict.fromkeys(subject.tags))  # a tag said twice is meant once
         return {
             "id": request.id, "tenant": subject.tenant_id, "zone": subject.time_zone, "owner": self.owner, "ttl_s": request.ttl_s,
             "end_user": subject.end_user_id, "end_user_name": subject.end_user_name, "api_key": subject.api_key_id, "tier": subject.tier,
-            "tags": subject.tags, "unpriced": request.unpriced,
-            "labels": {"tier": subject.tier or "", "domain": request.domain, "preset": request.preset, "tags": subject.tags},
+            "tags": tags, "unpriced": request.unpriced,
+            "labels": {"tier": subject.tier or "", "domain": request.domain, "preset": request.preset, "tags": tags},
             "rungs": [{"amount": rung.amount, "legs": rung.legs} for rung in request.rungs],
         }
 
-    def _void_later(self, request: HoldRequest) -> None:
-        """The commit may have happened before the connection broke: void the hold if it exists, since nothing was sent."""
-        task = asyncio.get_running_loop().create_task(self._void(request))
+    def _void_later(self, request: HoldRequest, asked: asyncio.Future[Any]) -> None:
+        """The hold may exist, or come to exist, though nobody waits for it any more: void it, since nothing was sent."""
+        task = asyncio.get_running_loop().create_task(self._void(request, asked))
         self._doubtful.add(task)
         task.add_done_callback(self._doubtful.discard)
 
-    async def _void(self, request: HoldRequest) -> None:
+    async def _void(self, request: HoldRequest, asked: asyncio.Future[Any]) -> None:
+        pauses: Sequence[float] = DOUBT_PAUSES_S
+        try:
+            if "refused" in await asked:
+                return
+            pauses = (0.0,)
+        except LedgerUnavailable as away:
+            if not away.in_doubt:
+                return
+        except RefusedByDatabase:
+            return
         leg = request.rungs[0].legs[0]
         entry = Entry(leg=0, kind="voided", amount=0, step=leg.step, provider=leg.provider, model=leg.model, outcome="not sent")
         hold = Hold(id=request.id, tenant_id=request.subject.tenant_id, rung=0, remaining_nusd=None)
-        try:
-            await self.settle(hold, entries=[entry])
-        except RefusedByDatabase:
-            log.info("the hold in doubt %s was never made", request.id)
-        except LedgerUnavailable:
-            log.warning("the hold in doubt %s is left to the sweep", request.id)
+        for pause in pauses:
+            await asyncio.sleep(pause)
+            try:
+                await self.settle(hold, entries=[entry])
+                return
+            except RefusedByDatabase:
+                log.info("the hold in doubt %s is not there", request.id)
+            except LedgerUnavailable:
+                log.warning("the hold in doubt %s is left to the sweep", request.id)
+                return
 
 
 def sweep(*, dsn: str, dead_owners: Sequence[str] = ()) -> int:
@@ -148,16 +194,17 @@ def dead_owners(*, dsn: str) -> list[str]:
 
 
 def _is_dead(owner: str) -> bool:
-    host, boot, pid, started = (owner.split(":") + ["", "", ""])[:4]
-    mine = owner_name().split(":")
-    if host != mine[0]:
+    host, boot, namespace, pid, started = (owner.split(":") + [""] * 4)[:5]
+    my_host, my_boot, my_namespace, *_ = owner_name().split(":")
+    if host != my_host:
         return False
-    if boot != mine[1]:
+    if boot != my_boot:
         return True
+    if namespace != my_namespace or not pid.isdigit():
+        return False
     try:
-        with open(f"/proc/{int(pid)}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[19] != started
-    except (OSError, ValueError):
+        return _start_of(int(pid)) != started
+    except OSError:
         return True
 
 

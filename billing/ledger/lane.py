@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -15,6 +16,11 @@ from billing.ledger.values import LedgerError, LedgerUnavailable
 log = logging.getLogger(__name__)
 MOST_PER_BATCH = 64
 MOST_WAITING = 4096
+PATIENCE_S = 10.0
+"""A batch without an answer for so long is given up: the database may be gone without having said so."""
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, OSError)
+
+Waiting = tuple[bytes, asyncio.Future[Any]]
 
 
 class RefusedByDatabase(LedgerError):
@@ -31,52 +37,70 @@ class Lane:
     def __init__(self, *, dsn: str, function: str) -> None:
         self._dsn = dsn
         self._statement = f"SELECT * FROM {function}(%s::jsonb)"  # noqa: S608 - the name is ours
-        self._waiting: list[tuple[bytes, asyncio.Future[Any]]] = []
+        self._waiting: list[Waiting] = []
         self._wake = asyncio.Event()
+        self._closing = False
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"lane {function}")
 
     async def submit(self, item: Any) -> Any:
         """Return the database's answer for `item` once it is durable. Raises LedgerUnavailable, RefusedByDatabase."""
+        return await self.enqueue(item)
+
+    def enqueue(self, item: Any) -> asyncio.Future[Any]:
+        """Return what will be the answer. The item is carried even if nobody awaits it. Raises LedgerUnavailable."""
+        if self._closing:
+            raise LedgerUnavailable("the ledger was stopped")
         if len(self._waiting) >= MOST_WAITING:
             raise LedgerUnavailable("too many calls are waiting for the ledger")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((msgspec.json.encode(item), future))
         self._wake.set()
-        return await future
+        return future
 
     async def close(self) -> None:
-        """Finish what waits, then end."""
-        while self._waiting:
-            await asyncio.sleep(0.01)
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        """Finish what waits and what is under way, then end."""
+        self._closing = True
+        self._wake.set()
+        await asyncio.wait([self._task])
         await self._disconnect()
 
     async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_PER_BATCH], self._waiting[MOST_PER_BATCH:]
-                await self._carry(batch)
-
-    async def _carry(self, batch: Sequence[tuple[bytes, asyncio.Future[Any]]]) -> None:
         try:
-            answers = await self._call([item for item, _ in batch])
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
+            while not self._closing or self._waiting:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    batch, self._waiting = self._waiting[:MOST_PER_BATCH], self._waiting[MOST_PER_BATCH:]
+                    await self._carry(batch)
+        finally:
+            self._closing = True
+            self._fail(self._waiting, LedgerUnavailable("the ledger was stopped"))
+
+    async def _carry(self, batch: Sequence[Waiting]) -> None:
+        in_doubt = False
+        try:
+            connection = self._connection or await self._connect()
+            in_doubt = True
+            answers = await self._call(connection, [item for item, _ in batch])
+        except AWAY as away:
             await self._disconnect()
-            self._fail(batch, LedgerUnavailable(f"the ledger's database is away: {type(away).__name__}"))
+            self._fail(batch, _unavailable(f"the ledger's database is away: {type(away).__name__}", in_doubt=in_doubt))
+            if not in_doubt:  # nobody answers: who waits is told at once, not batch by batch
+                waiting, self._waiting = self._waiting, []
+                self._fail(waiting, LedgerUnavailable("the ledger's database is away"))
         except psycopg.Error as refused:
             if len(batch) == 1:
                 log.error("the ledger's database refused an item: %s", refused.diag.message_primary)
                 self._fail(batch, RefusedByDatabase(str(refused.diag.message_primary)))
             else:
-                for one in batch:
+                for number, one in enumerate(batch, 1):
                     await self._carry([one])
+                    if self._connection is None:
+                        self._fail(batch[number:], LedgerUnavailable("the ledger's database is away"))
+                        break
         except BaseException as stopped:
-            self._fail(batch, LedgerUnavailable("the ledger was stopped"))
+            self._fail(batch, _unavailable("the ledger was stopped", in_doubt=in_doubt))
             if not isinstance(stopped, Exception):
                 raise
             log.exception("a batch of the ledger failed")
@@ -85,10 +109,13 @@ class Lane:
                 if not future.done():
                     future.set_result(answer)
 
-    async def _call(self, items: Sequence[bytes]) -> list[Any]:
-        connection = self._connection or await self._connect()
-        cursor = await connection.execute(self._statement, (f"[{b','.join(items).decode()}]",))
-        return [row[1] for row in await cursor.fetchall()]
+    async def _call(self, connection: psycopg.AsyncConnection[tuple[Any, ...]], items: Sequence[bytes]) -> list[Any]:
+        async with asyncio.timeout(PATIENCE_S):
+            cursor = await connection.execute(self._statement, (f"[{b','.join(items).decode()}]",))
+            rows = sorted(await cursor.fetchall(), key=itemgetter(0))
+        if [number for number, _ in rows] != list(range(1, len(items) + 1)):
+            raise RuntimeError(f"{self._statement} answered {len(rows)} rows for {len(items)} items")
+        return [answer for _, answer in rows]
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         self._connection = await psycopg.AsyncConnection.connect(
@@ -103,7 +130,13 @@ class Lane:
                 await connection.close()
 
     @staticmethod
-    def _fail(batch: Sequence[tuple[bytes, asyncio.Future[Any]]], error: LedgerError) -> None:
+    def _fail(batch: Sequence[Waiting], error: LedgerError) -> None:
         for _, future in batch:
             if not future.done():
                 future.set_exception(error)
+
+
+def _unavailable(message: str, *, in_doubt: bool) -> LedgerUnavailable:
+    error = LedgerUnavailable(message)
+    error.in_doubt = in_doubt
+    return error

@@ -111,6 +111,8 @@ class LedgerUnavailable(LedgerError):
     """The database cannot be reached. Nothing is admitted; try again after `retry_after_s`."""
 
     retry_after_s = 2
+    in_doubt = False
+    """Was the database asked, so that it may have written although no answer came?"""
 
 
 class HoldRefused(LedgerError):

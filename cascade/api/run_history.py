@@ -19,15 +19,15 @@ from tenants.permissions import MANAGEMENT
 
 class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
     cost = UsdField(source="cost_nusd", read_only=True, help_text="USD.")
-    baseline = UsdField(source="baseline_nusd", read_only=True, allow_null=True, help_text="What the baseline model would have cost, in USD.")
+    baseline = UsdField(source="baseline_nusd", read_only=True, allow_null=True, help_text="What the baseline would have cost, in USD.")
     steps = serializers.ListField(child=serializers.DictField(), read_only=True)
 
     class Meta:
         model = CascadeRun
         fields = [
             "id", "status", "end_user_id", "api_key_id", "tier", "preset", "policy_version", "domain", "domain_confidence", "complexity",
-            "model_used", "draft_accepted", "cost", "cost_nusd", "baseline", "latency_ms", "first_token_ms", "error_code", "tags", "started_at",
-            "steps",
+            "model_used", "draft_accepted", "cost", "cost_nusd", "baseline", "latency_ms", "first_token_ms", "error_code", "tags",
+            "started_at", "steps",
         ]
         read_only_fields = fields
 

@@ -17,7 +17,7 @@ from cascade.engine.plans import CascadeRequest
 from cascade.outcomes import RunOutcome, extension_of
 from cascade.runtime import borrowed
 from cascade.services import RunRequest, run_cascade
-from tenants.authentication import Caller
+from tenants.authentication import Caller, caller_of
 from tenants.models import Scope
 
 MOST_MESSAGES, MOST_TAGS, LONGEST_QUERY = 1000, 10, 400_000
@@ -108,7 +108,7 @@ class RunViewSet(RunHistoryViewSet):
     def create(self, request: Request) -> Response:
         wanted = RunSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        outcome = async_to_sync(_answer)(request.auth, _run_request(wanted.validated_data))
+        outcome = async_to_sync(_answer)(caller_of(request), _run_request(wanted.validated_data))
         answer = outcome.completion
         body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}
         return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id)})

@@ -137,7 +137,7 @@ class Execution:
         except CascadeError:
             raise
         except Exception as unforeseen:  # what was sent must be booked, whatever a provider's answer does to our code
-            log.exception("the answer of %s could not be handled", provider.name)
+            log.error("the answer of %s could not be handled: %s", provider.name, type(unforeseen).__name__)  # its words may be the answer's
             raise ProviderBroken(f"{provider.name} answered with something that cannot be handled", provider=provider.name) from unforeseen
 
     async def _stream(self, provider: BaseProvider, request: CompletionRequest) -> tuple[Completion, float | None]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from billing.ledger import LedgerUnavailable
 from cascade.engine.errors import CascadeError, LedgerAway
 from cascade.gateway.chat import answer_chat
+from cascade.gateway.chat_reply import event
 from cascade.gateway.chat_request import parse_chat
 from cascade.gateway.errors import HttpError, http_error
 from cascade.gateway.http import Exchange, Receive, Scope, Send
@@ -70,5 +71,7 @@ async def _answer_failure(exchange: Exchange, failure: Exception, caller: Caller
     if not isinstance(failure, HttpError):
         log.error("request %s failed", exchange.request_id, exc_info=failure)
         failure = HttpError(500, f"Something went wrong on our side. Tell your operator the request id {exchange.request_id}.", code="internal_error")
-    if not exchange.started:
+    if exchange.started:  # a stream: its status is long gone
+        await exchange.write(event({"error": failure.error}), more=False)
+    else:
         await exchange.reply(failure.status, failure.body, failure.headers)

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cascade.engine.errors import CascadeError
-from cascade.gateway.chat_reply import ChunkWriter, completion_of, event, headers_of, plan_headers
+from cascade.gateway.chat_reply import ChunkWriter, completion_of, headers_of, plan_headers
 from cascade.gateway.chat_request import ChatCall
-from cascade.gateway.errors import http_error
 from cascade.gateway.http import Exchange
 from cascade.outcomes import RunOutcome
 from cascade.runtime import Runtime
@@ -22,7 +20,7 @@ KEEP_ALIVE = b": the answer is being judged\n\n"
 
 
 async def answer_chat(exchange: Exchange, *, runtime: Runtime, caller: Caller, call: ChatCall, now: datetime) -> None:
-    """Answer one call, whole or as a stream. Raises CascadeError as long as nothing was sent."""
+    """Answer one call, whole or as a stream. Raises CascadeError; a stream may have begun by then."""
     if call.stream:
         await _Stream(exchange, runtime=runtime, caller=caller, call=call, now=now).run()
         return
@@ -43,15 +41,8 @@ class _Stream:
         )
 
     async def run(self) -> None:
-        try:
-            await self._pass_on_live()
-            outcome = await self._run
-        except CascadeError as failure:
-            if not self._exchange.started:
-                raise
-            await self._fail(failure)
-        else:
-            await self._finish(outcome)
+        await self._pass_on_live()
+        await self._finish(await self._run)
 
     async def _admit(self, admission: Admission) -> None:
         self._admission = admission
@@ -94,6 +85,3 @@ class _Stream:
         parts = [] if outcome.result.streamed_live else list(self._writer.whole(outcome.completion, model=outcome.model_used))
         parts += self._writer.end(outcome, include_usage=self._call.include_usage)
         await self._exchange.write(b"".join(parts), more=False)
-
-    async def _fail(self, failure: CascadeError) -> None:
-        await self._exchange.write(event({"error": http_error(failure).error}), more=False)

@@ -16,6 +16,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BODY_SECONDS = 30.0
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 HEADER_BYTES = 65_536
+MOST_DISCARDED = 16 * 1024 * 1024
+"""How much of a body that is too large is read and thrown away, so that its sender is still there to read why."""
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Exchange:
@@ -41,7 +44,7 @@ class Exchange:
             headers={"connection": "close"},
         )
         length = self.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > limit:
+        if length.isdigit() and int(length) > limit and (int(length) > MOST_DISCARDED or "expect" in self.headers):
             raise too_large
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -57,16 +60,17 @@ class Exchange:
                 raise ConnectionResetError("the caller is gone")
             part = message.get("body", b"")
             size += len(part)
-            if size > limit:
+            if size <= limit:
+                parts.append(part)
+            if size > MOST_DISCARDED or (size > limit and not message.get("more_body")):
                 raise too_large
-            parts.append(part)
             if not message.get("more_body"):
                 return b"".join(parts)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.started = True
         all_headers = {"x-request-id": self.request_id, "x-content-type-options": "nosniff", **headers}
-        encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in all_headers.items()]
+        encoded = [(name.encode("latin-1"), CONTROLS.sub(" ", value).encode("latin-1", "replace")) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def write(self, data: bytes, *, more: bool) -> None:

@@ -132,4 +132,5 @@ class TenantModelSerializer(serializers.ModelSerializer[Row]):
         if name in getattr(self.Meta, "create_only", ()):
             return "This cannot be changed later. Make a new one with the value that you want."
         known = ", ".join(sorted(writable))
-        return f"This is set by us: leave it out. You can set: {known}." if name in self.fields else f"There is no such field. You can set: {known}."
+        why = "This is set by us: leave it out" if name in self.fields else "There is no such field"
+        return f"{why}. You can set: {known}."

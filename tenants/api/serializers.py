@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from tenants.api.base import TenantModelSerializer
-from tenants.models import ApiKey, EndUser, Scope, Tier, slug_rule
+from tenants.models import ApiKey, EndUser, Scope, Tier, default_scopes, slug_rule
 from tenants.services import OVERLAPS
 
 
@@ -28,7 +28,7 @@ class TierNameField(serializers.SlugRelatedField[Any]):
 
 class ApiKeySerializer(TenantModelSerializer[ApiKey]):
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False, max_length=len(Scope), default=lambda: [Scope.INVOKE.value],
+        child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False, max_length=len(Scope), default=default_scopes,
         help_text="What the key may do.",
     )
 

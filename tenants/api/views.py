@@ -8,6 +8,7 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -78,11 +79,14 @@ class EndUserViewSet(TenantModelViewSet[EndUser]):
     def get_queryset(self) -> QuerySet[EndUser]:
         return super().get_queryset().select_related("tier")
 
-    @extend_schema(parameters=[OpenApiParameter("external_id", str, required=True, description="Your own name for the end user.")], filters=False)
+    @extend_schema(parameters=[OpenApiParameter("external_id", str, required=True, description="Your own name for them.")], filters=False)
     @action(detail=False, methods=["get"], pagination_class=None)
     def lookup(self, request: Request) -> Response:
         """Find one end user by your own name for them."""
-        identity = end_user_id(salt=caller_of(request).end_user_salt, external_id=request.query_params.get("external_id", ""))
+        external_id = request.query_params.get("external_id")
+        if not external_id:
+            raise ValidationError({"external_id": "Say whom: ?external_id=…, your own name for the end user."})
+        identity = end_user_id(salt=caller_of(request).end_user_salt, external_id=external_id)
         return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=identity)).data)
 
 

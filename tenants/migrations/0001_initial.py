@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Tenant',
             fields=[
                 ('id', models.UUIDField(default=tenants.scoping.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$', "Use 1 to 64 lower-case letters, digits, '-' and '_'.")])),
+                ('slug', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?\\Z', "Use 1 to 64 lower-case letters, digits, '-' and '_'.")])),
                 ('name', models.CharField(max_length=200)),
                 ('time_zone', models.CharField(default='UTC', max_length=64, validators=[tenants.models.check_time_zone])),
                 ('is_active', models.BooleanField(default=True)),
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             name='Tier',
             fields=[
                 ('id', models.UUIDField(default=tenants.scoping.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$', "Use 1 to 64 lower-case letters, digits, '-' and '_'.")])),
+                ('name', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?\\Z', "Use 1 to 64 lower-case letters, digits, '-' and '_'.")])),
                 ('title', models.CharField(blank=True, max_length=200)),
                 ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],

@@ -68,7 +68,8 @@ class TestWhoGetsIn:
         helper = User.objects.create_user("helper@example.com", "x" * 20, is_staff=True)
         helper.user_permissions.set(_permissions("change_user", "view_user", "change_group"))
         client = Staff(helper)
-        answer = client.post(page("tenants_user_change", cast.olga.pk), {"email": "olga@example.com", "name": "Olga", "is_superuser": "on", "is_staff": "on"})
+        body = {"email": "olga@example.com", "name": "Olga", "is_superuser": "on", "is_staff": "on"}
+        answer = client.post(page("tenants_user_change", cast.olga.pk), body)
         assert answer.status_code == 302
         cast.olga.refresh_from_db()
         assert not cast.olga.is_superuser
@@ -260,7 +261,8 @@ class TestListsAndLookups:
         assert (budget.is_paused, budget.limit_nusd) == (True, 5_000_000_000)
 
     def test_people_are_added_with_a_password_that_is_never_shown(self, root: Staff, cast: Cast) -> None:
-        body = {"email": "New@Example.com", "name": "New", "usable_password": "true", "password1": "a long enough one 1", "password2": "a long enough one 1"}
+        body = {"email": "New@Example.com", "name": "New", "usable_password": "true", "password1": "a long enough one 1",
+        "password2": "a long enough one 1"}
         assert root.post(page("tenants_user_add"), body).status_code == 302
         assert User.objects.get(email="new@example.com").check_password("a long enough one 1")
         member = {"user": str(cast.olga.pk), "role": "viewer"}

@@ -13,7 +13,7 @@ BEGIN
     FROM booked b CROSS JOIN LATERAL (
       VALUES ('all', ''), ('end_user', coalesce(b.end_user_id::text, '')), ('tier', b.tier), ('model', b.model), ('provider', b.provider),
              ('domain', b.domain), ('api_key', coalesce(b.api_key_id::text, '')), ('preset', b.preset), ('step', b.step)
-      UNION ALL SELECT 'tag', t FROM unnest(b.tags) t
+      UNION ALL SELECT DISTINCT 'tag', t FROM unnest(b.tags) t
     ) AS v(dimension, value)
    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4  -- one order, so that two batches cannot wait for each other
   ON CONFLICT (tenant_id, day, dimension, value) DO UPDATE

@@ -5,81 +5,109 @@
 --
 -- Locks first, in one order, in a statement of its own; reads afterwards, with a fresh snapshot; writes last. Locking and
 -- updating in one statement checks rows of the old snapshot (spurious errors), and its repair admits holds that hold nothing.
-CREATE OR REPLACE FUNCTION billing_wanted_windows(p_batch jsonb, p_now timestamptz)
-RETURNS TABLE (item int, budget_id uuid, subject text, period text, budget_action text, limit_nusd bigint, zone text, tenant_id uuid,
-               window_id bigint, window_start timestamptz, window_end timestamptz)
+--
+-- Plans are kept for the life of a connection, and the first ones are made while the tables are empty: so the functions that
+-- carry calls are told to go by the indexes whatever the statistics say.
+
+-- The budgets that bind each item, with the newest window of each.
+DROP FUNCTION IF EXISTS billing_wanted_windows(jsonb, timestamptz);  -- its columns may have changed
+CREATE FUNCTION billing_wanted_windows(p_batch jsonb, p_now timestamptz)
+RETURNS TABLE (item int, tenant_id uuid, budget_id uuid, subject text, period text, budget_action text, limit_nusd bigint, zone text,
+               window_id bigint, window_end timestamptz, is_missing boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
-  WITH items AS MATERIALIZED (
-    SELECT i.ord::int AS item, (i.value ->> 'tenant')::uuid AS tenant_id, i.value ->> 'zone' AS zone, i.value ->> 'end_user' AS end_user,
-           i.value ->> 'end_user_name' AS end_user_name, i.value ->> 'api_key' AS api_key, i.value ->> 'tier' AS tier, i.value -> 'tags' AS tags
-      FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
-  ), candidates AS (
-    SELECT i.item, i.tenant_id, i.zone, c.scope, c.subject, c.whose
-      FROM items i CROSS JOIN LATERAL (
-        SELECT 'tenant' AS scope, '' AS subject, '' AS whose
-        UNION ALL SELECT 'api_key', i.api_key, '' WHERE i.api_key IS NOT NULL
-        UNION ALL SELECT 'tier', i.tier, i.end_user WHERE i.end_user IS NOT NULL AND i.tier IS NOT NULL
-        UNION ALL SELECT 'end_user', i.end_user_name, i.end_user WHERE i.end_user IS NOT NULL
-        UNION ALL SELECT 'end_user', '', i.end_user WHERE i.end_user IS NOT NULL
-        UNION ALL SELECT 'tag', t.value, '' FROM jsonb_array_elements_text(coalesce(i.tags, '[]')) t
-      ) c
-  )
-  SELECT c.item, b.id, c.whose, b.period, b.action, b.limit_nusd, c.zone, c.tenant_id, w.id, w.start_at, w.end_at
-    FROM candidates c
-    JOIN billing_budget b ON b.tenant_id = c.tenant_id AND b.scope = c.scope AND b.subject = c.subject AND NOT b.is_paused
-     AND b.ended_at IS NULL
+  SELECT k.item, k.tenant_id, k.budget_id, k.whose, k.period, k.action, k.limit_nusd, k.zone, w.id, w.end_at,
+         w.id IS NULL OR w.end_at <= p_now
+    FROM (SELECT i.ord::int AS item, b.tenant_id, b.id AS budget_id, b.scope, b.subject, c.whose, b.period, b.action, b.limit_nusd,
+                 i.value ->> 'zone' AS zone, bool_or(b.scope = 'end_user' AND b.subject <> '') OVER (PARTITION BY i.ord, b.period) AS is_own
+            FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
+           CROSS JOIN LATERAL (
+             VALUES ('tenant', '', ''), ('api_key', i.value ->> 'api_key', ''), ('tier', nullif(i.value ->> 'tier', ''), i.value ->> 'end_user'),
+                    ('end_user', nullif(i.value ->> 'end_user_name', ''), i.value ->> 'end_user'), ('end_user', '', i.value ->> 'end_user')
+             UNION ALL SELECT DISTINCT 'tag', t.value, '' FROM jsonb_array_elements_text(i.value -> 'tags') t
+           ) c(scope, subject, whose)
+            JOIN billing_budget b ON b.tenant_id = (i.value ->> 'tenant')::uuid AND b.scope = c.scope AND b.subject = c.subject
+             AND NOT b.is_paused AND b.ended_at IS NULL
+           WHERE c.whose IS NOT NULL) k
     LEFT JOIN LATERAL (
-      SELECT n.id, n.start_at, n.end_at FROM billing_budgetwindow n
-       WHERE n.budget_id = b.id AND n.subject = c.whose ORDER BY n.start_at DESC LIMIT 1
+      SELECT n.id, n.end_at FROM billing_budgetwindow n WHERE n.budget_id = k.budget_id AND n.subject = k.whose ORDER BY n.start_at DESC LIMIT 1
     ) w ON true
    -- A budget of one end user takes the place of the one that each end user has for the same period.
-   WHERE NOT (c.scope = 'end_user' AND c.subject = '' AND EXISTS (
-      SELECT 1 FROM items i JOIN billing_budget o ON o.tenant_id = i.tenant_id AND o.scope = 'end_user' AND o.subject = i.end_user_name
-       WHERE i.item = c.item AND o.subject <> '' AND o.period = b.period AND NOT o.is_paused AND o.ended_at IS NULL))
+   WHERE NOT (k.scope = 'end_user' AND k.subject = '' AND k.is_own)
 $$;
 
--- What was spent since p_start, before the budget was set: a budget of today knows of this morning. 0 for older budgets.
-CREATE OR REPLACE FUNCTION billing_spent_before(p_budget uuid, p_subject text, p_start timestamptz) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
-  SELECT coalesce(sum(e.amount_nusd) FILTER (WHERE e.kind <> 'overrun'), 0)::bigint
-    FROM billing_budget b JOIN billing_costentry e ON e.tenant_id = b.tenant_id
-   WHERE b.id = p_budget AND b.created_at > p_start AND e.occurred_at >= p_start AND e.occurred_at < b.created_at
-     AND (p_subject = '' OR e.end_user_id = p_subject::uuid)
-     AND (b.scope <> 'api_key' OR e.api_key_id = b.subject::uuid) AND (b.scope <> 'tag' OR b.subject = ANY (e.tags))
-$$;
+-- What was spent in a window that begins at p_start, before the budget was set: a budget of today knows of this morning. 0 for older
+-- budgets. From the day sums, which are found by their key however many entries there are; so overruns count too.
+DROP FUNCTION IF EXISTS billing_spent_before(uuid, text, timestamptz);  -- it takes the zone now
+CREATE OR REPLACE FUNCTION billing_spent_before(p_budget uuid, p_subject text, p_start timestamptz, p_zone text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  v_budget billing_budget%ROWTYPE;
+  v_first date;
+  v_sum bigint;
+BEGIN
+  SELECT * INTO v_budget FROM billing_budget b WHERE b.id = p_budget;
+  IF v_budget.created_at <= p_start THEN
+    RETURN 0;
+  END IF;
+  SELECT greatest((p_start AT TIME ZONE p_zone)::date, (t.created_at AT TIME ZONE 'UTC')::date - 1) INTO v_first
+    FROM tenants_tenant t WHERE t.id = v_budget.tenant_id;
+  SELECT sum(d.cost_nusd) INTO v_sum
+    FROM generate_series(v_first, (v_budget.created_at AT TIME ZONE 'UTC')::date + 1, interval '1 day') AS g(day)
+    JOIN billing_dayrollup d ON d.tenant_id = v_budget.tenant_id AND d.day = g.day::date
+     AND d.dimension = CASE WHEN p_subject <> '' THEN 'end_user' WHEN v_budget.scope = 'tenant' THEN 'all' ELSE v_budget.scope END
+     AND d.value = CASE WHEN p_subject <> '' THEN p_subject WHEN v_budget.scope = 'tenant' THEN '' ELSE v_budget.subject END;
+  RETURN greatest(coalesce(v_sum, 0), 0);
+END $$;
+
+-- Opens the windows that a batch misses. One at a time for each budget: two callers who differ about the tenant's time zone, or who
+-- stand on either side of midnight, would open windows that overlap.
+CREATE OR REPLACE FUNCTION billing_open_windows(p_batch jsonb, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(k.key)
+    FROM (SELECT DISTINCT hashtextextended(w.budget_id::text, 0) AS key FROM billing_wanted_windows(p_batch, p_now) w WHERE w.is_missing ORDER BY 1) k;
+  INSERT INTO billing_budgetwindow (tenant_id, budget_id, subject, start_at, end_at, limit_nusd, cap_nusd, cap_high_nusd,
+                                    opening_nusd, spent_nusd, held_nusd, overrun_nusd)
+  SELECT m.tenant_id, m.budget_id, m.subject, greatest(s.start_at, m.window_end),  -- never older than, nor overlapping, the newest window
+         s.end_at, m.limit_nusd, m.cap, CASE WHEN m.cap IS NOT NULL THEN greatest(m.cap, o.spent) END, o.spent, o.spent, 0, 0
+    FROM (SELECT DISTINCT ON (w.budget_id, w.subject) w.*, CASE WHEN w.budget_action = 'warn' THEN NULL ELSE w.limit_nusd END AS cap
+            FROM billing_wanted_windows(p_batch, p_now) w WHERE w.is_missing ORDER BY w.budget_id, w.subject) m
+   CROSS JOIN LATERAL billing_window_bounds(m.period, m.zone, p_now) s
+   CROSS JOIN LATERAL (
+     SELECT CASE WHEN m.window_id IS NULL THEN billing_spent_before(m.budget_id, m.subject, s.start_at, m.zone) ELSE 0 END AS spent
+   ) o
+   ORDER BY m.budget_id, m.subject
+  ON CONFLICT (budget_id, subject, start_at) DO NOTHING;
+END $$;
 
 CREATE OR REPLACE FUNCTION billing_reserve(p_batch jsonb) RETURNS TABLE (item int, answer jsonb)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_count int := jsonb_array_length(p_batch);
-  v_items int[]; v_of bigint[];                   -- pairs: item, window
-  v_hard boolean[];                               -- per pair: does the budget block?
-  v_at int[];                                     -- per pair: position of its window in v_ids
+  v_items int[]; v_of bigint[];                      -- pairs of item and window, by item
+  v_hard boolean[];                                  -- per pair: does the budget block?
+  v_at int[];                                        -- per pair: position of its window in v_ids
+  v_missing boolean;
   v_ids bigint[]; v_free bigint[]; v_held bigint[];  -- per window, in id order: what is left (null: only warns), what this batch takes
+  v_from int[] := array_fill(1, ARRAY[v_count]); v_to int[] := array_fill(0, ARRAY[v_count]);  -- per item: its pairs
   v_rungs int[] := array_fill(NULL::int, ARRAY[v_count]);
   v_left bigint[] := array_fill(NULL::bigint, ARRAY[v_count]);
-  v_pair int := 1; v_first int; v_last int; v_smallest bigint; v_block bigint; v_best bigint; v_amount bigint; v_rung jsonb; v_number int;
+  v_pair int := 1; v_last int; v_smallest bigint; v_block bigint; v_amount bigint; v_asked record; v_number int;
 BEGIN
-  -- 1. Open the windows that are missing. In one order, so that two batches cannot wait for each other.
-  INSERT INTO billing_budgetwindow (tenant_id, budget_id, subject, start_at, end_at, limit_nusd, cap_nusd, cap_high_nusd,
-                                    opening_nusd, spent_nusd, held_nusd, overrun_nusd)
-  SELECT DISTINCT ON (m.budget_id, m.subject) m.tenant_id, m.budget_id, m.subject,
-         greatest(s.start_at, m.window_end),  -- never older than, nor overlapping, the newest window
-         s.end_at, m.limit_nusd, m.cap, greatest(m.cap, CASE WHEN m.cap IS NOT NULL THEN o.spent END), o.spent, o.spent, 0, 0
-    FROM (SELECT w.*, CASE WHEN w.budget_action = 'warn' THEN NULL ELSE w.limit_nusd END AS cap
-            FROM billing_wanted_windows(p_batch, v_now) w WHERE w.window_id IS NULL OR w.window_end <= v_now) m
-   CROSS JOIN LATERAL billing_window_bounds(m.period, m.zone, v_now) s
-   CROSS JOIN LATERAL (SELECT CASE WHEN m.window_id IS NULL THEN billing_spent_before(m.budget_id, m.subject, s.start_at) ELSE 0 END AS spent) o
-   ORDER BY m.budget_id, m.subject
-  ON CONFLICT (budget_id, subject, start_at) DO NOTHING;
-
-  SELECT array_agg(w.item ORDER BY w.item, w.window_id), array_agg(w.window_id ORDER BY w.item, w.window_id),
-         array_agg(w.budget_action = 'block' ORDER BY w.item, w.window_id)
-    INTO v_items, v_of, v_hard FROM billing_wanted_windows(p_batch, v_now) w;
-  IF array_position(v_of, NULL) IS NOT NULL THEN
-    RAISE EXCEPTION 'a budget window is missing' USING ERRCODE = 'CF001';
-  END IF;
+  -- 1. Which windows? Where some are missing they are opened, and all looked up again.
+  FOR attempt IN 1 .. 2 LOOP
+    SELECT array_agg(w.item), array_agg(w.window_id), array_agg(w.budget_action = 'block'), array_agg(w.position), coalesce(bool_or(w.is_missing), false)
+      INTO v_items, v_of, v_hard, v_at, v_missing
+      FROM (SELECT x.*, dense_rank() OVER (ORDER BY x.window_id)::int AS position FROM billing_wanted_windows(p_batch, v_now) x
+             ORDER BY x.item, x.window_id) w;
+    EXIT WHEN NOT v_missing;
+    IF attempt = 2 THEN
+      RAISE EXCEPTION 'a budget window is missing' USING ERRCODE = 'CF001';
+    END IF;
+    PERFORM billing_open_windows(p_batch, v_now);
+  END LOOP;
 
   -- 2. Lock, in id order.
   PERFORM 1 FROM billing_budgetwindow w WHERE w.id = ANY (v_of) ORDER BY w.id FOR UPDATE;
@@ -93,34 +121,35 @@ BEGIN
      AND (w.limit_nusd <> b.limit_nusd OR (w.cap_nusd IS NULL) <> (b.action = 'warn'));
 
   -- 4. Read what is free, then decide one by one.
-  SELECT array_agg(w.id ORDER BY w.id), array_agg(w.cap_nusd - w.spent_nusd - w.held_nusd ORDER BY w.id), array_agg(0::bigint)
-    INTO v_ids, v_free, v_held FROM billing_budgetwindow w WHERE w.id = ANY (v_of);
-  SELECT array_agg(x.position::int ORDER BY p.ord) INTO v_at
-    FROM unnest(v_of) WITH ORDINALITY AS p(id, ord) JOIN unnest(v_ids) WITH ORDINALITY AS x(id, position) USING (id);
-
-  FOR i IN 1 .. v_count LOOP
-    v_first := v_pair; v_smallest := NULL; v_block := NULL;
-    WHILE v_pair <= coalesce(cardinality(v_items), 0) AND v_items[v_pair] = i LOOP
+  SELECT array_agg(w.id), array_agg(w.free), array_agg(0::bigint) INTO v_ids, v_free, v_held
+    FROM (SELECT n.id, n.cap_nusd - n.spent_nusd - n.held_nusd AS free FROM billing_budgetwindow n WHERE n.id = ANY (v_of) ORDER BY n.id) w;
+  FOR v_asked IN
+    SELECT i.ord::int AS item, i.value -> 'rungs' AS rungs, coalesce((i.value ->> 'unpriced')::boolean, false) AS unpriced
+      FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord) ORDER BY i.ord
+  LOOP
+    v_from[v_asked.item] := v_pair; v_smallest := NULL; v_block := NULL;
+    WHILE v_items[v_pair] = v_asked.item LOOP
       v_smallest := least(v_smallest, v_free[v_at[v_pair]]);  -- least() passes over nulls
-      v_block := least(v_block, CASE WHEN v_hard[v_pair] THEN v_free[v_at[v_pair]] END);
+      IF v_hard[v_pair] THEN
+        v_block := least(v_block, v_free[v_at[v_pair]]);
+      END IF;
       v_pair := v_pair + 1;
     END LOOP;
-    v_last := v_pair - 1;
-    CONTINUE WHEN v_smallest IS NOT NULL AND (p_batch -> (i - 1) ->> 'unpriced')::boolean;
-    v_best := (p_batch -> (i - 1) -> 'rungs' -> 0 ->> 'amount')::bigint;
-    CONTINUE WHEN v_block IS NOT NULL AND v_best > v_block;  -- only budgets that degrade are met by a cheaper rung
-    v_number := 0;
-    FOR v_rung IN SELECT value FROM jsonb_array_elements(p_batch -> (i - 1) -> 'rungs') LOOP
-      v_amount := (v_rung ->> 'amount')::bigint;
+    v_last := v_pair - 1; v_to[v_asked.item] := v_last;
+    CONTINUE WHEN v_smallest IS NOT NULL AND v_asked.unpriced;
+    -- Only budgets that degrade are met by a cheaper rung. What costs nothing passes a window whose limit was lowered below its spend.
+    CONTINUE WHEN (v_asked.rungs -> 0 ->> 'amount')::bigint > greatest(v_block, CASE WHEN v_block IS NOT NULL THEN 0 END);
+    v_smallest := greatest(v_smallest, CASE WHEN v_smallest IS NOT NULL THEN 0 END);
+    FOR v_number IN 0 .. jsonb_array_length(v_asked.rungs) - 1 LOOP
+      v_amount := (v_asked.rungs -> v_number ->> 'amount')::bigint;
       IF v_smallest IS NULL OR v_amount <= v_smallest THEN
-        v_rungs[i] := v_number; v_left[i] := v_smallest - v_amount;
-        FOR j IN v_first .. v_last LOOP
+        v_rungs[v_asked.item] := v_number; v_left[v_asked.item] := v_smallest - v_amount;
+        FOR j IN v_from[v_asked.item] .. v_last LOOP
           v_free[v_at[j]] := v_free[v_at[j]] - v_amount;
           v_held[v_at[j]] := v_held[v_at[j]] + v_amount;
         END LOOP;
         EXIT;
       END IF;
-      v_number := v_number + 1;
     END LOOP;
   END LOOP;
 
@@ -130,8 +159,7 @@ BEGIN
   INSERT INTO billing_reservation (id, tenant_id, state, owner, end_user_id, api_key_id, labels, legs, sent, window_ids, amount_nusd,
                                    created_at, expires_at)
   SELECT (i.value ->> 'id')::uuid, (i.value ->> 'tenant')::uuid, 'open', i.value ->> 'owner', (i.value ->> 'end_user')::uuid,
-         (i.value ->> 'api_key')::uuid, i.value -> 'labels', r.rung -> 'legs', 1,
-         coalesce((SELECT array_agg(v_of[k]) FROM generate_subscripts(v_of, 1) k WHERE v_items[k] = i.ord), '{}'),
+         (i.value ->> 'api_key')::uuid, i.value -> 'labels', r.rung -> 'legs', 1, coalesce(v_of[v_from[i.ord] : v_to[i.ord]], '{}'),
          (r.rung ->> 'amount')::bigint, v_now, v_now + make_interval(secs => (i.value ->> 'ttl_s')::int)
     FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
     CROSS JOIN LATERAL (SELECT i.value -> 'rungs' -> v_rungs[i.ord] AS rung) r
@@ -140,12 +168,12 @@ BEGIN
   RETURN QUERY
   SELECT n, CASE
       WHEN v_rungs[n] IS NOT NULL THEN jsonb_build_object('rung', v_rungs[n], 'remaining', v_left[n], 'warned',
-        (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_subscripts(v_of, 1) k
-          WHERE v_items[k] = n AND v_free[v_at[k]] IS NULL AND billing_window_is_over(v_of[k])))
+        (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k
+          WHERE v_free[v_at[k]] IS NULL AND billing_window_is_over(v_of[k])))
       ELSE jsonb_build_object('refused', CASE WHEN (p_batch -> (n - 1) ->> 'unpriced')::boolean THEN 'unpriced' ELSE 'budget' END, 'windows',
-        (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_subscripts(v_of, 1) k WHERE v_items[k] = n))
+        (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k))
     END
-    FROM generate_series(1, v_count) n;
+    FROM generate_series(1, v_count) n ORDER BY n;
 END $$;
 
 -- The arithmetic of a window, for the explanation of a refusal and for warnings.
@@ -160,5 +188,6 @@ CREATE OR REPLACE FUNCTION billing_window_is_over(p_window bigint) RETURNS boole
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT w.spent_nusd + w.held_nusd > w.limit_nusd FROM billing_budgetwindow w WHERE w.id = p_window
 $$;
-REVOKE ALL ON FUNCTION billing_reserve(jsonb), billing_wanted_windows(jsonb, timestamptz), billing_spent_before(uuid, text, timestamptz), billing_window_facts(bigint), billing_window_is_over(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION billing_reserve(jsonb), billing_wanted_windows(jsonb, timestamptz), billing_open_windows(jsonb, timestamptz),
+  billing_spent_before(uuid, text, timestamptz, text), billing_window_facts(bigint), billing_window_is_over(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing_reserve(jsonb) TO {app_role};

@@ -1,32 +1,39 @@
 -- Closes a batch of holds. Each item: {id, tenant, state, entries: [{leg, attempt, kind, amount, step, outcome, provider, model,
 -- price_version, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified,
--- provider_request_id}]}. Answers one row an item: 'closed', 'late' (the sweep was faster: the difference is an adjustment),
+-- provider_request_id}]}. Answers one row an item: 'closed', 'late' (the sweep was faster: the difference is booked as adjustments),
 -- 'again' (already settled: nothing is done) or 'unknown'.
-CREATE OR REPLACE FUNCTION billing_book(p_entries jsonb, p_now timestamptz) RETURNS void
+DROP FUNCTION IF EXISTS billing_book(jsonb, timestamptz), billing_move_windows(jsonb), billing_settle_late(jsonb, jsonb, timestamptz);  -- as they once were
+
+-- Books the entries of holds: p_entries has one array a hold. What a column cannot hold is cut off: an entry that could not be booked
+-- would keep its hold open for ever, and the sweep of everybody's holds with it.
+CREATE OR REPLACE FUNCTION billing_book(p_holds uuid[], p_entries jsonb[], p_now timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
   INSERT INTO billing_costentry (id, tenant_id, kind, reservation_id, leg, attempt, amount_nusd, step, outcome, provider, model, price_version,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified, provider_request_id,
     end_user_id, api_key_id, tier, domain, preset, tags, actor, reason, occurred_at, occurred_on, booked_at)
-  SELECT uuidv7(), r.tenant_id, e.kind, r.id, e.leg, coalesce(e.attempt, 1), e.amount, e.step, coalesce(e.outcome, ''), e.provider, e.model,
-         coalesce(e.price_version, ''), coalesce(e.input_tokens, 0), coalesce(e.cached_input_tokens, 0), coalesce(e.cache_write_tokens, 0),
-         coalesce(e.output_tokens, 0), coalesce(e.reasoning_tokens, 0), coalesce(e.is_unverified, false), coalesce(e.provider_request_id, ''),
-         r.end_user_id, r.api_key_id, coalesce(r.labels ->> 'tier', ''), coalesce(r.labels ->> 'domain', ''), coalesce(r.labels ->> 'preset', ''),
-         ARRAY(SELECT jsonb_array_elements_text(coalesce(r.labels -> 'tags', '[]'))), coalesce(e.actor, ''), coalesce(e.reason, ''),
+  SELECT uuidv7(), r.tenant_id, e.kind, r.id, e.leg, coalesce(e.attempt, 1), e.amount, coalesce(left(e.step, 64), ''), coalesce(left(e.outcome, 32), ''),
+         coalesce(left(e.provider, 64), ''), coalesce(left(e.model, 200), ''), coalesce(left(e.price_version, 64), ''),
+         coalesce(e.input_tokens, 0), coalesce(e.cached_input_tokens, 0), coalesce(e.cache_write_tokens, 0),
+         coalesce(e.output_tokens, 0), coalesce(e.reasoning_tokens, 0), coalesce(e.is_unverified, false), coalesce(left(e.provider_request_id, 200), ''),
+         r.end_user_id, r.api_key_id, coalesce(left(r.labels ->> 'tier', 64), ''), coalesce(left(r.labels ->> 'domain', 64), ''),
+         coalesce(left(r.labels ->> 'preset', 200), ''),
+         ARRAY(SELECT left(t, 100) FROM jsonb_array_elements_text(r.labels -> 'tags') t), coalesce(left(e.actor, 200), ''), coalesce(e.reason, ''),
          r.created_at, (r.created_at AT TIME ZONE t.time_zone)::date, p_now
-    FROM jsonb_to_recordset(p_entries) AS e(hold uuid, kind text, leg smallint, attempt smallint, amount bigint, step text, outcome text,
+    FROM unnest(p_holds, p_entries) AS h(id, entries)
+    CROSS JOIN LATERAL jsonb_to_recordset(h.entries) AS e(kind text, leg smallint, attempt smallint, amount bigint, step text, outcome text,
            provider text, model text, price_version text, input_tokens bigint, cached_input_tokens bigint, cache_write_tokens bigint,
            output_tokens bigint, reasoning_tokens bigint, is_unverified boolean, provider_request_id text, actor text, reason text)
-    JOIN billing_reservation r ON r.id = e.hold
+    JOIN billing_reservation r ON r.id = h.id
     JOIN tenants_tenant t ON t.id = r.tenant_id
 $$;
 
--- Moves closed holds from held to spent. p_closed: [{id, actual, overrun}] of reservations that this transaction has locked and closed.
-CREATE OR REPLACE FUNCTION billing_move_windows(p_closed jsonb) RETURNS void
+-- Moves closed holds from held to spent. The holds are ones that this transaction has locked and closed, each named once.
+CREATE OR REPLACE FUNCTION billing_move_windows(p_holds uuid[], p_actual bigint[], p_overrun bigint[]) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
   UPDATE billing_budgetwindow w
      SET held_nusd = w.held_nusd - d.amount, spent_nusd = w.spent_nusd + d.actual, overrun_nusd = w.overrun_nusd + d.overrun
     FROM (SELECT x.window_id, sum(r.amount_nusd)::bigint AS amount, sum(c.actual)::bigint AS actual, sum(c.overrun)::bigint AS overrun
-            FROM jsonb_to_recordset(p_closed) AS c(id uuid, actual bigint, overrun bigint)
+            FROM unnest(p_holds, p_actual, p_overrun) AS c(id, actual, overrun)
             JOIN billing_reservation r ON r.id = c.id CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
            GROUP BY x.window_id) d
    WHERE w.id = d.window_id
@@ -36,78 +43,117 @@ CREATE OR REPLACE FUNCTION billing_lock_holds(p_ids uuid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   PERFORM 1 FROM billing_budgetwindow w
-    WHERE w.id IN (SELECT unnest(r.window_ids) FROM billing_reservation r WHERE r.id = ANY (p_ids)) ORDER BY w.id FOR UPDATE;
+    WHERE w.id = ANY (ARRAY(SELECT DISTINCT x FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) x WHERE r.id = ANY (p_ids)))
+    ORDER BY w.id FOR UPDATE;
   PERFORM 1 FROM billing_reservation r WHERE r.id = ANY (p_ids) ORDER BY r.id FOR UPDATE;
 END $$;
 
+-- The sweep assumed the bound before the answer's cost was known: returns the entries that lead from what was booked to what came in, leg
+-- by leg, and moves the windows. Null where nothing is to be done: the costs are as assumed, or a late settle was here before.
+CREATE OR REPLACE FUNCTION billing_correct_late(p_hold uuid, p_entries jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_windows bigint[]; v_room bigint; v_late jsonb; v_adjusted bigint; v_overrun bigint;
+BEGIN
+  IF EXISTS (SELECT 1 FROM billing_costentry c WHERE c.reservation_id = p_hold AND (c.kind = 'overrun' OR c.reason = 'late settle')) THEN
+    RETURN NULL;
+  END IF;
+  SELECT r.window_ids INTO v_windows FROM billing_reservation r WHERE r.id = p_hold;
+  SELECT min(w.cap_high_nusd - w.spent_nusd - w.held_nusd) INTO v_room FROM billing_budgetwindow w WHERE w.id = ANY (v_windows);
+  WITH booked AS (
+    SELECT c.leg, sum(c.amount_nusd) AS amount, jsonb_build_object('step', min(c.step), 'provider', min(c.provider), 'model', min(c.model),
+           'price_version', min(c.price_version)) AS facts
+      FROM billing_costentry c WHERE c.reservation_id = p_hold GROUP BY c.leg
+  ), came AS (
+    SELECT (e ->> 'leg')::smallint AS leg, coalesce(sum((e ->> 'amount')::bigint) FILTER (WHERE e ->> 'kind' <> 'overrun'), 0) AS amount,
+           coalesce(sum((e ->> 'amount')::bigint) FILTER (WHERE e ->> 'kind' = 'overrun'), 0) AS overrun,
+           (array_agg(e ORDER BY (e ->> 'attempt')::int DESC NULLS LAST))[1] - 'kind' - 'amount' - 'attempt' AS facts  -- of the attempt that answered
+      FROM jsonb_array_elements(p_entries) e GROUP BY 1
+  ), differences AS (
+    SELECT coalesce(c.leg, b.leg) AS leg, coalesce(c.amount, 0) - coalesce(b.amount, 0) AS amount, coalesce(c.overrun, 0) AS overrun,
+           coalesce(b.facts, '{}') || coalesce(c.facts, '{}') AS facts
+      FROM booked b FULL JOIN came c ON c.leg = b.leg
+  ), lines AS (
+    -- More than was assumed is spent where it fits, and an overrun where it does not: no window is ever over.
+    SELECT CASE WHEN d.amount > 0 AND sum(d.amount) OVER () > v_room THEN 'overrun' ELSE 'adjustment' END AS kind, d.leg, d.amount, d.facts
+      FROM differences d WHERE d.amount <> 0
+    UNION ALL SELECT 'overrun', d.leg, d.overrun, d.facts FROM differences d WHERE d.overrun > 0
+  )
+  SELECT jsonb_agg(l.facts || jsonb_build_object('leg', l.leg, 'kind', l.kind, 'amount', l.amount, 'actor', 'ledger', 'reason', 'late settle')),
+         coalesce(sum(l.amount) FILTER (WHERE l.kind = 'adjustment'), 0), coalesce(sum(l.amount) FILTER (WHERE l.kind = 'overrun'), 0)
+    INTO v_late, v_adjusted, v_overrun FROM lines l;
+  UPDATE billing_budgetwindow w SET spent_nusd = w.spent_nusd + v_adjusted, overrun_nusd = w.overrun_nusd + v_overrun
+   WHERE v_late IS NOT NULL AND w.id = ANY (v_windows);
+  RETURN v_late;
+END $$;
+
 CREATE OR REPLACE FUNCTION billing_settle(p_batch jsonb) RETURNS TABLE (item int, status text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_ids uuid[] := ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i);
-  v_facts jsonb;
+  v_status text[];                                                    -- per item
+  v_holds uuid[]; v_states text[]; v_actual bigint[]; v_overrun bigint[];  -- per hold that is closed
+  v_booked uuid[]; v_entries jsonb[];                                 -- per hold that gets entries
+  v_late jsonb;
 BEGIN
-  PERFORM billing_lock_holds(v_ids);
-  -- What each item comes to, and how its hold stands now that it is locked.
-  SELECT jsonb_agg(jsonb_build_object('item', f.ord, 'id', f.id, 'tenant', f.tenant, 'asked', f.asked, 'actual', f.actual, 'overrun', f.overrun,
-                   'status', CASE WHEN r.id IS NULL THEN 'unknown' WHEN r.state = 'open' THEN 'closed' WHEN r.state = 'assumed' THEN 'late' ELSE 'again' END))
-    INTO v_facts
-    FROM (SELECT i.ord, (i.value ->> 'id')::uuid AS id, (i.value ->> 'tenant')::uuid AS tenant, i.value ->> 'state' AS asked,
-                 coalesce(sum(e.amount) FILTER (WHERE e.kind <> 'overrun'), 0) AS actual, coalesce(sum(e.amount) FILTER (WHERE e.kind = 'overrun'), 0) AS overrun
-            FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
-            LEFT JOIN LATERAL jsonb_to_recordset(i.value -> 'entries') AS e(kind text, amount bigint) ON true
-           GROUP BY i.ord, i.value) f
-    LEFT JOIN billing_reservation r ON r.id = f.id AND r.tenant_id = f.tenant;
+  PERFORM billing_lock_holds(ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i));
+  -- What each item comes to, and how its hold stands now that it is locked. Of two items for one hold the first counts.
+  WITH items AS (
+    SELECT i.ord, i.value ->> 'state' AS asked, coalesce(i.value -> 'entries', '[]') AS entries, r.id,
+           CASE WHEN r.tenant_id IS DISTINCT FROM (i.value ->> 'tenant')::uuid THEN 'unknown'
+                WHEN row_number() OVER (PARTITION BY r.id, r.tenant_id = (i.value ->> 'tenant')::uuid ORDER BY i.ord) > 1 THEN 'again'
+                WHEN r.state = 'open' THEN 'closed' WHEN r.state = 'assumed' THEN 'late' ELSE 'again' END AS status
+      FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
+      LEFT JOIN billing_reservation r ON r.id = (i.value ->> 'id')::uuid
+  ), sums AS (
+    SELECT s.*, e.actual, e.overrun
+      FROM items s CROSS JOIN LATERAL (
+        SELECT coalesce(sum(x.amount) FILTER (WHERE x.kind <> 'overrun'), 0)::bigint AS actual,
+               coalesce(sum(x.amount) FILTER (WHERE x.kind = 'overrun'), 0)::bigint AS overrun
+          FROM jsonb_to_recordset(s.entries) AS x(kind text, amount bigint)) e
+  )
+  SELECT array_agg(s.status ORDER BY s.ord), array_agg(s.id) FILTER (WHERE s.status = 'closed'), array_agg(s.asked) FILTER (WHERE s.status = 'closed'),
+         array_agg(s.actual) FILTER (WHERE s.status = 'closed'), array_agg(s.overrun) FILTER (WHERE s.status = 'closed'),
+         array_agg(s.id) FILTER (WHERE s.status = 'closed'), array_agg(s.entries) FILTER (WHERE s.status = 'closed')
+    INTO v_status, v_holds, v_states, v_actual, v_overrun, v_booked, v_entries FROM sums s;
+  IF '[]' = ANY (v_entries) THEN
+    RAISE EXCEPTION 'a hold is closed with at least one entry' USING ERRCODE = 'CF003';
+  END IF;
 
   UPDATE billing_reservation r SET state = f.asked, actual_nusd = f.actual, closed_at = v_now
-    FROM jsonb_to_recordset(v_facts) AS f(id uuid, status text, asked text, actual bigint) WHERE f.status = 'closed' AND r.id = f.id;
-  PERFORM billing_move_windows(jsonb_path_query_array(v_facts, '$[*] ? (@.status == "closed")'));
-  PERFORM billing_book(coalesce((
-    SELECT jsonb_agg(e.value || jsonb_build_object('hold', f.id))
-      FROM jsonb_to_recordset(v_facts) AS f(item int, id uuid, status text)
-      CROSS JOIN LATERAL jsonb_array_elements(p_batch -> (f.item - 1) -> 'entries') AS e(value) WHERE f.status = 'closed'), '[]'), v_now);
-  IF jsonb_path_exists(v_facts, '$[*] ? (@.status == "late")') THEN
-    PERFORM billing_settle_late(p_batch, v_facts, v_now);
-  END IF;
-  RETURN QUERY SELECT f.item, f.status FROM jsonb_to_recordset(v_facts) AS f(item int, status text) ORDER BY f.item;
+    FROM unnest(v_holds, v_states, v_actual) AS f(id, asked, actual) WHERE r.id = f.id;
+  PERFORM billing_move_windows(v_holds, v_actual, v_overrun);
+  FOR i IN 1 .. cardinality(v_status) LOOP
+    CONTINUE WHEN v_status[i] <> 'late';
+    v_late := billing_correct_late((p_batch -> (i - 1) ->> 'id')::uuid, p_batch -> (i - 1) -> 'entries');
+    IF v_late IS NULL THEN
+      v_status[i] := 'again';
+    ELSE
+      v_booked := v_booked || (p_batch -> (i - 1) ->> 'id')::uuid; v_entries := v_entries || v_late;
+    END IF;
+  END LOOP;
+  -- All in one statement: the day sums that it raises are locked in one order, so two batches cannot wait for each other.
+  PERFORM billing_book(v_booked, v_entries, v_now) WHERE v_booked IS NOT NULL;
+  RETURN QUERY SELECT n, v_status[n] FROM generate_series(1, cardinality(v_status)) n ORDER BY n;
 END $$;
 
--- The sweep assumed the bound before the answer's cost was known: book the difference, once.
-CREATE OR REPLACE FUNCTION billing_settle_late(p_batch jsonb, p_facts jsonb, p_now timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_late jsonb;
-BEGIN
-  SELECT jsonb_agg(jsonb_build_object('hold', r.id, 'kind', 'adjustment', 'amount', f.actual - r.actual_nusd, 'actor', 'ledger', 'reason', 'late settle',
-                   'leg', e.leg, 'step', e.step, 'provider', e.provider, 'model', e.model, 'price_version', e.price_version,
-                   'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens))
-    INTO v_late
-    FROM jsonb_to_recordset(p_facts) AS f(item int, id uuid, status text, actual bigint)
-    JOIN billing_reservation r ON r.id = f.id
-    CROSS JOIN LATERAL (SELECT * FROM jsonb_to_recordset(p_batch -> (f.item - 1) -> 'entries') AS l(leg smallint, step text, provider text, model text,
-             price_version text, input_tokens bigint, output_tokens bigint) ORDER BY l.leg LIMIT 1) e
-   WHERE f.status = 'late' AND f.actual <> r.actual_nusd
-     AND NOT EXISTS (SELECT 1 FROM billing_costentry c WHERE c.reservation_id = r.id AND c.kind = 'adjustment' AND c.reason = 'late settle');
-  IF v_late IS NULL THEN
-    RETURN;
-  END IF;
-  UPDATE billing_budgetwindow w SET spent_nusd = w.spent_nusd + d.amount
-    FROM (SELECT x.window_id, sum(l.amount)::bigint AS amount FROM jsonb_to_recordset(v_late) AS l(hold uuid, amount bigint)
-            JOIN billing_reservation r ON r.id = l.hold CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id) GROUP BY x.window_id) d
-   WHERE w.id = d.window_id;
-  PERFORM billing_book(v_late, p_now);
-END $$;
-
--- Marks legs whose first byte is about to leave, so that a crash charges only what may have been sent. Items: {id, leg}.
+-- Marks legs whose first byte is about to leave, so that a crash charges only what may have been sent. Items: {id, tenant, leg}.
+-- Answers 'marked', 'closed' (the sweep was faster) or 'unknown': no such hold of this tenant, or no such leg in its plan.
 CREATE OR REPLACE FUNCTION billing_mark_sent(p_batch jsonb) RETURNS TABLE (item int, status text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
 BEGIN
-  PERFORM 1 FROM billing_reservation r WHERE r.id IN (SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i) ORDER BY r.id FOR UPDATE;
+  PERFORM 1 FROM billing_reservation r WHERE r.id = ANY (ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i)) ORDER BY r.id FOR UPDATE;
   UPDATE billing_reservation r SET sent = r.sent | m.legs
-    FROM (SELECT (i ->> 'id')::uuid AS id, bit_or(1::bigint << (i ->> 'leg')::int) AS legs FROM jsonb_array_elements(p_batch) i GROUP BY 1) m
-   WHERE r.id = m.id AND r.state = 'open';
-  RETURN QUERY SELECT i.ord::int, CASE WHEN r.state = 'open' THEN 'marked' ELSE 'closed' END
+    FROM (SELECT (i ->> 'id')::uuid AS id, (i ->> 'tenant')::uuid AS tenant_id, bit_or(1::bigint << (i ->> 'leg')::int) AS legs
+            FROM jsonb_array_elements(p_batch) i WHERE (i ->> 'leg')::int BETWEEN 0 AND 62 GROUP BY 1, 2) m
+   WHERE r.id = m.id AND r.tenant_id = m.tenant_id AND r.state = 'open';
+  RETURN QUERY
+  SELECT i.ord::int, CASE WHEN r.tenant_id IS DISTINCT FROM (i.value ->> 'tenant')::uuid
+                            OR (i.value ->> 'leg')::int NOT BETWEEN 0 AND least(jsonb_array_length(r.legs), 63) - 1 THEN 'unknown'
+                          WHEN r.state = 'open' THEN 'marked' ELSE 'closed' END
     FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord) LEFT JOIN billing_reservation r ON r.id = (i.value ->> 'id')::uuid ORDER BY 1;
 END $$;
-REVOKE ALL ON FUNCTION billing_settle(jsonb), billing_mark_sent(jsonb), billing_book(jsonb, timestamptz), billing_move_windows(jsonb),
-  billing_lock_holds(uuid[]), billing_settle_late(jsonb, jsonb, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION billing_settle(jsonb), billing_mark_sent(jsonb), billing_book(uuid[], jsonb[], timestamptz),
+  billing_move_windows(uuid[], bigint[], bigint[]), billing_lock_holds(uuid[]), billing_correct_late(uuid, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing_settle(jsonb), billing_mark_sent(jsonb) TO {app_role};

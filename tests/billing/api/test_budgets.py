@@ -26,7 +26,8 @@ def test_a_budget_is_set_in_usd_and_comes_back_so(acme: Rest) -> None:
 
 @pytest.mark.parametrize(
     "limit",
-    ["", "ten", "1,5", "-1", "-0.01", "1e3", "1e999", "NaN", "Infinity", "0.0000000001", "9" * 30, "9999999999", 0.1, True, None, [], {}, " ", "１",
+    ["", "ten", "1,5", "-1", "-0.01", "1e3", "1e999", "NaN", "Infinity", "0.0000000001", "9" * 30, "9999999999", 0.1, True, None, [], {},
+    " ", "１",
      "1_000", "0x10", "1.0000000000000000000000000000000000000001", "+1"],
 )
 def test_amounts_that_are_none_are_refused_by_field(acme: Rest, limit: Any) -> None:
@@ -44,9 +45,12 @@ def test_amounts_that_fit_are_kept_exactly(acme: Rest, limit: Any) -> None:
     ("body", "field"),
     [
         ({"period": "daily", "limit": "1"}, "scope"), ({**DAILY, "scope": "planet"}, "scope"), ({**DAILY, "period": "hourly"}, "period"),
-        ({**DAILY, "action": "explode"}, "action"), ({**DAILY, "soft_marks": [0]}, "soft_marks.0"), ({**DAILY, "soft_marks": [101]}, "soft_marks.0"),
-        ({**DAILY, "soft_marks": "50"}, "soft_marks"), ({**DAILY, "soft_marks": list(range(1, 12))}, "soft_marks"), ({**DAILY, "name": "x" * 201}, "name"),
-        ({**DAILY, "limit_nusd": 5}, "limit_nusd"), ({**DAILY, "tenant": str(uuid.uuid4())}, "tenant"), ({**DAILY, "is_paused": "perhaps"}, "is_paused"),
+        ({**DAILY, "action": "explode"}, "action"), ({**DAILY, "soft_marks": [0]}, "soft_marks.0"),
+        ({**DAILY, "soft_marks": [101]}, "soft_marks.0"),
+        ({**DAILY, "soft_marks": "50"}, "soft_marks"), ({**DAILY, "soft_marks": list(range(1, 12))}, "soft_marks"),
+        ({**DAILY, "name": "x" * 201}, "name"),
+        ({**DAILY, "limit_nusd": 5}, "limit_nusd"), ({**DAILY, "tenant": str(uuid.uuid4())}, "tenant"),
+        ({**DAILY, "is_paused": "perhaps"}, "is_paused"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told_by_field(acme: Rest, body: Any, field: str) -> None:
@@ -57,14 +61,17 @@ def test_what_cannot_be_is_told_by_field(acme: Rest, body: Any, field: str) -> N
 class TestSubjects:
     @pytest.mark.parametrize(
         ("scope", "subject"),
-        [("tenant", "ann"), ("tier", ""), ("tier", "platinum"), ("api_key", ""), ("api_key", "shop"), ("api_key", str(uuid.uuid4())), ("tag", ""),
+        [("tenant", "ann"), ("tier", ""), ("tier", "platinum"), ("api_key", ""), ("api_key", "shop"), ("api_key", str(uuid.uuid4())),
+        ("tag", ""),
          ("tag", "  "), ("tag", "x" * 256), ("end_user", "x" * 256)],
     )
     def test_that_do_not_fit_the_scope_are_refused(self, acme: Rest, scope: str, subject: str) -> None:
         answer = acme.send("post", "budgets/", {**DAILY, "scope": scope, "subject": subject})
         assert (answer.status_code, list(answer.json()["errors"])) == (400, ["subject"])
 
-    @pytest.mark.parametrize(("scope", "subject"), [("tenant", ""), ("tier", "pro"), ("end_user", ""), ("end_user", "not seen yet"), ("tag", "batch")])
+    @pytest.mark.parametrize(
+        ("scope", "subject"), [("tenant", ""), ("tier", "pro"), ("end_user", ""), ("end_user", "not seen yet"), ("tag", "batch")]
+    )
     def test_that_fit_are_kept(self, acme: Rest, scope: str, subject: str) -> None:
         assert acme.make("budgets/", **DAILY | {"scope": scope, "subject": subject})["subject"] == subject
 
@@ -72,7 +79,8 @@ class TestSubjects:
         mine = acme.make("api-keys/", name="shop")["id"]
         theirs = Rest(cast.globex_admin_key).make("api-keys/", name="shop")["id"]
         assert acme.make("budgets/", **DAILY | {"scope": "api_key", "subject": mine.upper()})["subject"] == mine
-        foreign, random = (acme.send("post", "budgets/", {**DAILY, "scope": "api_key", "subject": key}) for key in (theirs, str(uuid.uuid4())))
+        foreign, random = (acme.send("post", "budgets/", {**DAILY, "scope": "api_key", "subject": key}) for key in (theirs,
+        str(uuid.uuid4())))
         assert foreign.status_code == random.status_code == 400
         assert foreign.content == random.content
 

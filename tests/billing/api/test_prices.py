@@ -25,7 +25,8 @@ def test_a_price_is_usd_per_million_tokens_from_now_on(cast: Cast, acme: Rest) -
         made = acme.make("prices/", **MINI, cached_input="0.075", request="0.000001")
     assert datetime.fromisoformat(made["valid_from"]) == NOON
     assert {name: made[name] for name in ("input", "output", "cached_input", "cache_write", "reasoning", "request", "valid_to")} == {
-        "input": "0.15", "output": "0.6", "cached_input": "0.075", "cache_write": None, "reasoning": None, "request": "0.000001", "valid_to": None,
+        "input": "0.15", "output": "0.6", "cached_input": "0.075", "cache_write": None, "reasoning": None, "request": "0.000001",
+        "valid_to": None,
     }
     with tenant_scope(cast.acme.id):
         assert ModelPrice.objects.get().input_nusd == 150_000_000
@@ -66,7 +67,8 @@ def test_a_version_is_never_edited(acme: Rest, method: str) -> None:
     [
         ({"input": "-0.1"}, "input"), ({"input": 0.15}, "input"), ({"output": "free"}, "output"), ({"reasoning": "1e999"}, "reasoning"),
         ({"request": None}, "request"), ({"model": ""}, "model"), ({"model": "x" * 201}, "model"), ({"valid_from": "soon"}, "valid_from"),
-        ({"valid_from": 0}, "valid_from"), ({"valid_to": "2027-01-01T00:00:00Z"}, "valid_to"), ({"input_nusd": 1}, "input_nusd"), ({"source": ""}, "source"),
+        ({"valid_from": 0}, "valid_from"), ({"valid_to": "2027-01-01T00:00:00Z"}, "valid_to"), ({"input_nusd": 1}, "input_nusd"),
+        ({"source": ""}, "source"),
     ],
 )
 def test_what_cannot_be_is_told_by_field(acme: Rest, change: Any, field: str) -> None:

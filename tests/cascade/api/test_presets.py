@@ -8,7 +8,8 @@ from cascade.engine.presets import BUILT_IN_PRESETS, preset_from_definition
 from tests.cast import Cast
 from tests.rest import Rest
 
-DEFINITION = {"strategies": [{"domain": "general", "steps": [{"name": "draft", "models": ["@draft"]}, {"name": "up", "models": ["@strong"]}]}]}
+DEFINITION = {"strategies": [{"domain": "general", "steps": [{"name": "draft", "models": ["@draft"]},
+{"name": "up", "models": ["@strong"]}]}]}
 
 
 @pytest.fixture
@@ -62,12 +63,16 @@ def test_two_tenants_may_use_one_name(cast: Cast, acme: Rest) -> None:
 @pytest.mark.parametrize(
     "definition",
     [
-        {}, {"strategies": []}, {"strategies": "general"}, {"strategies": [{"domain": "code", "steps": [{"name": "d", "models": ["@draft"]}]}]},
-        {**DEFINITION, "colour": "red"}, {**DEFINITION, "name": "other"}, {**DEFINITION, "version": "9"}, with_step(models=[]), with_step(threshold=1.5),
+        {}, {"strategies": []}, {"strategies": "general"},
+        {"strategies": [{"domain": "code", "steps": [{"name": "d", "models": ["@draft"]}]}]},
+        {**DEFINITION, "colour": "red"}, {**DEFINITION, "name": "other"}, {**DEFINITION, "version": "9"},
+        with_step(models=[]), with_step(threshold=1.5),
         with_step(threshold=-0.1), with_step(timeout_s=0), with_step(timeout_s=1e300), with_step(timeout_s=-1), with_step(max_tokens=0),
         with_step(max_tokens=10**30), with_step(kind="check"), with_step(validator="lenient"), with_step(name=""), with_step(name="x" * 65),
-        {"strategies": [{"domain": "general", "steps": [{"name": "d", "models": ["@draft"]}] * 9}]}, {"strategies": DEFINITION["strategies"] * 2},
-        {"strategies": [*DEFINITION["strategies"], {"domain": "Not A Name", "steps": [{"name": "d", "models": ["@draft"]}]}]}, [], "text", None, 7,
+        {"strategies": [{"domain": "general", "steps": [{"name": "d", "models": ["@draft"]}] * 9}]},
+        {"strategies": DEFINITION["strategies"] * 2},
+        {"strategies": [*DEFINITION["strategies"], {"domain": "Not A Name", "steps": [{"name": "d", "models": ["@draft"]}]}]},
+        [], "text", None, 7,
     ],
 )  # fmt: skip
 def test_definitions_that_cannot_be_run_are_refused_and_leave_nothing(acme: Rest, definition: Any) -> None:

@@ -49,8 +49,10 @@ class TestConnections:
 
     @pytest.mark.parametrize(
         "url",
-        ["ftp://x", "https://", "https://user:pass@host/", "https://host/?key=1", "https://host/#x", "http://169.254.169.254/latest", "http://10.0.0.1/v1",
-         "http://[::ffff:10.0.0.1]/", "http://[fe80::1]/", "javascript:alert(1)", "https://ho st/", "x" * 501, 7, None, "http://0.0.0.0/", "https://hôst/"],
+        ["ftp://x", "https://", "https://user:pass@host/", "https://host/?key=1", "https://host/#x", "http://169.254.169.254/latest",
+        "http://10.0.0.1/v1",
+         "http://[::ffff:10.0.0.1]/", "http://[fe80::1]/", "javascript:alert(1)", "https://ho st/", "x" * 501, 7, None, "http://0.0.0.0/",
+         "https://hôst/"],
     )
     def test_addresses_that_cannot_be_are_refused(self, acme: Rest, url: Any) -> None:
         answer = acme.send("post", "providers/", {**LINK, "base_url": url})
@@ -83,9 +85,12 @@ class TestModels:
     @pytest.mark.parametrize(
         ("change", "field"),
         [
-            ({"name": ""}, "name"), ({"part": "boss"}, "part"), ({"capabilities": ["flying"]}, "capabilities.0"), ({"context_tokens": 0}, "context_tokens"),
-            ({"context_tokens": 2**31}, "context_tokens"), ({"max_output_tokens": -1}, "max_output_tokens"), ({"max_output_tokens": 1.5}, "max_output_tokens"),
-            ({"retired_on": "2026-13-01"}, "retired_on"), ({"cap_parameter": "x" * 33}, "cap_parameter"), ({"context_tokens": True}, "context_tokens"),
+            ({"name": ""}, "name"), ({"part": "boss"}, "part"), ({"capabilities": ["flying"]}, "capabilities.0"),
+            ({"context_tokens": 0}, "context_tokens"),
+            ({"context_tokens": 2**31}, "context_tokens"), ({"max_output_tokens": -1}, "max_output_tokens"),
+            ({"max_output_tokens": 1.5}, "max_output_tokens"),
+            ({"retired_on": "2026-13-01"}, "retired_on"), ({"cap_parameter": "x" * 33}, "cap_parameter"),
+            ({"context_tokens": True}, "context_tokens"),
         ],
     )
     def test_what_cannot_be_is_told_by_field(self, acme: Rest, change: Any, field: str) -> None:
@@ -103,7 +108,8 @@ class TestModels:
 
 class TestPolicies:
     def test_a_policy_names_its_tier_and_its_most_in_usd(self, acme: Rest) -> None:
-        made = acme.make("tier-policies/", tier="free", max_cost="0.02", allowed_models=["mini"], preset="cost_optimized_saas", min_quality=0.5)
+        made = acme.make("tier-policies/", tier="free", max_cost="0.02", allowed_models=["mini"], preset="cost_optimized_saas",
+        min_quality=0.5)
         assert (made["tier"], made["max_cost"], made["min_quality"]) == ("free", "0.02", 0.5)
         assert acme.send("patch", f"tier-policies/{made['id']}/", {"max_cost": None}).json()["max_cost"] is None
         assert "tier" in acme.send("patch", f"tier-policies/{made['id']}/", {"tier": "pro"}).json()["errors"]
@@ -112,10 +118,13 @@ class TestPolicies:
     @pytest.mark.parametrize(
         ("change", "field"),
         [
-            ({"tier": "platinum"}, "tier"), ({"max_cost": 0.5}, "max_cost"), ({"max_cost": "-1"}, "max_cost"), ({"min_quality": 1.1}, "min_quality"),
+            ({"tier": "platinum"}, "tier"), ({"max_cost": 0.5}, "max_cost"), ({"max_cost": "-1"}, "max_cost"),
+            ({"min_quality": 1.1}, "min_quality"),
             ({"min_quality": "NaN"}, "min_quality"), ({"min_quality": "inf"}, "min_quality"), ({"min_quality": True}, "min_quality"),
-            ({"max_steps": 0}, "max_steps"), ({"max_steps": 99_999}, "max_steps"), ({"max_tokens": -5}, "max_tokens"), ({"preset": "no-such"}, "preset"),
-            ({"allowed_models": ["x" * 201]}, "allowed_models.0"), ({"denied_models": "mini"}, "denied_models"), ({"allowed_models": ["m"] * 501}, "allowed_models"),
+            ({"max_steps": 0}, "max_steps"), ({"max_steps": 99_999}, "max_steps"), ({"max_tokens": -5}, "max_tokens"),
+            ({"preset": "no-such"}, "preset"),
+            ({"allowed_models": ["x" * 201]}, "allowed_models.0"), ({"denied_models": "mini"}, "denied_models"),
+            ({"allowed_models": ["m"] * 501}, "allowed_models"),
         ],
     )
     def test_what_cannot_be_is_told_by_field(self, acme: Rest, change: Any, field: str) -> None:

@@ -71,7 +71,8 @@ class TestFields:
 
     def test_mass_assignment_changes_nothing(self, cast: Cast, acme: Rest) -> None:
         before = acme.get(f"end-users/{cast.ann.pk}/").json()
-        hostile = {"id": str(uuid.uuid4()), "tenant": str(cast.globex.id), "tenant_id": str(cast.globex.id), "external_id": "gus", "created_at": "2020-01-01"}
+        hostile = {"id": str(uuid.uuid4()), "tenant": str(cast.globex.id), "tenant_id": str(cast.globex.id), "external_id": "gus",
+        "created_at": "2020-01-01"}
         for name, value in hostile.items():
             answer = acme.send("patch", f"end-users/{cast.ann.pk}/", {name: value, "is_blocked": True})
             assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])

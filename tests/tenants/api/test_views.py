@@ -101,6 +101,7 @@ class TestEndUsers:
         assert [user["external_id"] for user in acme.get("end-users/", {"tier": "free"}).json()["results"]] == ["ann"]
         assert acme.get("end-users/lookup/", {"external_id": "ann"}).json()["id"] == str(cast.ann.pk)
         assert acme.get("end-users/", {"external_id": "a\x00"}).status_code == 400
+        assert acme.get("end-users/lookup/").status_code == 400
 
     def test_looking_up_another_tenants_user_is_like_looking_up_nobody(self, acme: Rest) -> None:
         foreign, nobody = (acme.get("end-users/lookup/", {"external_id": name}) for name in ("gus", "nobody"))
