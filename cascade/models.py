@@ -168,7 +168,7 @@ class CascadeRun(TenantOwnedModel):
     api_key_id = models.UUIDField(null=True)
     tier = models.CharField(max_length=64, blank=True)
     preset = models.CharField(max_length=64)
-    policy_version = models.CharField(max_length=64)
+    policy_version = models.CharField(max_length=100)
     domain = models.CharField(max_length=64)
     domain_confidence = models.FloatField()
     complexity = models.CharField(max_length=16)

@@ -11,10 +11,9 @@ from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.engine.pricing import Usage, cost_nusd
-from billing.ledger import Entry, Hold, Leg, Rung, WindowFacts
+from billing.ledger import Entry, Hold, Leg, Rung, Subject, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.values import Completion
-
 
 LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 64, 200
 """As the columns have it: one text too long, and the ledger would refuse to book the call."""
@@ -63,7 +62,8 @@ def policy_label(plan: CascadePlan) -> str:
 def _leg(step: PlannedStep) -> Leg:
     model = step.model
     return Leg(
-        step=step.name[:LONGEST_STEP], provider=model.provider, model=model.name, price_version=model.price.version if model.price else "", amount=step.bound_nusd
+        step=step.name[:LONGEST_STEP], provider=model.provider, model=model.name, price_version=model.price.version if model.price else "",
+        amount=step.bound_nusd,
     )
 
 
@@ -104,8 +104,8 @@ def _entry(outcome: StepOutcome, attempt: Attempt, *, number: int, amount: int) 
 
 
 def _nothing_sent(plan: CascadePlan) -> Entry:
-    model = plan.steps[0].model
-    return Entry(leg=0, kind="voided", amount=0, step=plan.steps[0].name[:LONGEST_STEP], provider=model.provider, model=model.name, outcome="not sent")
+    leg = _leg(plan.steps[0])
+    return Entry(leg=0, kind="voided", amount=0, step=leg.step, provider=leg.provider, model=leg.model, outcome="not sent")
 
 
 def outcome_of(
@@ -129,14 +129,16 @@ def _baseline(result: CascadeResult) -> int | None:
     return cost_nusd(usage=served.attempts[-1].usage, price=baseline.price)
 
 
-def trace_of(outcome: RunOutcome, *, tenant_id: UUID, api_key_id: UUID, end_user_id: UUID | None, tags: Sequence[str], started_at: datetime) -> dict[str, Any]:
+def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], started_at: datetime) -> dict[str, Any]:
     """Return the run's trace as cascade_record_runs takes it: scores, counts and times, never text."""
     result, plan = outcome.result, outcome.result.plan
     status = "failed" if result.error else "degraded" if result.degraded else "served"
     return {
-        "id": outcome.run_id, "tenant_id": tenant_id, "status": status, "end_user_id": end_user_id, "api_key_id": api_key_id, "tier": plan.tier or "",
-        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "domain": plan.domain.domain, "domain_confidence": plan.domain.confidence,
-        "complexity": plan.complexity, "model_used": outcome.model_used, "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
+        "id": outcome.run_id, "tenant_id": subject.tenant_id, "status": status, "end_user_id": subject.end_user_id,
+        "api_key_id": subject.api_key_id, "tier": plan.tier or "",
+        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "domain": plan.domain.domain,
+        "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
+        "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
         "baseline_nusd": outcome.baseline_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
         "steps": [_step_facts(step, outcome) for step in result.steps], "error_code": result.error.code if result.error else "", "tags": tags,
         "started_at": started_at,

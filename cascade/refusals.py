@@ -1,12 +1,37 @@
-"""The ledger's "no", in words that tell a person what to do and a machine what it was."""
+"""The ledger's "no", in words that tell a person what to do and a machine what it was; and how any failure is answered over HTTP."""
 
 import math
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from billing.engine.money import to_usd
 from billing.ledger import HoldRefused, WindowFacts
-from cascade.engine.errors import AdmissionError, BudgetExhausted, BudgetReserved, UnpricedRefused
+from cascade.engine.errors import AdmissionError, BudgetExhausted, BudgetReserved, CascadeError, ProviderError, UnpricedRefused
+
+SPENT = 402
+
+
+class HttpReply(Struct, frozen=True, kw_only=True):
+    """What both APIs say of a failure beside its message: OpenAI's form and problem+json differ in the body alone."""
+
+    status: int
+    headers: dict[str, str]
+    facts: dict[str, Any]
+
+
+def reply_to(failure: CascadeError, *, budget_status: int = SPENT) -> HttpReply:
+    """Return how a failure is answered. `budget_status` is what the tenant wants for a budget that is spent: 402 or 429."""
+    status, headers = failure.status, {}
+    if isinstance(failure, AdmissionError) and status == SPENT:
+        status, headers["x-should-retry"] = budget_status, "false"  # the official clients would try a 429 again
+    if isinstance(failure, AdmissionError | ProviderError) and failure.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, math.ceil(failure.retry_after_s)))
+    if failure.run_id is not None:
+        headers["x-cascadeflow-run-id"] = str(failure.run_id)
+    facts = failure.facts if isinstance(failure, AdmissionError) else None
+    return HttpReply(status=status, headers=headers, facts=dict(facts or {}))
 
 
 def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str]) -> AdmissionError:
@@ -20,7 +45,9 @@ def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str]) -> A
     assert binding is not None
     error: AdmissionError
     if refused.only_held:
-        error = BudgetReserved(f"{_sum(binding, refused)} Calls in flight hold the rest; what they do not spend is free again. Try again in a second.")
+        error = BudgetReserved(
+            f"{_sum(binding, refused)} Calls in flight hold the rest; what they do not spend is free again. Try again in a second."
+        )
     else:
         error = BudgetExhausted(f"{_sum(binding, refused)} {_until(binding, now)}")
         error.retry_after_s = None
@@ -39,8 +66,8 @@ def facts_of(facts: WindowFacts) -> dict[str, Any]:
 def _sum(facts: WindowFacts, refused: HoldRefused) -> str:
     whose = facts.name or f"{facts.period} budget of the {facts.scope.replace('_', ' ')}{f' {facts.subject}' if facts.subject else ''}"
     return (
-        f"The {whose} does not bear this call: limit {to_usd(facts.limit_nusd)} USD, spent {to_usd(facts.spent_nusd)}, held {to_usd(facts.held_nusd)}, "
-        f"this call may cost up to {to_usd(refused.asked_of(facts))}."
+        f"The {whose} does not bear this call: limit {to_usd(facts.limit_nusd)} USD, spent {to_usd(facts.spent_nusd)}, "
+        f"held {to_usd(facts.held_nusd)}, this call may cost up to {to_usd(refused.asked_of(facts))}."
     )
 
 

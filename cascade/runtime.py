@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -31,6 +31,9 @@ from tenants.authentication import FIND_KEY, Caller, KeyRing
 
 END_USERS_KEPT = 50_000
 LOOK_UP_CONNECTIONS = 3
+FAREWELL_S = 10.0
+"""How long a process that ends waits for runs whose callers are gone; what is not done by then is left to the sweep."""
+T = TypeVar("T")
 _of_loop: dict[int, "Runtime"] = {}
 
 
@@ -58,6 +61,7 @@ class Runtime:
         self._tenants: dict[UUID, TenantRuntime] = {}
         self._loading: dict[UUID, asyncio.Lock] = {}
         self._end_users: dict[tuple[UUID, str | None, int], EndUserSeen] = {}
+        self._runs: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def open(cls) -> "Runtime":
@@ -74,12 +78,26 @@ class Runtime:
     async def close(self) -> None:
         """Finish what is under way in the ledger, then let go of everything."""
         _of_loop.pop(id(asyncio.get_running_loop()), None)
+        if self._runs:
+            await asyncio.wait(self._runs, timeout=FAREWELL_S)
         await self.ledger.close()
         await self.traces.close()
         for tenant in self._tenants.values():
             await _close_providers(tenant)
         await self.pool.close()
         await self.session.close()
+
+    async def see_through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what the work comes to. It goes on to its end also when nobody waits for it any more."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._runs.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._runs.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has seen it; if nobody did, it was told to the trace
 
     async def tenant(self, caller: Caller, *, now: datetime) -> TenantRuntime:
         """Return the newest configuration that the caller's key look-up knows of. Read again when it changed."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.ledger import Hold, HoldRefused, HoldRequest, LedgerUnavailable, Subject
-from cascade.engine.errors import CascadeError, InvalidRequest, LedgerAway, ModelNotAllowed
+from cascade.engine.errors import InvalidRequest, LedgerAway, ModelNotAllowed
 from cascade.engine.execution import Sink
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
@@ -60,6 +60,7 @@ async def run_cascade(
 
     Returns the outcome once its cost is durably booked. Raises a CascadeError whose message tells the caller what to do; its cost, if
     any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
+    Cancelling it, as servers do when the caller goes away, ends the waiting alone: what money is held for is carried out and booked.
     """
     began = perf_counter()
     _check_texts(request)
@@ -70,21 +71,31 @@ async def run_cascade(
         tenant=tenant,
     )
     hold = await _hold(runtime, plans, subject=subject, request=request, now=now)
-    plan = plans[hold.rung]
-    if on_admitted is not None:
-        await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
-    result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
+
+    async def carry_out() -> RunOutcome:
+        plan = plans[hold.rung]
+        if on_admitted is not None:
+            await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
+        result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
+        return await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began)
+
+    return await runtime.see_through(carry_out())
+
+
+async def _book(
+    runtime: Runtime, result: CascadeResult, *, hold: Hold, subject: Subject, request: RunRequest, now: datetime, began: float
+) -> RunOutcome:
+    """Book what the run cost and keep its trace. Raises the run's own error, if it has one, afterwards."""
     entries = entries_of(result)
     outcome = outcome_of(
         result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
         first_token_ms=next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None),
     )
-    trace = trace_of(
-        outcome, tenant_id=caller.tenant_id, api_key_id=caller.key_id, end_user_id=subject.end_user_id, tags=request.tags, started_at=now
-    )
+    trace = trace_of(outcome, subject=subject, tags=request.tags, started_at=now)
     await asyncio.gather(_away_as_503(runtime.ledger.settle(hold, entries=entries)), _record(runtime, trace))
     if result.error is not None:
-        raise _with_run(result, hold) from result.error
+        result.error.run_id = hold.id
+        raise result.error
     return outcome
 
 
@@ -175,9 +186,3 @@ async def _away_as_503(work: Awaitable[T]) -> T:
         return await work
     except LedgerUnavailable as away:
         raise LedgerAway("The ledger's database cannot be reached right now, so no call is let through. Try again in a few seconds.") from away
-
-
-def _with_run(result: CascadeResult, hold: Hold) -> CascadeError:
-    assert result.error is not None
-    result.error.run_id = hold.id
-    return result.error

@@ -1,7 +1,6 @@
 """Errors of the REST API as RFC 9457 problems: what happened, why, and what to do, one shape for all."""
 
 import logging
-import math
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -9,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError, RestrictedError, UniqueConstraint
 from django.http import Http404
 from msgspec import Struct
@@ -17,12 +16,15 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from cascade.engine.errors import CascadeError
+from cascade.refusals import SPENT, reply_to
+from tenants.authentication import Caller
 from tenants.errors import Conflict
 from tenants.scoping import uuid7
 
 log = logging.getLogger(__name__)
 SANE_TOKEN = re.compile(r"[A-Za-z0-9_.:-]{8,128}")
 NOT_FOUND = "There is nothing with this id or name. Check the address; the list shows what you have."
+DATABASE_AWAY = "The database cannot be reached right now. Try again in a few seconds."
 UNEXPECTED = "internal_error"
 GENERAL = ("non_field_errors", "__all__", "detail")
 
@@ -40,7 +42,7 @@ class Problem(Struct, kw_only=True):
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER. Answers for every exception: one that nobody expected is logged and answered with 500."""
     request_id = _request_id(context.get("request"))
-    problem = _problem_of(exc)
+    problem = _problem_of(exc, budget_status=_budget_status(context.get("request")))
     if problem.code == UNEXPECTED:
         log.error("request %s failed", request_id, exc_info=exc)
     body: dict[str, Any] = {
@@ -58,7 +60,13 @@ def _request_id(request: Any) -> str:
     return given if SANE_TOKEN.fullmatch(given) else uuid7().hex
 
 
-def _problem_of(exc: Exception) -> Problem:
+def _budget_status(request: Any) -> int:
+    """What the caller's tenant wants for a budget that is spent."""
+    caller = getattr(request, "_auth", None)  # not .auth: it would try again what may have failed
+    return caller.budget_refusal_status if isinstance(caller, Caller) else SPENT
+
+
+def _problem_of(exc: Exception, *, budget_status: int = SPENT) -> Problem:
     if isinstance(exc, exceptions.ValidationError):
         return _invalid(dict(_flat(exc.detail)))
     if isinstance(exc, ValidationError):
@@ -72,9 +80,11 @@ def _problem_of(exc: Exception) -> Problem:
     if isinstance(exc, Conflict):
         return Problem(status=409, code=exc.code, detail=exc.message)
     if isinstance(exc, CascadeError):
-        return _of_engine(exc)
+        return _of_engine(exc, budget_status=budget_status)
     if isinstance(exc, IntegrityError | ProtectedError | RestrictedError | DataError):
         return _of_database(exc)
+    if isinstance(exc, OperationalError | InterfaceError):
+        return Problem(status=503, code="database_unavailable", detail=DATABASE_AWAY, headers={"retry-after": "2"})
     return Problem(status=500, code=UNEXPECTED, detail="This failed on our side. Try again; if it stays so, report the request_id.")
 
 
@@ -89,12 +99,11 @@ def _of_framework(exc: exceptions.APIException) -> Problem:
     )
 
 
-def _of_engine(exc: CascadeError) -> Problem:
-    wait = getattr(exc, "retry_after_s", None)
+def _of_engine(exc: CascadeError, *, budget_status: int) -> Problem:
+    reply = reply_to(exc, budget_status=budget_status)
     return Problem(
-        status=exc.status, code=exc.code, detail=exc.message, errors={exc.param: [exc.message]} if exc.param else {},
-        headers={"Retry-After": str(math.ceil(wait))} if wait else {},
-        facts={**(getattr(exc, "facts", None) or {}), **({"run_id": str(exc.run_id)} if exc.run_id else {})},
+        status=reply.status, code=exc.code, detail=exc.message, errors={exc.param: [exc.message]} if exc.param else {}, headers=reply.headers,
+        facts={**reply.facts, **({"run_id": str(exc.run_id)} if exc.run_id else {})},
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +51,7 @@ class KeyRefused(Exception):
         self.message, self.status, self.code = message, status, code
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def digest_from_header(authorization: str | None) -> bytes:
     """Return the digest of the key in the header, without any look-up. Raises KeyRefused."""
     if not authorization:

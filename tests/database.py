@@ -19,7 +19,8 @@ DATA = embedded.VAR / "test-postgres"
 
 def prepare(worker: str) -> None:
     """Point Django, and every process started from here, at a fresh database of this worker's own."""
-    uri = embedded.start(data=DATA)
+    with _locked():  # two workers that find no server yet would both make its first database
+        uri = embedded.start(data=DATA)
     socket_directory = os.environ["DATABASE_URL"].split("@//")[1].rsplit("/", 1)[0]
     template, name = f"template_{_schema_digest()}", f"test_{worker}_{os.getpid()}"
     with _locked(), psycopg.connect(uri, autocommit=True) as superuser:
@@ -82,6 +83,7 @@ def _drop_left_overs(superuser: psycopg.Connection) -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
+    embedded.VAR.mkdir(parents=True, exist_ok=True)
     with open(embedded.VAR / "test-postgres.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

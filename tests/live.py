@@ -47,7 +47,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def log(self) -> str:
-        return self.log_path.read_text(errors="replace")
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def stats(self) -> dict[str, Any]:
         """What bench/upstream.py would bill."""
@@ -56,7 +56,7 @@ class Server:
 
     def status(self, path: str) -> int | None:
         try:
-            return httpx.get(f"{self.url}{path}", timeout=2).status_code
+            return httpx.get(f"{self.url}{path}", timeout=5).status_code
         except httpx.TransportError:
             return None
 
@@ -189,7 +189,9 @@ def _stream(handler: BaseHTTPRequestHandler, parts: Sequence[Part]) -> None:
             handler.wfile.flush()
 
 
-def answer(content: str | None = "Your order left the warehouse on Tuesday.", *, finish_reason: str = "stop", usage: Any = (11, 7), **message: Any) -> dict[str, Any]:
+def answer(
+    content: str | None = "Your order left the warehouse on Tuesday.", *, finish_reason: str = "stop", usage: Any = (11, 7), **message: Any
+) -> dict[str, Any]:
     """A chat completion as a provider sends it."""
     reply: dict[str, Any] = {
         "id": "chatcmpl-theirs", "object": "chat.completion", "created": 1, "model": "theirs",

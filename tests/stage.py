@@ -83,9 +83,13 @@ class Stage:
                 rates = {"input_nusd": to_nusd(price[0]), "output_nusd": to_nusd(price[1])}
                 ModelPrice.objects.bulk_create(ModelPrice(model=name, source="test", **rates) for name in names)
 
-    def add_budget(self, limit: str, *, scope: str = "tenant", period: str = "daily", action: str = "block", subject: str = "", name: str = "") -> Budget:
+    def add_connection(self, name: str, *, provider: str, base_url: str = "") -> None:
         with tenant_scope(self.cast.acme.id):
-            return Budget.objects.create(scope=scope, period=period, action=action, subject=subject, name=name, limit_nusd=to_nusd(limit))
+            ProviderConnection.objects.create(name=name, provider=provider, base_url=base_url)
+
+    def add_budget(self, limit: str, *, scope: str = "tenant", period: str = "daily", action: str = "block", **fields: Any) -> Budget:
+        with tenant_scope(self.cast.acme.id):
+            return Budget.objects.create(scope=scope, period=period, action=action, limit_nusd=to_nusd(limit), **fields)
 
     def add_policy(self, tier: str, **fields: Any) -> None:
         with tenant_scope(self.cast.acme.id):

@@ -1,6 +1,6 @@
 """Amounts of money: integers of nano-USD (1 USD = 1,000,000,000), converted, rounded and printed here alone."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Underflow
 
 NUSD_PER_USD = 1_000_000_000
 TOKENS_PER_PRICE = 1_000_000
@@ -8,6 +8,8 @@ MAX_NUSD = 2**63 - 1
 """The largest amount a bigint column holds: about 9.2 billion dollars."""
 MOST_DIGITS = 10
 """Before the point. "1e999990" is eight characters long and a number of 400 kB: making it takes most of a minute."""
+_EXACT = Context(prec=40, traps=[InvalidOperation, Inexact, Overflow, Underflow])
+"""Raises rather than rounds: the default context would quietly drop what is beyond 28 digits."""
 
 
 class InvalidAmount(ValueError):
@@ -22,22 +24,26 @@ def to_nusd(usd: str | int | Decimal) -> int:
     """
     if isinstance(usd, float | bool):
         raise InvalidAmount(f"{usd!r} is not exact: write the amount as a decimal string, for example \"0.15\"")
-    too_large = InvalidAmount(f"{str(usd)[:40]} is larger than any amount that can be stored (9.2 billion USD)")
+    shown = repr(usd)[:40]
     try:
         amount = Decimal(usd)
-        if amount.is_finite() and amount.adjusted() >= MOST_DIGITS:
-            raise too_large
-        scaled = amount * NUSD_PER_USD
-        whole = int(scaled)
-    except InvalidAmount:
-        raise
-    except (InvalidOperation, ValueError, OverflowError, TypeError) as wrong:
-        raise InvalidAmount(f"{str(usd)[:40]!r} is not an amount in USD: write a decimal number, for example \"0.15\"") from wrong
-    if scaled != whole:
-        raise InvalidAmount(f"{str(usd)[:40]} has more than nine decimal places; the smallest amount is 0.000000001 USD")
-    if abs(whole) > MAX_NUSD:
-        raise too_large
-    return whole
+    except (DecimalException, ValueError, TypeError) as wrong:
+        raise InvalidAmount(f"{shown} is not an amount in USD: write a decimal number, for example \"0.15\"") from wrong
+    if not amount.is_finite():
+        raise InvalidAmount(f"{shown} is not an amount in USD: write a decimal number, for example \"0.15\"")
+    if not amount:
+        return 0
+    if amount.adjusted() >= MOST_DIGITS:
+        raise InvalidAmount(f"{shown} is larger than any amount that can be stored (9.2 billion USD)")
+    try:
+        scaled = _EXACT.multiply(amount, Decimal(NUSD_PER_USD))
+    except DecimalException as rounded:
+        raise InvalidAmount(f"{shown} has more than nine decimal places; the smallest amount is 0.000000001 USD") from rounded
+    if scaled != scaled.to_integral_value():
+        raise InvalidAmount(f"{shown} has more than nine decimal places; the smallest amount is 0.000000001 USD")
+    if abs(scaled) > MAX_NUSD:
+        raise InvalidAmount(f"{shown} is larger than any amount that can be stored (9.2 billion USD)")
+    return int(scaled)
 
 
 def to_usd(nusd: int) -> str:

@@ -15,7 +15,7 @@ from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, LedgerU
 
 log = logging.getLogger(__name__)
 SETTLE_PATIENCE_S = 120.0
-CLOSE_PATIENCE_S = 5.0
+CLOSE_PATIENCE_S = 2.0
 DOUBT_PAUSES_S = (0.0, 0.5, 2.0, 5.0, 10.0)
 """When to look for a hold whose commit is in doubt: the database may still be busy with it after the connection broke."""
 SWEEP_BATCH = 500

@@ -78,15 +78,15 @@ class Lane:
             self._fail(self._waiting, LedgerUnavailable("the ledger was stopped"))
 
     async def _carry(self, batch: Sequence[Waiting]) -> None:
-        in_doubt = False
+        asked = False
         try:
             connection = self._connection or await self._connect()
-            in_doubt = True
+            asked = True
             answers = await self._call(connection, [item for item, _ in batch])
         except AWAY as away:
             await self._disconnect()
-            self._fail(batch, _unavailable(f"the ledger's database is away: {type(away).__name__}", in_doubt=in_doubt))
-            if not in_doubt:  # nobody answers: who waits is told at once, not batch by batch
+            self._fail(batch, _unavailable(f"the ledger's database is away: {type(away).__name__}", in_doubt=asked and not _was_rolled_back(away)))
+            if not asked:  # nobody answers: who waits is told at once, not batch by batch
                 waiting, self._waiting = self._waiting, []
                 self._fail(waiting, LedgerUnavailable("the ledger's database is away"))
         except psycopg.Error as refused:
@@ -100,7 +100,7 @@ class Lane:
                         self._fail(batch[number:], LedgerUnavailable("the ledger's database is away"))
                         break
         except BaseException as stopped:
-            self._fail(batch, _unavailable("the ledger was stopped", in_doubt=in_doubt))
+            self._fail(batch, _unavailable("the ledger was stopped", in_doubt=asked))
             if not isinstance(stopped, Exception):
                 raise
             log.exception("a batch of the ledger failed")
@@ -134,6 +134,12 @@ class Lane:
         for _, future in batch:
             if not future.done():
                 future.set_exception(error)
+
+
+def _was_rolled_back(error: Exception) -> bool:
+    """Did the server itself say no (a lock that was not to be had, a full disk), and not merely go away?"""
+    state = getattr(error, "sqlstate", None)
+    return state is not None and not state.startswith(("08", "57P"))
 
 
 def _unavailable(message: str, *, in_doubt: bool) -> LedgerUnavailable:

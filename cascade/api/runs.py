@@ -44,7 +44,8 @@ class RunSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else ()
         if unknown:
-            raise serializers.ValidationError({str(name)[:100]: f"There is no such field. You can set: {', '.join(self.fields)}." for name in unknown})
+            known = f"There is no such field. You can set: {', '.join(self.fields)}."
+            raise serializers.ValidationError({str(name)[:100]: known for name in unknown})
         return super().to_internal_value(data)
 
     def validate_max_cost(self, text: str) -> int:

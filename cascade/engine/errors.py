@@ -88,8 +88,9 @@ class ProviderRefused(ProviderError):
 
 
 class ProviderRateLimited(ProviderRefused):
-    """429 from the provider."""
+    """429 from the provider, and from us: the caller's own retries wait as the provider asks."""
 
+    status = 429
     code = "provider_rate_limited"
     retryable = True
 

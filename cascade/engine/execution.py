@@ -88,7 +88,8 @@ class Execution:
         )
 
     async def _check(self, leg: int, step: PlannedStep) -> None:
-        assert self._answer is not None and self._answer_leg is not None
+        assert self._answer is not None
+        assert self._answer_leg is not None
         began = perf_counter()
         request = check_request(
             step=step, plan=self._plan, answer=self._answer, answer_cap_tokens=self._plan.steps[self._answer_leg].max_tokens

@@ -13,6 +13,7 @@ from cascade.gateway.chat_request import parse_chat
 from cascade.gateway.errors import HttpError, http_error
 from cascade.gateway.http import Exchange, Receive, Scope, Send
 from cascade.gateway.models import list_models, show_model
+from cascade.refusals import SPENT
 from cascade.runtime import Runtime, borrowed
 from tenants.authentication import Caller, KeyRefused
 from tenants.models import Scope as KeyScope
@@ -59,7 +60,8 @@ async def _route(exchange: Exchange, *, runtime: Runtime, caller: Caller, now: d
 
 def _require(exchange: Exchange, method: str) -> None:
     if exchange.method != method:
-        raise HttpError(405, f"{exchange.path[:100]} takes {method}, not {exchange.method[:16]}.", code="method_not_allowed", headers={"allow": method})
+        message = f"{exchange.path[:100]} takes {method}, not {exchange.method[:16]}."
+        raise HttpError(405, message, code="method_not_allowed", headers={"allow": method})
 
 
 async def _answer_failure(exchange: Exchange, failure: Exception, caller: Caller | None) -> None:
@@ -67,7 +69,7 @@ async def _answer_failure(exchange: Exchange, failure: Exception, caller: Caller
     if isinstance(failure, LedgerUnavailable):
         failure = AWAY
     if isinstance(failure, CascadeError | KeyRefused):
-        failure = http_error(failure, budget_status=caller.budget_refusal_status if caller else 402)
+        failure = http_error(failure, budget_status=caller.budget_refusal_status if caller else SPENT)
     if not isinstance(failure, HttpError):
         log.error("request %s failed", exchange.request_id, exc_info=failure)
         failure = HttpError(500, f"Something went wrong on our side. Tell your operator the request id {exchange.request_id}.", code="internal_error")

@@ -21,7 +21,10 @@ def completion_of(outcome: RunOutcome, *, created: int) -> dict[str, Any]:
     reply: dict[str, Any] = {
         "id": f"chatcmpl-{outcome.run_id}", "object": "chat.completion", "created": created, "model": outcome.model_used,
         "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": None, **answer.message}, "logprobs": answer.logprobs, "finish_reason": answer.finish_reason}
+            {
+                "index": 0, "message": {"role": "assistant", "content": None, **answer.message}, "logprobs": answer.logprobs,
+                "finish_reason": answer.finish_reason,
+            }
         ],
         "usage": usage_of(answer.usage),
         "system_fingerprint": answer.system_fingerprint,

@@ -148,9 +148,8 @@ def _check(given: Mapping[str, Any], chat: ChatBody, caller: Caller) -> None:
             raise HttpError(
                 400, f"messages[{number}].content must be a string or a list of parts.", code="invalid_type", param=f"messages[{number}].content"
             )
-    for name in ("user",):
-        if chat.user and ("\x00" in chat.user or not chat.user.strip()):
-            raise HttpError(400, f"The field '{name}' must be the end user's id as printable text.", code="invalid_value", param=name)
+    if chat.user and not chat.user.strip():
+        raise HttpError(400, "The field 'user' must be the end user's id, or be left out.", code="invalid_value", param="user")
 
 
 def _without_bound(given: Mapping[str, Any]) -> list[str]:
@@ -180,5 +179,6 @@ def _tags(ours: CascadeField, headers: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(ours.tags))
     tags = tuple(dict.fromkeys(tag.strip()[:100] for tag in headers.get("x-cascadeflow-tags", "").split(",") if tag.strip()))
     if len(tags) > MOST_TAGS:
-        raise HttpError(400, f"At most {MOST_TAGS} tags fit on a call; X-CascadeFlow-Tags has {len(tags)}.", code="invalid_value", param="X-CascadeFlow-Tags")
+        message = f"At most {MOST_TAGS} tags fit on a call; X-CascadeFlow-Tags has {len(tags)}."
+        raise HttpError(400, message, code="invalid_value", param="X-CascadeFlow-Tags")
     return tags

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from cascade.engine.errors import AdmissionError, CascadeError, ProviderError
+from cascade.engine.errors import CascadeError
+from cascade.refusals import SPENT, reply_to
 from tenants.authentication import KeyRefused
 
 TYPES = {
@@ -32,25 +33,11 @@ class HttpError(Exception):
         return msgspec.json.encode({"error": self.error, **self.more})
 
 
-def http_error(failure: CascadeError | KeyRefused, *, budget_status: int = 402) -> HttpError:
+def http_error(failure: CascadeError | KeyRefused, *, budget_status: int = SPENT) -> HttpError:
     """Return the reply for what went wrong. `budget_status` is what the tenant wants for a budget that is spent: 402 or 429."""
     if isinstance(failure, KeyRefused):
         headers = {"www-authenticate": "Bearer"} if failure.status == 401 else {}
         return HttpError(failure.status, failure.message, code=failure.code, headers=headers)
-    status, headers, more = failure.status, {}, {}
-    if isinstance(failure, AdmissionError):
-        status = budget_status if status == 402 else status
-        if failure.status == 402:
-            headers["x-should-retry"] = "false"  # the official clients would try a 429 again
-        if failure.retry_after_s is not None:
-            headers["retry-after"] = str(failure.retry_after_s)
-        if failure.facts is not None:
-            more["cascadeflow"] = failure.facts
-    elif isinstance(failure, ProviderError):
-        if failure.code == "provider_rate_limited":
-            status = 429
-        if failure.retry_after_s is not None:
-            headers["retry-after"] = str(max(1, round(failure.retry_after_s)))
-    if failure.run_id is not None:
-        headers["x-cascadeflow-run-id"] = str(failure.run_id)
-    return HttpError(status, failure.message, code=failure.code, param=failure.param, headers=headers, more=more)
+    reply = reply_to(failure, budget_status=budget_status)
+    more = {"cascadeflow": reply.facts} if reply.facts else {}
+    return HttpError(reply.status, failure.message, code=failure.code, param=failure.param, headers=reply.headers, more=more)

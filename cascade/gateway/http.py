@@ -50,7 +50,8 @@ class Exchange:
             async with asyncio.timeout(BODY_SECONDS):
                 return await self._read(limit, too_large)
         except TimeoutError as slow:
-            raise HttpError(408, f"The body did not arrive within {BODY_SECONDS:.0f} s.", code="body_too_slow", headers={"connection": "close"}) from slow
+            message = f"The body did not arrive within {BODY_SECONDS:.0f} s."
+            raise HttpError(408, message, code="body_too_slow", headers={"connection": "close"}) from slow
 
     async def _read(self, limit: int, too_large: HttpError) -> bytes:
         parts, size = [], 0

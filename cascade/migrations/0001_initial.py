@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                 ('api_key_id', models.UUIDField(null=True)),
                 ('tier', models.CharField(blank=True, max_length=64)),
                 ('preset', models.CharField(max_length=64)),
-                ('policy_version', models.CharField(max_length=64)),
+                ('policy_version', models.CharField(max_length=100)),
                 ('domain', models.CharField(max_length=64)),
                 ('domain_confidence', models.FloatField()),
                 ('complexity', models.CharField(max_length=16)),

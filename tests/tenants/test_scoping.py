@@ -54,10 +54,9 @@ def test_a_row_of_another_tenant_cannot_be_written(cast: Cast) -> None:
         Tier.objects.create(tenant=cast.globex, name="gold")
     with tenant_scope(cast.acme.id), pytest.raises(OutsideTenantScope):
         Tier.objects.bulk_create([Tier(tenant=cast.globex, name="gold")])
-    with pytest.raises(ProgrammingError, match="row-level security"), tenant_scope(cast.acme.id), connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO tenants_tier (id, tenant_id, name, title) VALUES (gen_random_uuid(), %s, 'gold', '')", [cast.globex.id]
-        )
+    insert = "INSERT INTO tenants_tier (id, tenant_id, name, title) VALUES (gen_random_uuid(), %s, 'gold', '')"
+    with tenant_scope(cast.acme.id), connection.cursor() as cursor, pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+        cursor.execute(insert, [cast.globex.id])
 
 
 def test_a_foreign_key_into_another_tenant_is_refused_by_the_database(cast: Cast) -> None:

@@ -61,7 +61,7 @@ def test_what_cannot_be_is_told_by_field(acme: Rest, body: Any, field: str) -> N
 class TestSubjects:
     @pytest.mark.parametrize(
         ("scope", "subject"),
-        [("tenant", "ann"), ("tier", ""), ("tier", "platinum"), ("api_key", ""), ("api_key", "shop"), ("api_key", str(uuid.uuid4())),
+        [("tenant", "ann"), ("tier", ""), ("tier", "platinum"), ("api_key", ""), ("api_key", "shop"), ("api_key", str(uuid.UUID(int=64))),
         ("tag", ""),
          ("tag", "  "), ("tag", "x" * 256), ("end_user", "x" * 256)],
     )

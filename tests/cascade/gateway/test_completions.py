@@ -119,7 +119,7 @@ def test_tier_domain_and_tags_may_be_said_in_the_body_or_in_headers_and_the_body
     if how != "body":
         other = how == "both"
         said["extra_headers"] = {
-            "X-CascadeFlow-Tier": "enterprise" if other else "pro", "X-CascadeFlow-Domain": "code" if other else "legal",
+            "X-CascadeFlow-Tier": "enterprise" if other else "pro", "X-CascadeFlow-Domain": "code" if other else "Legal",
             "X-CascadeFlow-Tags": "other" if other else "search, eu, search",
         }  # fmt: skip
     ours = live_cast.ask("steady", user="ann", **said).cascadeflow

@@ -29,7 +29,7 @@ def key_with(stage: Stage, *scopes: str, **fields: object) -> str:
     return key
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic YW5uOmFubg==", "Bearer sk-proj-123", "bearer cfk_live_tooShort"])
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic YW5uOmFubg==", "Bearer sk-proj-123", "bearer cfk_live_tooShort"])
 def test_a_call_without_a_key_of_ours_is_told_what_to_send(live_cast: Stage, authorization: str | None) -> None:
     with live_cast.http() as client:
         client.headers.pop("authorization")

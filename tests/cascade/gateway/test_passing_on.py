@@ -81,10 +81,9 @@ def test_a_tool_call_whose_arguments_fit_passes_the_judge_and_one_that_does_not_
 def test_a_streamed_tool_call_can_be_put_together_by_the_client(live_cast: Stage, judged: bool) -> None:
     pieces = [{"index": 0, **CALL, "function": {"name": "get_weather", "arguments": ""}}]
     more = [{"index": 0, "function": {"arguments": text}} for text in ('{"city": ', '"Berlin"}')]
-    live_cast.script(
-        body=answer(None, tool_calls=[CALL], finish_reason="tool_calls"),
-        parts=[chunk(role="assistant", tool_calls=pieces), *(chunk(tool_calls=[one]) for one in more), chunk(finish_reason="tool_calls"), chunk(usage=(9, 9)), DONE],
-    )  # fmt: skip
+    parts = [chunk(role="assistant", tool_calls=pieces), *(chunk(tool_calls=[one]) for one in more)]
+    parts += [chunk(finish_reason="tool_calls"), chunk(usage=(9, 9))]
+    live_cast.script(body=answer(None, tool_calls=[CALL], finish_reason="tool_calls"), parts=[*parts, DONE])
     live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "scripted-strong"))
     model = "house" if judged else "scripted"
     with live_cast.openai.chat.completions.stream(
@@ -134,7 +133,8 @@ def test_answers_with_logprobs_and_refusals_keep_them(live_cast: Stage) -> None:
 
 def test_a_conversation_with_tool_results_and_all_roles_is_passed_on(live_cast: Stage) -> None:
     messages: list[Any] = [
-        {"role": "developer", "content": "Be brief."}, {"role": "system", "content": "You help."}, {"role": "user", "content": "Weather?", "name": "ann"},
+        {"role": "developer", "content": "Be brief."}, {"role": "system", "content": "You help."},
+        {"role": "user", "content": "Weather?", "name": "ann"},
         {"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "call_1", "content": "18 degrees"},
     ]  # fmt: skip
     live_cast.openai.chat.completions.create(model="scripted", messages=messages, tools=[WEATHER])  # type: ignore[arg-type]

@@ -17,7 +17,8 @@ def stream(stage: Stage, model: str, **fields: Any) -> list[Any]:
 
 def test_the_only_step_streams_live_while_the_provider_still_speaks(live_cast: Stage) -> None:
     gate = threading.Event()
-    live_cast.script(parts=[chunk("", role="assistant"), chunk("Your order "), gate, chunk("left."), chunk(finish_reason="stop"), chunk(usage=(9, 4)), DONE])
+    later = [chunk("left."), chunk(finish_reason="stop"), chunk(usage=(9, 4)), DONE]
+    live_cast.script(parts=[chunk("", role="assistant"), chunk("Your order "), gate, *later])
     parts = iter(live_cast.ask("scripted", stream=True))
     first = [next(parts), next(parts)]
     assert text_of(first) == "Your order ", "this came while the provider was not at its end"

@@ -1,0 +1,98 @@
+"""A tier's policy binds on every path: a denied model is never called, whoever asks and however."""
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.live import answer
+from tests.stage import ACCEPT, REJECT, Stage, step
+
+
+def served_by(stage: Stage, model: str, user: str, *, streamed: bool) -> str:
+    reply = stage.ask(model, user=user, stream=streamed)
+    last = next(part for part in reply if getattr(part, "cascadeflow", None)) if streamed else reply
+    used: str = last.cascadeflow["model_used"]
+    return used
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("policy", [{"denied_models": ["scripted-strong"]}, {"allowed_models": ["scripted", "steady", "unplugged"]}])
+class TestADeniedModel:
+    """Ann is free, and free may not use "scripted-strong"; ben is pro and may."""
+
+    @pytest.fixture(autouse=True)
+    def _deny(self, live_cast: Stage, policy: dict[str, Any]) -> None:
+        live_cast.add_policy("free", **policy)
+
+    def test_is_refused_when_it_is_asked_by_name(self, live_cast: Stage, streamed: bool) -> None:
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            live_cast.ask("scripted-strong", user="ann", stream=streamed)
+        assert (refused.value.code, refused.value.param) == ("model_not_allowed", "model")
+        assert "'free'" in refused.value.message
+        assert live_cast.asked("scripted-strong") == live_cast.holds() == []
+        assert served_by(live_cast, "scripted-strong", "ben", streamed=streamed) == "scripted-strong"
+
+    def test_is_left_out_of_the_escalation(self, live_cast: Stage, streamed: bool) -> None:
+        live_cast.add_preset("house", step("draft", "scripted", **REJECT), step("escalate", "scripted-strong"))
+        assert served_by(live_cast, "house", "ann", streamed=streamed) == "scripted"
+        assert live_cast.asked("scripted-strong") == []
+        assert served_by(live_cast, "house", "ben", streamed=streamed) == "scripted-strong"
+
+    def test_does_not_take_the_place_of_a_candidate_that_fails(self, live_cast: Stage, streamed: bool) -> None:
+        live_cast.add_preset("house", step("only", "unplugged", "scripted-strong"))
+        with pytest.raises(openai.InternalServerError):
+            live_cast.ask("house", user="ann", stream=streamed)
+        assert live_cast.asked("scripted-strong") == []
+        assert served_by(live_cast, "house", "ben", streamed=streamed) == "scripted-strong"
+
+    def test_is_not_asked_for_a_check(self, live_cast: Stage, streamed: bool) -> None:
+        live_cast.script("scripted-strong", body=answer('{"verdict": "pass"}'))
+        check = step("check", "scripted-strong", kind="check", instruction="Is it true?")
+        live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), check, step("escalate", "steady"))
+        assert served_by(live_cast, "house", "ann", streamed=streamed) == "scripted"
+        assert live_cast.asked("scripted-strong") == []
+        served_by(live_cast, "house", "ben", streamed=streamed)
+        assert len(live_cast.asked("scripted-strong")) == 1
+
+
+def test_a_tier_said_with_the_call_binds_and_is_remembered(live_cast: Stage) -> None:
+    live_cast.add_policy("enterprise", denied_models=["steady"])
+    header = {"X-CascadeFlow-Tier": "enterprise"}
+    with pytest.raises(openai.PermissionDeniedError):
+        live_cast.ask("steady", user="walt", extra_headers=header)
+    with pytest.raises(openai.PermissionDeniedError):
+        live_cast.ask("steady", user="walt")
+    assert live_cast.ask("steady", user="ben")
+
+
+def test_a_model_called_frontier_is_not_taken_for_a_word_about_tiers(live_cast: Stage) -> None:
+    live_cast.add_models("script", {"frontier": live_cast.upstream_name("scripted")}, capabilities=["streaming"])
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        live_cast.ask("frontier", response_format={"type": "json_object"})
+    assert refused.value.code == "cannot_serve"
+
+
+def test_a_policys_caps_bind(live_cast: Stage) -> None:
+    live_cast.add_policy("free", max_tokens=20, max_steps=1, preset="house")
+    live_cast.add_preset("house", step("draft", "scripted", **REJECT), step("escalate", "scripted-strong"))
+    ours = live_cast.ask("auto", user="ann", max_tokens=500).cascadeflow
+    assert (ours["policy_version"], ours["model_used"]) == ("house@1", "scripted")
+    (asked,) = live_cast.asked()
+    assert 20 in (asked.get("max_tokens"), asked.get("max_completion_tokens"))
+
+
+def test_a_policys_most_for_one_run_binds_and_says_what_to_do(live_cast: Stage) -> None:
+    live_cast.add_policy("free", max_cost_nusd=1000)
+    error = live_cast.post(user="ann").json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request", "max_cost")
+    assert "smaller max_tokens" in error["message"]
+    assert live_cast.holds() == []
+    assert live_cast.ask("steady", user="ben")
+
+
+def test_a_policys_least_quality_judges_drafts_whatever_a_preset_says(live_cast: Stage) -> None:
+    live_cast.add_policy("free", min_quality=1.0)
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "scripted-strong"))
+    assert live_cast.ask("house", user="ann").cascadeflow["draft_accepted"] is False
+    assert live_cast.ask("house", user="ben").cascadeflow["draft_accepted"] is True
