@@ -57,7 +57,8 @@ INVARIANTS = (
           LEFT JOIN billing_budgetwindow w ON w.id = x.window_id GROUP BY 1, 2 HAVING count(*) > 1 OR count(w.id) = 0"""),
     Invariant("I7", "the day sums are the sums of the entries, in every dimension", """
         SELECT coalesce(e.tenant_id, d.tenant_id), coalesce(e.day, d.day), coalesce(e.dimension, d.dimension), e.cost, d.cost
-          FROM (SELECT * FROM (SELECT tenant_id, occurred_on AS day, sum(amount_nusd) AS cost, count(*) AS entries FROM billing_costentry GROUP BY 1, 2) b
+          FROM (SELECT * FROM (SELECT tenant_id, occurred_on AS day, sum(amount_nusd) AS cost, count(*) AS entries
+                                 FROM billing_costentry GROUP BY 1, 2) b
                  CROSS JOIN unnest('{all,end_user,tier,model,provider,domain,api_key,preset,step}'::text[]) AS v(dimension)) e
           FULL JOIN (SELECT tenant_id, day, dimension, sum(cost_nusd) AS cost, sum(entries) AS entries FROM billing_dayrollup
                       WHERE dimension <> 'tag' GROUP BY 1, 2, 3) d ON d.tenant_id = e.tenant_id AND d.day = e.day AND d.dimension = e.dimension

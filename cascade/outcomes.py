@@ -1,6 +1,7 @@
 """What a finished run means: the entries to be booked, the trace to be kept, and what the caller is told."""
 
 import re
+from asyncio import Future
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from billing.ledger import Entry, Hold, Leg, Rung, Subject, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.values import Completion
 
-LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 64, 200
+LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 100, 200
 """As the columns have it: one text too long, and the ledger would refuse to book the call."""
 NEVER_STORED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -33,6 +34,8 @@ class RunOutcome(Struct, frozen=True, kw_only=True):
     warnings: Sequence[WindowFacts]
     latency_ms: float
     first_token_ms: float | None = None
+    recorded: Future[Any] | None = None
+    """Done when the run's trace can be read."""
 
     @property
     def completion(self) -> Completion:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from cascade.engine.providers.transport import open_session
 from cascade.engine.values import Completion, CompletionRequest
 from tenants.authentication import FIND_KEY, Caller, KeyRing
 
+log = logging.getLogger(__name__)
 END_USERS_KEPT = 50_000
 LOOK_UP_CONNECTIONS = 3
 FAREWELL_S = 10.0
@@ -93,6 +95,16 @@ class Runtime:
         self._runs.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
+
+    def record(self, trace: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Keep a run's trace, soon. It is worth less than the answer: nobody need wait for it, and losing one is logged, nothing more."""
+        try:
+            recorded = self.traces.enqueue(trace)
+        except LedgerUnavailable as away:
+            recorded = asyncio.get_running_loop().create_future()
+            recorded.set_exception(away)
+        recorded.add_done_callback(_log_lost_trace)
+        return recorded
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._runs.discard(task)
@@ -194,6 +206,11 @@ def _load(tenant_id: UUID, now: datetime) -> config.TenantConfig:
 
 def _is_current(found: TenantRuntime, caller: Caller, now: datetime) -> bool:
     return found.config.version >= caller.config_version and (found.config.changes_at is None or found.config.changes_at > now)
+
+
+def _log_lost_trace(recorded: asyncio.Future[Any]) -> None:
+    if not recorded.cancelled() and recorded.exception() is not None:
+        log.warning("the trace of a run was not recorded: %s", recorded.exception())
 
 
 async def _close_providers(tenant: TenantRuntime) -> None:

@@ -1,7 +1,6 @@
 """The one road: every call, whichever API it came through, is answered by `run_cascade`."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from time import perf_counter
@@ -23,7 +22,6 @@ from tenants.authentication import Caller
 from tenants.end_users import end_user_id
 from tenants.scoping import uuid7
 
-log = logging.getLogger(__name__)
 LONGEST_WAIT_S = 2.0
 FIRST_WAIT_S = 0.02
 HOLD_GRACE_S = 60
@@ -91,12 +89,12 @@ async def _book(
         result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
         first_token_ms=next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None),
     )
-    trace = trace_of(outcome, subject=subject, tags=request.tags, started_at=now)
-    await asyncio.gather(_away_as_503(runtime.ledger.settle(hold, entries=entries)), _record(runtime, trace))
+    await _away_as_503(runtime.ledger.settle(hold, entries=entries))
+    recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
     if result.error is not None:
         result.error.run_id = hold.id
         raise result.error
-    return outcome
+    return msgspec.structs.replace(outcome, recorded=recorded)
 
 
 def _check_texts(request: RunRequest) -> None:
@@ -171,14 +169,6 @@ def _marker(runtime: Runtime, hold: Hold) -> Callable[[int], Awaitable[None]]:
             await _away_as_503(runtime.ledger.mark_sent(hold, leg=leg))
 
     return mark
-
-
-async def _record(runtime: Runtime, trace: dict[str, object]) -> None:
-    """The trace is worth less than the answer: losing one is logged, nothing more."""
-    try:
-        await runtime.traces.submit(trace)
-    except Exception:
-        log.warning("the trace of run %s was not recorded", trace["id"], exc_info=True)
 
 
 async def _away_as_503(work: Awaitable[T]) -> T:

@@ -1,5 +1,6 @@
 """POST /api/v1/runs: the native form of a call, with the plan's own names. It takes the one road, like every other."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,7 +118,10 @@ class RunViewSet(RunHistoryViewSet):
 
 async def _answer(caller: Caller, request: RunRequest) -> RunOutcome:
     async with borrowed() as runtime:
-        return await run_cascade(runtime=runtime, caller=caller, request=request, now=timezone.now())
+        outcome = await run_cascade(runtime=runtime, caller=caller, request=request, now=timezone.now())
+        if outcome.recorded is not None:
+            await asyncio.wait([outcome.recorded])  # whoever made a run may look at it at once
+        return outcome
 
 
 def _run_request(said: Mapping[str, Any]) -> RunRequest:
