@@ -30,6 +30,8 @@ class RunOutcome(Struct, frozen=True, kw_only=True):
     cost_nusd: int
     baseline_nusd: int | None
     cost_by_step: Mapping[int, int]
+    steps: Sequence[Mapping[str, Any]]
+    """What the trace and the reply say of each step."""
     remaining_nusd: int | None
     warnings: Sequence[WindowFacts]
     latency_ms: float
@@ -120,6 +122,7 @@ def outcome_of(
         by_step[entry.leg] = by_step.get(entry.leg, 0) + entry.amount
     return RunOutcome(
         run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), cost_by_step=by_step,
+        steps=[_step_facts(step, cost_nusd=by_step.get(step.leg, 0)) for step in result.steps],
         remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, latency_ms=latency_ms, first_token_ms=first_token_ms,
     )
 
@@ -143,7 +146,7 @@ def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], star
         "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
         "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
         "baseline_nusd": outcome.baseline_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
-        "steps": [_step_facts(step, outcome) for step in result.steps], "error_code": result.error.code if result.error else "", "tags": tags,
+        "steps": outcome.steps, "error_code": result.error.code if result.error else "", "tags": tags,
         "started_at": started_at,
     }
 
@@ -163,7 +166,7 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "domain_detected": plan.domain.domain,
         "domain_confidence": round(plan.domain.confidence, 4),
         "complexity": plan.complexity,
-        "steps_executed": [_step_facts(step, outcome) for step in result.steps],
+        "steps_executed": outcome.steps,
         "draft_accepted": result.draft_accepted,
         "budget_remaining": None if outcome.remaining_nusd is None else to_usd(_remaining(outcome)),
         "budget_warnings": [_warning(facts) for facts in outcome.warnings],
@@ -180,11 +183,11 @@ def _remaining(outcome: RunOutcome) -> int:
     return (outcome.remaining_nusd or 0) + outcome.result.plan.max_cost_nusd - outcome.cost_nusd
 
 
-def _step_facts(step: StepOutcome, outcome: RunOutcome) -> dict[str, Any]:
+def _step_facts(step: StepOutcome, *, cost_nusd: int) -> dict[str, Any]:
     usage = step.attempts[-1].usage
     return {
         "name": step.name, "kind": step.kind, "model": step.model.name, "provider": step.model.provider, "status": step.status,
-        "cost": to_usd(outcome.cost_by_step.get(step.leg, 0)), "latency_ms": round(step.latency_ms, 2), "attempts": len(step.attempts),
+        "cost": to_usd(cost_nusd), "latency_ms": round(step.latency_ms, 2), "attempts": len(step.attempts),
         "input_tokens": usage.input_tokens if usage else None, "output_tokens": usage.output_tokens if usage else None,
         "score": round(step.validation.score, 4) if step.validation else None, "threshold": step.validation.threshold if step.validation else None,
         "reason": storable(step.reason) or None,

@@ -91,10 +91,14 @@ class Runtime:
 
     async def see_through(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work comes to. It goes on to its end also when nobody waits for it any more."""
+        return await asyncio.shield(self.start(work))
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start work that `close()` waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self._runs.add(task)
         task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        return task
 
     def record(self, trace: Mapping[str, Any]) -> asyncio.Future[Any]:
         """Keep a run's trace, soon. It is worth less than the answer: nobody need wait for it, and losing one is logged, nothing more."""
@@ -181,10 +185,15 @@ class MisconfiguredProvider(BaseProvider):
         yield {"choices": [], "message": (await self.complete(request)).message}
 
 
+def current() -> Runtime | None:
+    """The runtime of this event loop, if one is open."""
+    return _of_loop.get(id(asyncio.get_running_loop()))
+
+
 @contextlib.asynccontextmanager
 async def borrowed() -> AsyncIterator[Runtime]:
     """The runtime of this event loop; where none is open (a command, a test client), one for the block alone."""
-    running = _of_loop.get(id(asyncio.get_running_loop()))
+    running = current()
     if running is not None:
         yield running
         return

@@ -58,7 +58,7 @@ async def run_cascade(
 
     Returns the outcome once its cost is durably booked. Raises a CascadeError whose message tells the caller what to do; its cost, if
     any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
-    Cancelling it, as servers do when the caller goes away, ends the waiting alone: what money is held for is carried out and booked.
+    Where a server cancels what it no longer waits for, wrap it in `runtime.see_through`: what money is held for must be booked.
     """
     began = perf_counter()
     _check_texts(request)
@@ -69,15 +69,11 @@ async def run_cascade(
         tenant=tenant,
     )
     hold = await _hold(runtime, plans, subject=subject, request=request, now=now)
-
-    async def carry_out() -> RunOutcome:
-        plan = plans[hold.rung]
-        if on_admitted is not None:
-            await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
-        result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
-        return await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began)
-
-    return await runtime.see_through(carry_out())
+    plan = plans[hold.rung]
+    if on_admitted is not None:
+        await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
+    result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
+    return await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began)
 
 
 async def _book(

@@ -1,6 +1,7 @@
 """Where requests enter: /v1/ to the gateway, /healthz here, everything else to Django."""
 
 import asyncio
+import gc
 import os
 from collections.abc import MutableMapping
 from typing import Any
@@ -38,6 +39,13 @@ async def healthz(exchange: Exchange) -> None:
     await exchange.json(200 if healthy else 503, {"status": "ok" if healthy else "the database cannot be reached"})
 
 
+def spare_the_collector() -> None:
+    """What is loaded by now stays for ever: looking through it again and again for garbage cost a quarter of the time of a call."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 async def lifespan(receive: Receive, send: Send) -> None:
     runtime: Runtime | None = None
     sweeper: asyncio.Task[None] | None = None
@@ -49,6 +57,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
             except Exception as failure:
                 await send({"type": "lifespan.startup.failed", "message": f"{type(failure).__name__}: {failure}"})
                 raise
+            spare_the_collector()
             sweeper = asyncio.create_task(keep_swept(every_s=settings.SWEEP_SECONDS))
             await send({"type": "lifespan.startup.complete"})
         else:

@@ -91,7 +91,9 @@ class KeyRing:
         """Return who calls. Raises KeyRefused, or whatever `fetch` raises when the database is away."""
         digest = digest_from_header(authorization)
         found = self._seen.get(digest)
-        if found is None or found[0] < time.monotonic() or (found[1].done() and found[1].exception()):
+        if found is not None and found[0] > time.monotonic() and found[1].done() and not found[1].exception():
+            return caller_from_row(found[1].result(), now=now)
+        if found is None or found[0] < time.monotonic() or found[1].done():
             found = time.monotonic() + CACHE_SECONDS, asyncio.ensure_future(self._look_up(digest))
             if len(self._seen) >= CACHE_SIZE:
                 self._seen.clear()

@@ -118,7 +118,8 @@ class RunViewSet(RunHistoryViewSet):
 
 async def _answer(caller: Caller, request: RunRequest) -> RunOutcome:
     async with borrowed() as runtime:
-        outcome = await run_cascade(runtime=runtime, caller=caller, request=request, now=timezone.now())
+        # Django cancels a view whose caller goes away.
+        outcome = await runtime.see_through(run_cascade(runtime=runtime, caller=caller, request=request, now=timezone.now()))
         if outcome.recorded is not None:
             await asyncio.wait([outcome.recorded])  # whoever made a run may look at it at once
         return outcome

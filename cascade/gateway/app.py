@@ -14,7 +14,7 @@ from cascade.gateway.errors import HttpError, http_error
 from cascade.gateway.http import Exchange, Receive, Scope, Send
 from cascade.gateway.models import list_models, show_model
 from cascade.refusals import SPENT
-from cascade.runtime import Runtime, borrowed
+from cascade.runtime import Runtime, current
 from tenants.authentication import Caller, KeyRefused
 from tenants.models import Scope as KeyScope
 
@@ -26,13 +26,14 @@ async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one HTTP request below /v1/."""
     exchange = Exchange(scope, receive, send)
     caller: Caller | None = None
+    runtime = current()
+    assert runtime is not None, "the server must speak ASGI's lifespan protocol"
+    now = datetime.now(UTC)
     try:
-        async with borrowed() as runtime:
-            now = datetime.now(UTC)
-            caller = await runtime.keys.identify(exchange.headers.get("authorization"), now=now)
-            if KeyScope.INVOKE not in caller.scopes:
-                raise HttpError(403, "This API key may not make calls: it lacks the scope 'invoke'. Use a key that has it.", code="missing_scope")
-            await _route(exchange, runtime=runtime, caller=caller, now=now)
+        caller = await runtime.keys.identify(exchange.headers.get("authorization"), now=now)
+        if KeyScope.INVOKE not in caller.scopes:
+            raise HttpError(403, "This API key may not make calls: it lacks the scope 'invoke'. Use a key that has it.", code="missing_scope")
+        await _route(exchange, runtime=runtime, caller=caller, now=now)
     except ConnectionResetError:
         return
     except Exception as failure:

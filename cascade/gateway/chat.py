@@ -36,7 +36,7 @@ class _Stream:
         self._queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         self._admission: Admission | None = None
         self._writer: ChunkWriter | None = None
-        self._run = asyncio.get_running_loop().create_task(
+        self._run = runtime.start(
             run_cascade(runtime=runtime, caller=caller, request=call.run, now=now, sink=self._queue.put, on_admitted=self._admit)
         )
 

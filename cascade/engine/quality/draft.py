@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from cascade.engine.domains import words_of
 from cascade.engine.quality.final_answer import final_number
+from cascade.engine.quality.lazy import lazy
 from cascade.engine.quality.sums import Sum, sums_in
 from cascade.engine.values import Completion, Complexity
 
@@ -43,19 +43,19 @@ class Draft:
         self.text = _window(self.whole_text, head=HEAD_CHARS, tail=TAIL_CHARS)
         self.prompt = _window(prompt, head=PROMPT_HEAD_CHARS, tail=PROMPT_TAIL_CHARS)
 
-    @cached_property
+    @lazy
     def words(self) -> list[str]:
         return words_of(self.text)
 
-    @cached_property
+    @lazy
     def word_set(self) -> frozenset[str]:
         return frozenset(self.words)
 
-    @cached_property
+    @lazy
     def prompt_words(self) -> list[str]:
         return words_of(self.prompt)
 
-    @cached_property
+    @lazy
     def prompt_word_set(self) -> frozenset[str]:
         return frozenset(self.prompt_words)
 
@@ -64,21 +64,21 @@ class Draft:
         """Does the draft call tools (or functions, OpenAI's older form)? Such a draft needs no text."""
         return bool(self.completion.tool_calls or self.completion.message.get("function_call"))
 
-    @cached_property
+    @lazy
     def stripped(self) -> str:
         return self.text.strip()
 
-    @cached_property
+    @lazy
     def sums(self) -> list[Sum]:
         """The recomputed sums of the text; none in code, where "=" assigns."""
         return [] if self.code_blocks and self.code_blocks[0].language not in ("json", "") else sums_in(self.text)
 
-    @cached_property
+    @lazy
     def final(self) -> tuple[float | None, str]:
         """The marked final number and the working before it."""
         return final_number(self.text)
 
-    @cached_property
+    @lazy
     def code_blocks(self) -> tuple[CodeBlock, ...]:
         """The fenced blocks in order. Found in one pass: each opening looks for its closing only behind itself."""
         text, blocks, position = self.whole_text[: HEAD_CHARS + TAIL_CHARS], [], 0

@@ -28,7 +28,10 @@ HEDGES_PER_HUNDRED_WORDS = 3.0
 
 
 def _first_in(phrases: tuple[str, ...], text: str) -> str:
-    return next((phrase for phrase in phrases if phrase in text), "")
+    for phrase in phrases:
+        if phrase in text:
+            return phrase
+    return ""
 
 
 def check_refusal(draft: Draft) -> Check:
