@@ -16,6 +16,8 @@ from billing.ledger.values import LedgerError, LedgerUnavailable
 log = logging.getLogger(__name__)
 MOST_PER_BATCH = 64
 MOST_WAITING = 4096
+BUSY, LINGER_S = 3, 0.002
+"""After a batch of more than so many items the next one waits so long for company: a batch costs more than an item."""
 PATIENCE_S = 10.0
 """A batch without an answer for so long is given up: the database may be gone without having said so."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, OSError)
@@ -30,7 +32,7 @@ class RefusedByDatabase(LedgerError):
 class Lane:
     """Calls one SQL function, `SELECT * FROM function(batch jsonb)`, that answers one row `(number from 1, value)` an item.
 
-    Items that arrive while a batch is under way form the next one. A batch that the database refuses is tried again item by
+    Items that arrive while a batch is under way form the next one; a lone item never waits. A batch that the database refuses is tried again item by
     item, so that one bad item spoils no other; when the database is away each waiting item gets LedgerUnavailable.
     """
 
@@ -66,11 +68,15 @@ class Lane:
         await self._disconnect()
 
     async def _run(self) -> None:
+        last = 0
         try:
             while not self._closing or self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._waiting:
+                    if last > BUSY and len(self._waiting) < MOST_PER_BATCH:
+                        await asyncio.sleep(LINGER_S)
+                    last = min(len(self._waiting), MOST_PER_BATCH)
                     batch, self._waiting = self._waiting[:MOST_PER_BATCH], self._waiting[MOST_PER_BATCH:]
                     await self._carry(batch)
         finally:

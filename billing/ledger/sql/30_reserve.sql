@@ -15,19 +15,29 @@ CREATE FUNCTION billing_wanted_windows(p_batch jsonb, p_now timestamptz)
 RETURNS TABLE (item int, tenant_id uuid, budget_id uuid, subject text, period text, budget_action text, limit_nusd bigint, zone text,
                window_id bigint, window_end timestamptz, is_missing boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+  WITH items AS MATERIALIZED (
+    SELECT i.ord::int AS item, (i.value ->> 'tenant')::uuid AS tenant_id, i.value ->> 'zone' AS zone, i.value ->> 'end_user' AS end_user,
+           nullif(i.value ->> 'end_user_name', '') AS end_user_name, i.value ->> 'api_key' AS api_key, nullif(i.value ->> 'tier', '') AS tier,
+           i.value -> 'tags' AS tags
+      FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
+  ), candidates AS (
+    SELECT i.item, i.tenant_id, i.zone, c.scope, c.subject, c.whose
+      FROM items i CROSS JOIN LATERAL (
+        VALUES ('tenant', '', ''), ('api_key', i.api_key, ''), ('tier', i.tier, i.end_user), ('end_user', i.end_user_name, i.end_user),
+               ('end_user', '', i.end_user)
+      ) c(scope, subject, whose) WHERE c.subject IS NOT NULL AND c.whose IS NOT NULL
+    UNION ALL
+    SELECT i.item, i.tenant_id, i.zone, 'tag', t.value, '' FROM items i CROSS JOIN LATERAL (SELECT DISTINCT jsonb_array_elements_text(i.tags)) t(value)
+  )
   SELECT k.item, k.tenant_id, k.budget_id, k.whose, k.period, k.action, k.limit_nusd, k.zone, w.id, w.end_at,
          w.id IS NULL OR w.end_at <= p_now
-    FROM (SELECT i.ord::int AS item, b.tenant_id, b.id AS budget_id, b.scope, b.subject, c.whose, b.period, b.action, b.limit_nusd,
-                 i.value ->> 'zone' AS zone, bool_or(b.scope = 'end_user' AND b.subject <> '') OVER (PARTITION BY i.ord, b.period) AS is_own
-            FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
-           CROSS JOIN LATERAL (
-             VALUES ('tenant', '', ''), ('api_key', i.value ->> 'api_key', ''), ('tier', nullif(i.value ->> 'tier', ''), i.value ->> 'end_user'),
-                    ('end_user', nullif(i.value ->> 'end_user_name', ''), i.value ->> 'end_user'), ('end_user', '', i.value ->> 'end_user')
-             UNION ALL SELECT DISTINCT 'tag', t.value, '' FROM jsonb_array_elements_text(i.value -> 'tags') t
-           ) c(scope, subject, whose)
-            JOIN billing_budget b ON b.tenant_id = (i.value ->> 'tenant')::uuid AND b.scope = c.scope AND b.subject = c.subject
-             AND NOT b.is_paused AND b.ended_at IS NULL
-           WHERE c.whose IS NOT NULL) k
+    FROM (SELECT c.item, c.tenant_id, b.id AS budget_id, c.scope, c.subject, c.whose, b.period, b.action, b.limit_nusd, c.zone,
+                 bool_or(c.scope = 'end_user' AND c.subject <> '') OVER (PARTITION BY c.item, b.period) AS is_own
+            FROM candidates c
+           CROSS JOIN LATERAL (  -- one look-up a candidate: OFFSET 0 keeps the planner from reading all budgets while they are few
+             SELECT o.id, o.period, o.action, o.limit_nusd FROM billing_budget o
+              WHERE o.tenant_id = c.tenant_id AND o.scope = c.scope AND o.subject = c.subject AND o.ended_at IS NULL AND NOT o.is_paused OFFSET 0
+           ) b) k
     LEFT JOIN LATERAL (
       SELECT n.id, n.end_at FROM billing_budgetwindow n WHERE n.budget_id = k.budget_id AND n.subject = k.whose ORDER BY n.start_at DESC LIMIT 1
     ) w ON true
@@ -82,7 +92,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION billing_reserve(p_batch jsonb) RETURNS TABLE (item int, answer jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s' AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_count int := jsonb_array_length(p_batch);

@@ -88,7 +88,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION billing_settle(p_batch jsonb) RETURNS TABLE (item int, status text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s' AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_status text[];                                                    -- per item
@@ -141,7 +141,7 @@ END $$;
 -- Answers 'marked', 'closed' (the sweep was faster) or 'unknown': no such hold of this tenant, or no such leg in its plan.
 CREATE OR REPLACE FUNCTION billing_mark_sent(p_batch jsonb) RETURNS TABLE (item int, status text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s' AS $$
 BEGIN
   PERFORM 1 FROM billing_reservation r WHERE r.id = ANY (ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i)) ORDER BY r.id FOR UPDATE;
   UPDATE billing_reservation r SET sent = r.sent | m.legs

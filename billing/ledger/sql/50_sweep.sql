@@ -3,7 +3,7 @@
 -- p_dead: owners known to be gone, whose holds need not expire first.
 CREATE OR REPLACE FUNCTION billing_sweep(p_limit int, p_dead text[] DEFAULT '{}') RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '5s' AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s' AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[] := ARRAY(SELECT r.id FROM billing_reservation r WHERE r.state = 'open' AND (r.expires_at < v_now OR r.owner = ANY (p_dead))
