@@ -119,8 +119,15 @@ class Stage:
             return list(rows.order_by("booked_at", "leg", "attempt"))
 
     def run(self, run_id: str | UUID) -> CascadeRun:
+        """The run's trace. It is written after the money, and nobody waits for it, so it may be a moment behind the reply."""
+        wait_until(lambda: self._trace(run_id) is not None, what=self.site.log)
+        found = self._trace(run_id)
+        assert found is not None
+        return found
+
+    def _trace(self, run_id: str | UUID) -> CascadeRun | None:
         with tenant_scope(self.cast.acme.id):
-            return CascadeRun.objects.get(id=run_id)
+            return CascadeRun.objects.filter(id=run_id).first()
 
     def windows(self) -> list[BudgetWindow]:
         with tenant_scope(self.cast.acme.id):

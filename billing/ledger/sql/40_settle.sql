@@ -18,13 +18,12 @@ LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
          r.end_user_id, r.api_key_id, coalesce(left(r.labels ->> 'tier', 64), ''), coalesce(left(r.labels ->> 'domain', 64), ''),
          coalesce(left(r.labels ->> 'preset', 200), ''),
          ARRAY(SELECT left(t, 100) FROM jsonb_array_elements_text(r.labels -> 'tags') t), coalesce(left(e.actor, 200), ''), coalesce(e.reason, ''),
-         r.created_at, (r.created_at AT TIME ZONE t.time_zone)::date, p_now
+         r.created_at, (r.created_at AT TIME ZONE (SELECT t.time_zone FROM tenants_tenant t WHERE t.id = r.tenant_id))::date, p_now
     FROM unnest(p_holds, p_entries) AS h(id, entries)
     CROSS JOIN LATERAL jsonb_to_recordset(h.entries) AS e(kind text, leg smallint, attempt smallint, amount bigint, step text, outcome text,
            provider text, model text, price_version text, input_tokens bigint, cached_input_tokens bigint, cache_write_tokens bigint,
            output_tokens bigint, reasoning_tokens bigint, is_unverified boolean, provider_request_id text, actor text, reason text)
     JOIN billing_reservation r ON r.id = h.id
-    JOIN tenants_tenant t ON t.id = r.tenant_id
 $$;
 
 -- Moves closed holds from held to spent. The holds are ones that this transaction has locked and closed, each named once.
