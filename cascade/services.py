@@ -88,6 +88,7 @@ async def _book(
     await _away_as_503(runtime.ledger.settle(hold, entries=entries))
     recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
     if result.error is not None:
+        await asyncio.wait([recorded])  # the error names the run, so its trace is there to be looked at
         result.error.run_id = hold.id
         raise result.error
     return msgspec.structs.replace(outcome, recorded=recorded)
