@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean browser bench-replay bench-gateway
+.PHONY: help run stop test check fix lock clean bench-replay bench-gateway
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

@@ -142,7 +142,9 @@ def tidy(made: Site) -> None:
 
 def show_functions(made: Site) -> None:
     with psycopg.connect(made.dsn, autocommit=True) as superuser:
-        rows = superuser.execute("SELECT funcname, calls, total_time, self_time FROM pg_stat_user_functions ORDER BY total_time DESC").fetchall()
+        rows = superuser.execute(
+            "SELECT funcname, calls, total_time, self_time FROM pg_stat_user_functions WHERE calls > 0 ORDER BY total_time DESC"
+        ).fetchall()
     for name, calls, total, own in rows:
         print(f"  {name:28} {calls:>9,} calls {total:>10,.0f} ms in all {own:>10,.0f} ms its own")
 

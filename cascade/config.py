@@ -1,7 +1,7 @@
 """From a tenant's rows to what the engine needs to answer its calls."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import get_args
 from uuid import UUID
 
@@ -62,6 +62,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
         )
         tiers = frozenset(Tier.objects.values_list("name", flat=True))
     changes = [at for price in prices for at in (price.valid_from, price.valid_to) if at and at > now]
+    changes += [datetime.combine(row.retired_on, time.min, UTC) for row in catalog if row.retired_on and row.retired_on > now.date()]
     return TenantConfig(
         version=version, agent=agent, tiers=tiers, changes_at=min(changes, default=None),
         connections=tuple(

@@ -154,7 +154,8 @@ def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], star
 def extension_of(outcome: RunOutcome) -> dict[str, Any]:
     """Return the `cascadeflow` object of a reply: what was done, what it cost, how good it is held to be. Money in USD strings."""
     result, plan = outcome.result, outcome.result.plan
-    saved = None if outcome.baseline_nusd is None else outcome.baseline_nusd - outcome.cost_nusd
+    # Nothing is saved by a model that merely has no price.
+    saved = None if outcome.baseline_nusd is None or plan.unpriced_models else outcome.baseline_nusd - outcome.cost_nusd
     return {
         "run_id": str(outcome.run_id),
         "model_used": outcome.model_used,
@@ -175,6 +176,8 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "preset": plan.preset or None,
         "policy_version": plan.policy_version,
         "degraded": result.degraded,
+        "steps_skipped": list(plan.skipped),
+        "unpriced_models": list(plan.unpriced_models),
     }
 
 

@@ -64,7 +64,8 @@ def facts_of(facts: WindowFacts) -> dict[str, Any]:
 
 
 def _sum(facts: WindowFacts, refused: HoldRefused) -> str:
-    whose = f"budget '{facts.name}'" if facts.name else f"{facts.period} budget of the {facts.scope.replace('_', ' ')}{f' {facts.subject}' if facts.subject else ''}"
+    subject = f" {facts.subject}" if facts.subject else ""
+    whose = f"budget '{facts.name}'" if facts.name else f"{facts.period} budget of the {facts.scope.replace('_', ' ')}{subject}"
     return (
         f"The {whose} does not bear this call: limit {to_usd(facts.limit_nusd)} USD, spent {to_usd(facts.spent_nusd)}, "
         f"held {to_usd(facts.held_nusd)}, this call may cost up to {to_usd(refused.asked_of(facts))}."

@@ -14,6 +14,7 @@ from billing.engine.money import to_usd
 from billing.ledger import Hold, HoldRefused, HoldRequest, LedgerUnavailable, Subject
 from cascade.engine.errors import InvalidRequest, LedgerAway, ModelNotAllowed
 from cascade.engine.execution import Sink
+from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.refusals import refusal_of
@@ -144,7 +145,8 @@ def _affordable(plans: Sequence[CascadePlan], *, tenant: TenantRuntime) -> Seque
 async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subject, request: RunRequest, now: datetime) -> Hold:
     """Hold the money for the first rung that fits, waiting a little where calls in flight hold what is missing."""
     best = plans[0]
-    unpriced = [*best.unpriced_models, *request.unpriced_fields]
+    kinds = unbounded_content(best.request.messages)
+    unpriced = [*best.unpriced_models, *request.unpriced_fields, *(f"content of the type '{kind}'" for kind in kinds)]
     asked = HoldRequest(
         id=uuid7(), subject=subject, rungs=[rung_of(plan) for plan in plans], domain=best.domain.domain, preset=policy_label(best),
         ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced),

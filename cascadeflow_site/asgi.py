@@ -19,6 +19,8 @@ from cascade.gateway.http import Exchange, Receive, Send  # noqa: E402
 from cascade.runtime import Runtime, borrowed  # noqa: E402
 
 Scope = MutableMapping[str, Any]
+MOST_BODY_BYTES = 4 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+"""Above the limit of the views, which answer 413; beyond this the connection ends without an answer."""
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,7 +31,20 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and scope["path"] == "/healthz":
         await healthz(Exchange(scope, receive, send))
     else:
-        await django_application(dict(scope), receive, send)  # type: ignore[arg-type]
+        await django_application(dict(scope), bounded(receive), send)  # type: ignore[arg-type]
+
+
+def bounded(receive: Receive) -> Receive:
+    """Ends a body that is larger than anything Django's part takes: Django would write all of it to disk before any view looks at it."""
+    seen = 0
+
+    async def receive_bounded() -> MutableMapping[str, Any]:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if seen > MOST_BODY_BYTES else message
+
+    return receive_bounded
 
 
 async def healthz(exchange: Exchange) -> None:

@@ -53,7 +53,7 @@ class Site:
 
     def __init__(self, *, host: str, port: int, workers: int) -> None:
         self.host, self.port, self.workers = host, port, workers
-        self.url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not bound
+        self.url = url_of(host, port)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.ending = False
 
@@ -96,9 +96,13 @@ class Site:
             self.children[name] = subprocess.Popen([python, *arguments], start_new_session=True, preexec_fn=_die_with_parent)  # noqa: S603
 
     def _wait(self) -> None:
-        wait_until_healthy(self.url, alive=lambda: not self.ending and all(child.poll() is None for child in self.children.values()))
-        if not self.ending:
-            announce(self.url)
+        try:
+            wait_until_healthy(self.url, alive=lambda: not self.ending and all(child.poll() is None for child in self.children.values()))
+        except CannotStart:
+            if self.ending:
+                return
+            raise
+        announce(self.url)
         while not self.ending:
             for name, child in self.children.items():
                 if child.poll() is not None:
@@ -129,12 +133,18 @@ def detach(given: argparse.Namespace) -> None:
     with LOG_FILE.open("wb") as log:
         command = [sys.executable, "-m", "cascadeflow_site.serve", "--host", given.host, "--port", str(given.port), "--workers", str(given.workers)]
         child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-    url = f"http://{'127.0.0.1' if given.host == '0.0.0.0' else given.host}:{given.port}"  # noqa: S104
+    url = url_of(given.host, given.port)
     try:
         wait_until_healthy(url, alive=lambda: child.poll() is None)
     except CannotStart as reason:
         raise CannotStart(f"{reason}\nThe end of {LOG_FILE}:\n{_tail(LOG_FILE)}") from reason
     announce(url, stop="Stop it with:  make stop")
+
+
+def url_of(host: str, port: int) -> str:
+    """Return where to call what listens on `host`: on every interface means on this machine, too."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared, not bound
+    return f"http://{named}:{port}"
 
 
 def stop() -> None:

@@ -180,8 +180,6 @@ ALLOW_PRIVATE_ENDPOINTS = env.list("ALLOW_PRIVATE_ENDPOINTS", default=["127.0.0.
 SIMULATED_PROVIDER = env.bool("SIMULATED_PROVIDER", default=embedded.is_wanted())
 SIMULATED_LATENCY_SCALE = env.float("SIMULATED_LATENCY_SCALE", default=1.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=4 * 1024 * 1024)
-RUN_DEADLINE_SECONDS = env.int("RUN_DEADLINE_SECONDS", default=600)
-LEDGER_CONNECTIONS = env.int("LEDGER_CONNECTIONS", default=2)
 
 # ---- Language and time
 LANGUAGE_CODE = "en-us"

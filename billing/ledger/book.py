@@ -28,7 +28,16 @@ def owner_name() -> str:
     """
     with open("/proc/sys/kernel/random/boot_id") as boot:
         namespace = os.readlink("/proc/self/ns/pid").strip("pid:[]")
-        return f"{socket.gethostname()[:40]}:{boot.read().strip()[:8]}:{namespace}:{os.getpid()}:{_start_of(os.getpid())}"
+        return f"{socket.gethostname()[:32]}-{_machine()}:{boot.read().strip()[:8]}:{namespace}:{os.getpid()}:{_start_of(os.getpid())}"
+
+
+def _machine() -> str:
+    """Return eight characters of the machine's own id, or none where it has none: two machines may bear one name."""
+    try:
+        with open("/etc/machine-id") as handle:
+            return handle.read().strip()[:8]
+    except OSError:
+        return ""
 
 
 def _start_of(pid: int) -> str:
@@ -199,7 +208,7 @@ def _is_dead(owner: str) -> bool:
     if host != my_host:
         return False
     if boot != my_boot:
-        return True
+        return bool(_machine())  # another boot of this machine, or, where machines have no ids, perhaps another machine
     if namespace != my_namespace or not pid.isdigit():
         return False
     try:

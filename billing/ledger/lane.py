@@ -16,8 +16,6 @@ from billing.ledger.values import LedgerError, LedgerUnavailable
 log = logging.getLogger(__name__)
 MOST_PER_BATCH = 64
 MOST_WAITING = 4096
-BUSY, LINGER_S = 3, 0.002
-"""After a batch of more than so many items the next one waits so long for company: a batch costs more than an item."""
 PATIENCE_S = 10.0
 """A batch without an answer for so long is given up: the database may be gone without having said so."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, OSError)
@@ -68,15 +66,11 @@ class Lane:
         await self._disconnect()
 
     async def _run(self) -> None:
-        last = 0
         try:
             while not self._closing or self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._waiting:
-                    if last > BUSY and len(self._waiting) < MOST_PER_BATCH:
-                        await asyncio.sleep(LINGER_S)
-                    last = min(len(self._waiting), MOST_PER_BATCH)
                     batch, self._waiting = self._waiting[:MOST_PER_BATCH], self._waiting[MOST_PER_BATCH:]
                     await self._carry(batch)
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.db import connection
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -92,6 +93,8 @@ class RunResultSerializer(serializers.Serializer[Any]):
     preset = serializers.CharField(allow_null=True)
     policy_version = serializers.CharField()
     degraded = serializers.CharField(allow_null=True)
+    steps_skipped = serializers.ListField(child=serializers.CharField(), help_text="What was left out of the path, and why.")
+    unpriced_models = serializers.ListField(child=serializers.CharField(), help_text="Models on the path without a price: booked at 0.")
 
 
 class RunViewSet(RunHistoryViewSet):
@@ -110,6 +113,8 @@ class RunViewSet(RunHistoryViewSet):
     def create(self, request: Request) -> Response:
         wanted = RunSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
+        if not connection.in_atomic_block:
+            connection.close()  # it would stay open, one a thread, for as long as the provider takes
         outcome = async_to_sync(_answer)(caller_of(request), _run_request(wanted.validated_data))
         answer = outcome.completion
         body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}

@@ -35,7 +35,7 @@ def read_verdict(completion: Completion) -> tuple[bool, str]:
     start, end = text.find("{"), text.rfind("}")
     try:
         verdict = msgspec.json.decode(text[start : end + 1] if 0 <= start < end else text, type=Verdict)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return False, "the checking model gave no verdict that can be read"
     passed = verdict.verdict.strip().lower() == "pass"
     return passed, verdict.reason[:300] or ("no objection" if passed else "no reason given")

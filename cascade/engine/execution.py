@@ -27,6 +27,7 @@ from cascade.engine.streaming import StreamAssembler
 from cascade.engine.values import Completion, CompletionRequest, ModelConfig, Usage, ValidationResult
 
 log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 Sink = Callable[[Chunk], Awaitable[None]]
 """Takes the chunks of an answer that is streamed live, each with our name of the model that speaks."""
 BeforeLeg = Callable[[int], Awaitable[None]]
@@ -160,10 +161,14 @@ class Execution:
         parameters = plan.request.parameters
         if plan.request.max_tokens is not None:
             parameters = {**parameters, "max_tokens": plan.request.max_tokens}
-        return VALIDATORS[step.validator or "balanced"].validate(
-            prompt=plan.prompt, completion=completion, parameters=parameters, domain=plan.domain.domain, complexity=plan.complexity,
-            threshold=step.threshold,
-        )
+        try:
+            return VALIDATORS[step.validator or "balanced"].validate(
+                prompt=plan.prompt, completion=completion, parameters=parameters, domain=plan.domain.domain, complexity=plan.complexity,
+                threshold=step.threshold,
+            )
+        except Exception as wrong:  # a bug of ours: the draft is not served, and what it cost is booked all the same
+            log.error("a draft could not be judged: %s", type(wrong).__name__)
+            return ValidationResult(score=0.0, threshold=step.threshold or 1.0, accepted=False, checks=(), reason="The draft could not be judged")
 
     def _record(
         self, leg: int, step: PlannedStep, status: str, attempts: list[Attempt], began: float, *, reason: str = "",
@@ -210,8 +215,7 @@ def _failed_attempt(model: ModelConfig, failure: ProviderError) -> Attempt:
 def _paid_attempt(model: ModelConfig, completion: Completion, step: PlannedStep) -> Attempt:
     usage = completion.usage
     if usage is None:
-        written = len(msgspec.json.encode(completion.message))
-        usage = Usage(input_tokens=step.input_bound_tokens, output_tokens=min(written, step.max_tokens))
+        usage = Usage(input_tokens=step.input_bound_tokens, output_tokens=step.max_tokens)
     return Attempt(
         model=model, charge="settled" if completion.usage else "estimated", usage=usage, provider_request_id=completion.request_id,
     )

@@ -24,6 +24,7 @@ TOKENS_PER_IMAGE = 40_000
 """More than any provider of today bills for one picture (gpt-4o-mini, high detail: 36,835)."""
 PRICED_PARAMETERS = ("tools", "functions", "response_format")
 """Fields beside the messages that providers count as input."""
+BOUNDED_CONTENT = ("text", "image_url", "refusal")
 CHECK_OVERHEAD_BYTES = 1_500
 BYTES_PER_ANSWER_TOKEN = 6
 """A check sees at most this many bytes of the answer per token of its cap, so that its own input has a bound."""
@@ -107,6 +108,18 @@ def input_bound_tokens(request: CascadeRequest) -> int:
     return size + TOKENS_PER_MESSAGE * len(request.messages) + FIXED_TOKENS + images * TOKENS_PER_IMAGE
 
 
+def unbounded_content(messages: Sequence[Message]) -> tuple[str, ...]:
+    """Return the kinds of content whose tokens the length of the request does not bound: files, audio, and what is not known yet."""
+    kinds = {"audio" for message in messages if message.get("audio")}
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list | tuple) else ():
+            kind = part.get("type") if isinstance(part, Mapping) else None
+            if kind not in BOUNDED_CONTENT:
+                kinds.add(str(kind)[:40])
+    return tuple(sorted(kinds))
+
+
 def _most_bytes(encoded: bytes) -> int:
     """Some tokenizers normalise first (NFKC), which can make a text longer: U+FDFA alone becomes 33 bytes."""
     return len(encoded) if encoded.isascii() else max(len(encoded), len(unicodedata.normalize("NFKC", encoded.decode()).encode()))
@@ -170,7 +183,7 @@ def resolve(name: str, *, config: AgentConfig) -> ModelConfig | None:
 
 def needed_capabilities(request: CascadeRequest) -> frozenset[str]:
     needs = set()
-    if request.parameters.get("tools"):
+    if request.parameters.get("tools") or request.parameters.get("functions"):
         needs.add("tools")
     if (request.parameters.get("response_format") or {}).get("type", "text") != "text":
         needs.add("json")

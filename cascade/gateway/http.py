@@ -21,12 +21,20 @@ MOST_DISCARDED = 16 * 1024 * 1024
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
+def _text(value: bytes) -> str:
+    """Header values are UTF-8 today, as every client sends them; Latin-1 where they are not."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 class Exchange:
     """One request and its reply. Every reply carries x-request-id and its length."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method, self.path = str(scope["method"]), str(scope["path"])
-        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.headers = {name.decode("latin-1"): _text(value) for name, value in scope["headers"]}
         said = self.headers.get("x-request-id", "")
         self.request_id = said if SANE_REQUEST_ID.fullmatch(said) else f"req_{uuid_utils.uuid7().hex}"
         self._size = sum(len(name) + len(value) for name, value in scope["headers"])

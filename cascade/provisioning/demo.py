@@ -19,7 +19,7 @@ ADDRESS_VARIABLES = {"ollama": "OLLAMA_BASE_URL", "vllm": "VLLM_BASE_URL"}
 """Providers that need no key are wanted where their address is said."""
 SIMULATED_NAMES = {"draft": "demo-mini", "strong": "demo-large"}
 POLICIES: Mapping[str, Any] = {
-    "free": {"preset": "cost_optimized_saas", "max_tokens": 1024, "max_steps": 2},
+    "free": {"preset": "cost_optimized_saas", "max_tokens": 1024},
     "pro": {"max_tokens": 4096},
     "enterprise": {"preset": "enterprise_grade"},
 }

@@ -2,7 +2,7 @@
 -- price_version, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified,
 -- provider_request_id}]}. Answers one row an item: 'closed', 'late' (the sweep was faster: the difference is booked as adjustments),
 -- 'again' (already settled: nothing is done) or 'unknown'.
-DROP FUNCTION IF EXISTS billing_book(jsonb, timestamptz), billing_move_windows(jsonb), billing_settle_late(jsonb, jsonb, timestamptz);  -- as they once were
+DROP FUNCTION IF EXISTS billing_book(jsonb, timestamptz), billing_move_windows(jsonb), billing_settle_late(jsonb, jsonb, timestamptz);  -- older ones
 
 -- Books the entries of holds: p_entries has one array a hold. What a column cannot hold is cut off: an entry that could not be booked
 -- would keep its hold open for ever, and the sweep of everybody's holds with it.
@@ -11,10 +11,12 @@ LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
   INSERT INTO billing_costentry (id, tenant_id, kind, reservation_id, leg, attempt, amount_nusd, step, outcome, provider, model, price_version,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified, provider_request_id,
     end_user_id, api_key_id, tier, domain, preset, tags, actor, reason, occurred_at, occurred_on, booked_at)
-  SELECT uuidv7(), r.tenant_id, e.kind, r.id, e.leg, coalesce(e.attempt, 1), e.amount, coalesce(left(e.step, 64), ''), coalesce(left(e.outcome, 32), ''),
-         coalesce(left(e.provider, 64), ''), coalesce(left(e.model, 200), ''), coalesce(left(e.price_version, 64), ''),
+  SELECT uuidv7(), r.tenant_id, e.kind, r.id, e.leg, coalesce(e.attempt, 1), e.amount, coalesce(left(e.step, 64), ''),
+         coalesce(left(e.outcome, 32), ''), coalesce(left(e.provider, 64), ''), coalesce(left(e.model, 200), ''),
+         coalesce(left(e.price_version, 64), ''),
          coalesce(e.input_tokens, 0), coalesce(e.cached_input_tokens, 0), coalesce(e.cache_write_tokens, 0),
-         coalesce(e.output_tokens, 0), coalesce(e.reasoning_tokens, 0), coalesce(e.is_unverified, false), coalesce(left(e.provider_request_id, 200), ''),
+         coalesce(e.output_tokens, 0), coalesce(e.reasoning_tokens, 0), coalesce(e.is_unverified, false),
+         coalesce(left(e.provider_request_id, 200), ''),
          r.end_user_id, r.api_key_id, coalesce(left(r.labels ->> 'tier', 64), ''), coalesce(left(r.labels ->> 'domain', 64), ''),
          coalesce(left(r.labels ->> 'preset', 200), ''),
          ARRAY(SELECT left(t, 100) FROM jsonb_array_elements_text(r.labels -> 'tags') t), coalesce(left(e.actor, 200), ''), coalesce(e.reason, ''),
@@ -111,7 +113,8 @@ BEGIN
                coalesce(sum(x.amount) FILTER (WHERE x.kind = 'overrun'), 0)::bigint AS overrun
           FROM jsonb_to_recordset(s.entries) AS x(kind text, amount bigint)) e
   )
-  SELECT array_agg(s.status ORDER BY s.ord), array_agg(s.id) FILTER (WHERE s.status = 'closed'), array_agg(s.asked) FILTER (WHERE s.status = 'closed'),
+  SELECT array_agg(s.status ORDER BY s.ord), array_agg(s.id) FILTER (WHERE s.status = 'closed'),
+         array_agg(s.asked) FILTER (WHERE s.status = 'closed'),
          array_agg(s.actual) FILTER (WHERE s.status = 'closed'), array_agg(s.overrun) FILTER (WHERE s.status = 'closed'),
          array_agg(s.id) FILTER (WHERE s.status = 'closed'), array_agg(s.entries) FILTER (WHERE s.status = 'closed')
     INTO v_status, v_holds, v_states, v_actual, v_overrun, v_booked, v_entries FROM sums s;
@@ -142,7 +145,8 @@ CREATE OR REPLACE FUNCTION billing_mark_sent(p_batch jsonb) RETURNS TABLE (item 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s' AS $$
 BEGIN
-  PERFORM 1 FROM billing_reservation r WHERE r.id = ANY (ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i)) ORDER BY r.id FOR UPDATE;
+  PERFORM 1 FROM billing_reservation r WHERE r.id = ANY (ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i))
+    ORDER BY r.id FOR UPDATE;
   UPDATE billing_reservation r SET sent = r.sent | m.legs
     FROM (SELECT (i ->> 'id')::uuid AS id, (i ->> 'tenant')::uuid AS tenant_id, bit_or(1::bigint << (i ->> 'leg')::int) AS legs
             FROM jsonb_array_elements(p_batch) i WHERE (i ->> 'leg')::int BETWEEN 0 AND 62 GROUP BY 1, 2) m

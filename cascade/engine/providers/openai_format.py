@@ -113,6 +113,8 @@ def decode_answer(*, body: bytes, provider: str) -> Completion:
     message = choice.message
     if not message or is_empty(message, choice.finish_reason):
         raise ProviderBroken(f"{provider} answered with an empty message", provider=provider, upstream_status=200)
+    if not isinstance(message.get("tool_calls") or [], list):
+        raise ProviderBroken(f"{provider} answered with tool calls that cannot be read", provider=provider, upstream_status=200)
     return Completion(
         message=message,
         finish_reason=choice.finish_reason or ("tool_calls" if message.get("tool_calls") else "stop"),

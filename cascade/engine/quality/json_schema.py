@@ -81,7 +81,7 @@ class _Checker:
     def _plain_faults(self, value: Any, schema: Mapping[str, Any], path: str) -> Iterable[str]:
         wanted = schema.get("type")
         names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
-        if names and not any(_TYPES[name](value) for name in names if name in _TYPES):
+        if names and not any(_TYPES[name](value) for name in names if isinstance(name, str) and name in _TYPES):
             yield f"{path} should be {' or '.join(map(str, names))}"
         if isinstance(options := schema.get("enum"), list) and not any(_same(value, option) for option in options):
             yield f"{path} should be one of {', '.join(map(repr, options[:6]))}"
@@ -111,7 +111,7 @@ class _Checker:
         known = schema.get("properties")
         properties: Mapping[str, Any] = known if isinstance(known, Mapping) else {}
         for name in _listed(schema.get("required")):
-            if name not in value:
+            if isinstance(name, str) and name not in value:
                 yield f"{path}.{name} is missing"
         extra = schema.get("additionalProperties", True)
         for name, item in value.items():

@@ -139,3 +139,19 @@ def test_a_conversation_with_tool_results_and_all_roles_is_passed_on(live_cast: 
     ]  # fmt: skip
     live_cast.openai.chat.completions.create(model="scripted", messages=messages, tools=[WEATHER])  # type: ignore[arg-type]
     assert live_cast.asked()[0]["messages"] == messages
+
+
+def test_content_whose_tokens_have_no_bound_is_refused_where_a_budget_blocks(live_cast: Stage) -> None:
+    parts = [{"type": "text", "text": "Sum this up"}, {"type": "file", "file": {"file_id": "file-1"}}]
+    live_cast.ask("scripted", parts)
+    live_cast.add_budget("1")
+    with pytest.raises(openai.APIStatusError) as refused:
+        live_cast.ask("scripted", parts)
+    assert refused.value.status_code == 402
+    assert "content of the type 'file'" in refused.value.message
+
+
+def test_a_schema_that_is_none_rejects_no_run_and_leaves_no_hold_open(live_cast: Stage) -> None:
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    wanted = {"type": "json_schema", "json_schema": {"name": "odd", "schema": {"required": [{}], "type": [{}]}}}
+    assert live_cast.ask("house", response_format=wanted).choices[0].message.content
