@@ -152,6 +152,6 @@ def test_content_whose_tokens_have_no_bound_is_refused_where_a_budget_blocks(liv
 
 
 def test_a_schema_that_is_none_rejects_no_run_and_leaves_no_hold_open(live_cast: Stage) -> None:
-    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "scripted-strong"))
     wanted = {"type": "json_schema", "json_schema": {"name": "odd", "schema": {"required": [{}], "type": [{}]}}}
     assert live_cast.ask("house", response_format=wanted).choices[0].message.content
