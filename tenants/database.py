@@ -8,7 +8,7 @@ trigger that raises the tenant's `config_version`. All of it belongs to the owne
 from pathlib import Path
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.conf import settings
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -40,10 +40,6 @@ def secure_app(*, sender: AppConfig, using: str, **_: Any) -> None:
                 _secure_table(cursor, connection, model)
         cursor.execute(f"GRANT SELECT ON django_migrations TO {_app(connection)}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {_app(connection)}")
-
-
-def secured_models() -> list[type[TenantOwnedModel]]:
-    return [model for model in apps.get_models() if issubclass(model, TenantOwnedModel)]
 
 
 def _refuse_application_role(cursor: CursorWrapper) -> None:

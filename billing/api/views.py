@@ -1,6 +1,5 @@
 """REST for budgets, the price book and the book of costs."""
 
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -12,8 +11,7 @@ from billing import services
 from billing.api.serializers import BudgetSerializer, CostEntrySerializer, ModelPriceSerializer
 from billing.models import Budget, CostEntry, ModelPrice
 from tenants.api.base import TenantModelViewSet
-from tenants.authentication import caller_of
-from tenants.end_users import end_user_id
+from tenants.api.end_user_filters import EndUserFilters
 from tenants.permissions import MANAGEMENT
 
 
@@ -61,21 +59,15 @@ class PriceViewSet(TenantModelViewSet[ModelPrice]):
         serializer.save(valid_from=serializer.validated_data.get("valid_from") or timezone.now())
 
 
-class CostEntryFilters(filters.FilterSet):
+class CostEntryFilters(EndUserFilters):
     booked_after = filters.IsoDateTimeFilter(field_name="booked_at", lookup_expr="gte", help_text="At or after this time.")
     booked_before = filters.IsoDateTimeFilter(field_name="booked_at", lookup_expr="lt", help_text="Before this time.")
-    end_user = filters.CharFilter(method="of_end_user", help_text="Your own name for the end user.")
-    end_user_id = filters.UUIDFilter()
     api_key_id = filters.UUIDFilter()
     reservation_id = filters.UUIDFilter(help_text="The run's id.")
     model = filters.CharFilter()
     domain = filters.CharFilter()
     tier = filters.CharFilter()
     kind = filters.ChoiceFilter(choices=CostEntry.Kind.choices)
-
-    def of_end_user(self, rows: QuerySet[CostEntry], name: str, external_id: str) -> QuerySet[CostEntry]:
-        identity: UUID = end_user_id(salt=caller_of(self.request).end_user_salt, external_id=external_id)
-        return rows.filter(end_user_id=identity)
 
 
 class CostEntryViewSet(TenantModelViewSet[CostEntry]):

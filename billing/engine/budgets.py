@@ -4,8 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-
 ALWAYS = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 """The window of a budget over all time."""
 
@@ -29,16 +27,6 @@ class Action(StrEnum):
     WARN = "warn"
     DEGRADE = "degrade"
     BLOCK = "block"
-
-
-class BudgetConfig(Struct, frozen=True, kw_only=True):
-    """One budget: at most `limit_nusd` nano-USD per `period` for the subject of the scope."""
-
-    scope: BudgetScope
-    subject: str
-    period: Period
-    limit_nusd: int
-    action: Action
 
 
 def window_bounds(*, period: Period, zone: str, instant: datetime) -> tuple[datetime, datetime]:

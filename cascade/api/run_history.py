@@ -1,8 +1,6 @@
 """REST for runs that were made: what each did, step by step, and what it cost."""
 
-from uuid import UUID
 
-from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,8 +10,7 @@ from billing.api.serializers import CostEntrySerializer
 from billing.models import CostEntry
 from cascade.models import CascadeRun
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
-from tenants.authentication import caller_of
-from tenants.end_users import end_user_id
+from tenants.api.end_user_filters import EndUserFilters
 from tenants.permissions import MANAGEMENT
 
 
@@ -44,21 +41,15 @@ class RunDetailSerializer(RunTraceSerializer):
         return CostEntrySerializer(CostEntry.objects.filter(reservation_id=run.pk).order_by("leg", "attempt", "booked_at"), many=True).data
 
 
-class RunFilters(filters.FilterSet):
+class RunFilters(EndUserFilters):
     started_after = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte", help_text="At or after this time.")
     started_before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt", help_text="Before this time.")
-    end_user = filters.CharFilter(method="of_end_user", help_text="Your own name for the end user.")
-    end_user_id = filters.UUIDFilter()
     api_key_id = filters.UUIDFilter()
     status = filters.CharFilter()
     domain = filters.CharFilter()
     tier = filters.CharFilter()
     model_used = filters.CharFilter()
     draft_accepted = filters.BooleanFilter()
-
-    def of_end_user(self, rows: QuerySet[CascadeRun], name: str, external_id: str) -> QuerySet[CascadeRun]:
-        identity: UUID = end_user_id(salt=caller_of(self.request).end_user_salt, external_id=external_id)
-        return rows.filter(end_user_id=identity)
 
 
 class RunHistoryViewSet(TenantModelViewSet[CascadeRun]):

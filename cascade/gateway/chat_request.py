@@ -72,7 +72,6 @@ class ChatBody(Struct, kw_only=True):
 
 OURS = frozenset({"model", "messages", "cascadeflow", "stream", "stream_options", "user", "n", "max_tokens", "max_completion_tokens"})
 DOCUMENTED = frozenset(ChatBody.__struct_fields__)
-PASSED_ON = DOCUMENTED - OURS
 COST_WITHOUT_BOUND = frozenset({"prediction", "audio", "web_search_options"})
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _decoder = msgspec.json.Decoder(dict[str, Any], strict=True)
