@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from billing.ledger import dead_owners, ensure_partitions, sweep
+from billing.ledger import dead_owners, ensure_partitions, forget_keys, sweep
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,11 @@ def sweep_now() -> int:
 def prepare_partitions() -> int:
     """Make the cost entries' partitions of the coming months. Returns how many were made."""
     return ensure_partitions(dsn=database_dsn())
+
+
+def forget_old_keys() -> int:
+    """Forget idempotency keys, and the replies kept with them, after their 24 hours. Returns how many."""
+    return forget_keys(dsn=database_dsn())
 
 
 async def keep_swept(*, every_s: float) -> None:

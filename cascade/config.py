@@ -9,7 +9,7 @@ from django.conf import settings
 from msgspec import Struct
 
 from billing.engine.pricing import Price
-from billing.models import ModelPrice
+from billing.models import ModelPrice, QuarantinedModel
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
 from cascade.engine.planning import AgentConfig
 from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
@@ -52,8 +52,15 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
         connections = {row.id: row for row in ProviderConnection.objects.filter(is_active=True) if _may_answer(row)}
         catalog = [row for row in CatalogModel.objects.all() if row.connection_id in connections]
         prices = list(ModelPrice.objects.all())
+        quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
         agent = AgentConfig(
-            models={row.name: _model(row, connections[row.connection_id], _price_at(prices, row.name, now)) for row in catalog},
+            models={
+                row.name: _model(
+                    row, connections[row.connection_id], _price_at(prices, row.name, now),
+                    is_quarantined=(connections[row.connection_id].name, row.name) in quarantined,
+                )
+                for row in catalog
+            },
             parts={row.part: row.name for row in catalog if row.part},
             presets={**BUILT_IN_PRESETS, **_presets()},
             detector=_detector(DomainRule.objects.all()),
@@ -76,13 +83,13 @@ def _may_answer(connection: ProviderConnection) -> bool:
     return connection.provider != SIMULATED.slug or settings.SIMULATED_PROVIDER
 
 
-def _model(row: CatalogModel, connection: ProviderConnection, price: ModelPrice | None) -> ModelConfig:
+def _model(row: CatalogModel, connection: ProviderConnection, price: ModelPrice | None, *, is_quarantined: bool) -> ModelConfig:
     return ModelConfig(
         name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=_price(price) if price else None,
         context_tokens=row.context_tokens, max_output_tokens=row.max_output_tokens,
         cap_parameter=row.cap_parameter or provider_spec(connection.provider).cap_parameter,
         capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities),
-        retired_on=row.retired_on.isoformat() if row.retired_on else None,
+        retired_on=row.retired_on.isoformat() if row.retired_on else None, is_quarantined=is_quarantined,
     )
 
 

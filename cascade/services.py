@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import Hold, HoldRefused, HoldRequest, LedgerUnavailable, Subject
-from cascade.engine.errors import InvalidRequest, LedgerAway, ModelNotAllowed
+from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerUnavailable, Subject
+from cascade.engine.errors import InvalidRequest, KeyInUse, LedgerAway, ModelNotAllowed
 from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
@@ -38,6 +38,7 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     tags: Sequence[str] = ()
     unpriced_fields: Sequence[str] = ()
     """Fields of the request whose cost has no bound."""
+    key: CallKey | None = None
 
 
 class Admission(Struct, frozen=True, kw_only=True):
@@ -91,6 +92,7 @@ async def _book(
     if result.error is not None:
         await asyncio.wait([recorded])  # the error names the run, so its trace is there to be looked at
         result.error.run_id = hold.id
+        result.error.was_free = all(entry.kind == "voided" for entry in entries)
         raise result.error
     return msgspec.structs.replace(outcome, recorded=recorded)
 
@@ -146,10 +148,11 @@ async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subj
     """Hold the money for the first rung that fits, waiting a little where calls in flight hold what is missing."""
     best = plans[0]
     kinds = unbounded_content(best.request.messages)
-    unpriced = [*best.unpriced_models, *request.unpriced_fields, *(f"content of the type '{kind}'" for kind in kinds)]
+    set_aside = (f"the model {name!r}, set aside since it billed more than its bound" for name in best.quarantined_models)
+    unpriced = [*best.unpriced_models, *set_aside, *request.unpriced_fields, *(f"content of the type '{kind}'" for kind in kinds)]
     asked = HoldRequest(
         id=uuid7(), subject=subject, rungs=[rung_of(plan) for plan in plans], domain=best.domain.domain, preset=policy_label(best),
-        ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced),
+        ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced), key=request.key,
     )
     waited, pause = 0.0, FIRST_WAIT_S
     while True:
@@ -158,6 +161,8 @@ async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subj
         except HoldRefused as refused:
             if not refused.only_held or waited >= LONGEST_WAIT_S:
                 raise refusal_of(refused, now=now, unpriced=unpriced) from refused
+        except KeyTaken as taken:
+            raise KeyInUse("Another call under this Idempotency-Key came first. Try again in a second: its reply will be given then.") from taken
         await asyncio.sleep(pause)
         waited, pause = waited + pause, min(pause * 2, 0.25)
 

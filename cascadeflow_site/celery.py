@@ -21,6 +21,7 @@ app.conf.update(
     beat_schedule_filename=str(VAR / "celery" / "beat"),
     beat_schedule={
         "sweep": {"task": "billing.sweep", "schedule": float(settings.SWEEP_SECONDS)},
+        "forget idempotency keys": {"task": "billing.forget_keys", "schedule": 600.0},
         "prepare partitions": {"task": "billing.prepare_partitions", "schedule": 6 * 3600.0},
     },
 )

@@ -1,9 +1,22 @@
 """The one writer of money. `Ledger` is for the hot path; `sweep` and its companions for tasks and commands."""
 
 from billing.ledger.book import Ledger, dead_owners, ensure_partitions, owner_name, sweep
-from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, LedgerUnavailable, Leg, Rung, Subject, WindowFacts
+from billing.ledger.keys import KnownCall, find_key, finish_key, forget_keys
+from billing.ledger.values import (
+    CallKey,
+    Entry,
+    Hold,
+    HoldRefused,
+    HoldRequest,
+    KeyTaken,
+    LedgerUnavailable,
+    Leg,
+    Rung,
+    Subject,
+    WindowFacts,
+)
 
 __all__ = [
-    "Entry", "Hold", "HoldRefused", "HoldRequest", "Ledger", "LedgerUnavailable", "Leg", "Rung", "Subject", "WindowFacts",
-    "dead_owners", "ensure_partitions", "owner_name", "sweep",
+    "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger", "LedgerUnavailable", "Leg", "Rung", "Subject",
+    "WindowFacts", "dead_owners", "ensure_partitions", "find_key", "finish_key", "forget_keys", "owner_name", "sweep",
 ]

@@ -11,10 +11,14 @@ import msgspec
 import psycopg
 
 from billing.ledger.lane import Lane, RefusedByDatabase
-from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, LedgerUnavailable, WindowFacts
+from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerUnavailable, WindowFacts
 
 log = logging.getLogger(__name__)
 SETTLE_PATIENCE_S = 120.0
+HEARTBEAT_S = 10.0
+ALIVE_S = 40
+"""A process that has not said for so long that it lives is taken for dead, and its holds are swept."""
+KEY_LIFE_S = 24 * 3600
 CLOSE_PATIENCE_S = 2.0
 DOUBT_PAUSES_S = (0.0, 0.5, 2.0, 5.0, 10.0)
 """When to look for a hold whose commit is in doubt: the database may still be busy with it after the connection broke."""
@@ -60,12 +64,13 @@ class Ledger:
         self._mark = Lane(dsn=dsn, function="billing_mark_sent")
         self._doubtful: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._alive = asyncio.get_running_loop().create_task(self._say_alive(), name="ledger heartbeat")
 
     async def reserve(self, request: HoldRequest) -> Hold:
         """Hold the first rung that fits, in every budget window that applies. Durable when it returns.
 
-        Raises HoldRefused with the arithmetic when no rung fits, LedgerUnavailable when the database is away (then nothing
-        may be sent; a hold whose commit is in doubt is voided in the background).
+        Raises HoldRefused with the arithmetic when no rung fits, KeyTaken when another call has its key, LedgerUnavailable when the
+        database is away (then nothing may be sent; a hold whose commit is in doubt is voided in the background).
         Worked number: a daily budget of 1,000,000 nano-USD with 400,000 spent and 300,000 held bears a rung of 300,000, not one of 300,001.
         """
         asked = self._reserve.enqueue(self._item(request))
@@ -78,6 +83,8 @@ class Ledger:
             if away.in_doubt:
                 self._void_later(request, asked)
             raise
+        if answer.get("refused") == "repeated":
+            raise KeyTaken("this idempotency key belongs to another call")
         if "refused" in answer:
             windows = msgspec.convert(answer["windows"] or [], list[WindowFacts])
             amounts = [rung.amount for rung in request.rungs]
@@ -139,17 +146,38 @@ class Ledger:
         self._closing = True
         await self._mark.close()
         await self._settle.close()
+        self._alive.cancel()
+        await asyncio.wait([self._alive])
 
     def _item(self, request: HoldRequest) -> dict[str, Any]:
         subject = request.subject
         tags = list(dict.fromkeys(subject.tags))  # a tag said twice is meant once
-        return {
+        item = {
             "id": request.id, "tenant": subject.tenant_id, "zone": subject.time_zone, "owner": self.owner, "ttl_s": request.ttl_s,
             "end_user": subject.end_user_id, "end_user_name": subject.end_user_name, "api_key": subject.api_key_id, "tier": subject.tier,
             "tags": tags, "unpriced": request.unpriced,
             "labels": {"tier": subject.tier or "", "domain": request.domain, "preset": request.preset, "tags": tags},
             "rungs": [{"amount": rung.amount, "legs": rung.legs} for rung in request.rungs],
         }
+        if request.key is not None:
+            key = request.key
+            item["key"] = {"endpoint": key.endpoint, "key": key.key, "fingerprint": key.fingerprint.hex(), "ttl_s": KEY_LIFE_S}
+        return item
+
+    async def _say_alive(self) -> None:
+        """Whoever falls silent is swept: so holds of a machine that is gone do not wait for their expiry."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._dsn, autocommit=True, connect_timeout=5, application_name="cascadeflow heartbeat"
+                ) as connection:
+                    while True:
+                        async with asyncio.timeout(HEARTBEAT_S):
+                            await connection.execute("SELECT billing_say_alive(%s, %s)", (self.owner, ALIVE_S))
+                        await asyncio.sleep(HEARTBEAT_S)
+            except (psycopg.Error, OSError, TimeoutError) as away:
+                log.warning("the ledger could not say that it lives: %s", type(away).__name__)
+            await asyncio.sleep(1)
 
     def _void_later(self, request: HoldRequest, asked: asyncio.Future[Any]) -> None:
         """The hold may exist, or come to exist, though nobody waits for it any more: void it, since nothing was sent."""

@@ -42,6 +42,15 @@ class Subject(Struct, frozen=True, kw_only=True):
     tags: Sequence[str] = ()
 
 
+class CallKey(Struct, frozen=True, kw_only=True):
+    """An application's word that this is one and the same call, however often it is sent."""
+
+    endpoint: str
+    key: str
+    fingerprint: bytes
+    """SHA-256 of what was sent: something else under the same key is another call, and refused."""
+
+
 class HoldRequest(Struct, frozen=True, kw_only=True):
     """Asks to hold the first of `rungs` that every budget of the subject can bear."""
 
@@ -53,11 +62,14 @@ class HoldRequest(Struct, frozen=True, kw_only=True):
     ttl_s: int = 660
     unpriced: bool = False
     """Is a model without a price on the path? Refused wherever a budget degrades or blocks."""
+    key: CallKey | None = None
+    """Claimed together with the hold."""
 
 
 class WindowFacts(Struct, frozen=True, kw_only=True):
     """The arithmetic of one budget window: why a call was refused, or what it warns of."""
 
+    window: int
     budget: UUID
     name: str
     scope: str
@@ -113,6 +125,10 @@ class LedgerUnavailable(LedgerError):
     retry_after_s = 2
     in_doubt = False
     """Was the database asked, so that it may have written although no answer came?"""
+
+
+class KeyTaken(LedgerError):
+    """The idempotency key belongs to another call; nothing is held. keys.find_key tells which."""
 
 
 class HoldRefused(LedgerError):

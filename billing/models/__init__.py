@@ -1,8 +1,13 @@
 """Money's rows."""
 
-from billing.models.budgets import Budget
+from billing.models.budgets import Budget, BudgetMark
 from billing.models.entries import CostEntry, DayRollup
-from billing.models.prices import ModelPrice
-from billing.models.reservations import BudgetWindow, Reservation
+from billing.models.idempotency import IdempotencyKey
+from billing.models.prices import ModelPrice, PlatformPrice, QuarantinedModel
+from billing.models.reconciliations import Reconciliation
+from billing.models.reservations import BudgetWindow, LedgerOwner, Reservation
 
-__all__ = ["Budget", "BudgetWindow", "CostEntry", "DayRollup", "ModelPrice", "Reservation"]
+__all__ = [
+    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "LedgerOwner", "ModelPrice", "PlatformPrice",
+    "QuarantinedModel", "Reconciliation", "Reservation",
+]

@@ -28,6 +28,10 @@ class Budget(TenantOwnedModel):
     action = models.CharField(max_length=8, choices=[(action.value, action.value) for action in Action], default=Action.BLOCK.value)
     soft_marks = ArrayField(models.PositiveSmallIntegerField(), default=default_marks, help_text="Percentages that raise an alert once.")
     is_paused = models.BooleanField(default=False)
+    override_limit_nusd = models.BigIntegerField(
+        null=True, blank=True, help_text="Takes the limit's place until override_until, in nano-USD: for a launch day, or to slow somebody down."
+    )
+    override_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it was deleted: its windows stay, as history.")
 
@@ -40,6 +44,11 @@ class Budget(TenantOwnedModel):
                 name="one_budget_per_subject_period_action",
             ),
             models.CheckConstraint(condition=models.Q(limit_nusd__gte=0), name="budget_limit_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(override_limit_nusd__isnull=True, override_until__isnull=True)
+                | models.Q(override_limit_nusd__gte=0, override_until__isnull=False),
+                name="an_override_has_an_end",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,3 +64,24 @@ class Budget(TenantOwnedModel):
         if self.scope == BudgetScope.TIER:
             return f"Each end user of {self.subject}"
         return f"{'API key' if self.scope == BudgetScope.API_KEY else 'Tag'} {self.subject}"
+
+
+class BudgetMark(TenantOwnedModel):
+    """A soft mark that a window passed: written once by the ledger, in the transaction that passed it."""
+
+    database_grants = "SELECT"
+
+    id = models.BigAutoField(primary_key=True)
+    window = models.ForeignKey("billing.BudgetWindow", on_delete=models.CASCADE, related_name="marks")
+    percent = models.PositiveSmallIntegerField()
+    spent_nusd = models.BigIntegerField(help_text="Spent when it was passed, in nano-USD.")
+    limit_nusd = models.BigIntegerField()
+    reached_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-reached_at", "-percent"]
+        constraints = [models.UniqueConstraint(fields=["window", "percent"], name="a_mark_is_passed_once")]
+        indexes = [models.Index(fields=["tenant", "-reached_at"], name="marks_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % of window {self.window_id}"

@@ -24,6 +24,7 @@ class BudgetWindow(TenantOwnedModel):
     spent_nusd = models.BigIntegerField(default=0)
     held_nusd = models.BigIntegerField(default=0)
     overrun_nusd = models.BigIntegerField(default=0)
+    next_mark_nusd = models.BigIntegerField(null=True, help_text="Spend at which the next soft mark is passed; empty when none is left.")
 
     class Meta:
         ordering = ["-start_at"]
@@ -82,3 +83,15 @@ class Reservation(TenantOwnedModel):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class LedgerOwner(models.Model):
+    """A process that holds money, and until when it is known to live. One who falls silent is swept without waiting for its holds to expire."""
+
+    database_grants = "SELECT"
+
+    name = models.CharField(max_length=100, primary_key=True)
+    alive_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

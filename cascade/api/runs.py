@@ -4,18 +4,24 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from asgiref.sync import async_to_sync
 from django.db import connection
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.engine.money import InvalidAmount, to_nusd
+from billing.ledger import CallKey
 from cascade.api.run_history import RunHistoryViewSet
 from cascade.engine.plans import CascadeRequest
+from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
 from cascade.outcomes import RunOutcome, extension_of
 from cascade.runtime import borrowed
 from cascade.services import RunRequest, run_cascade
@@ -109,16 +115,60 @@ class RunViewSet(RunHistoryViewSet):
         else:
             super().initial(request, *args, **kwargs)
 
-    @extend_schema(request=RunSerializer, responses={200: RunResultSerializer})
-    def create(self, request: Request) -> Response:
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._key: CallKey | None = None
+        self._failure: Exception | None = None
+
+    @extend_schema(
+        request=RunSerializer, responses={200: RunResultSerializer},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", str, OpenApiParameter.HEADER,
+                description="Send a call again under the same key (within 24 hours) to get the reply of the first one, never a second call.",
+            )
+        ],
+    )
+    def create(self, request: Request) -> HttpResponseBase:
+        key = call_key(
+            request.headers.get(HEADER), endpoint="runs", body=request._request.body,
+            headers={name.lower(): value for name, value in request.headers.items()},
+        )
+        known = async_to_sync(_known)(caller_of(request), key) if key else None
+        if known is not None:
+            return HttpResponse(known.body, status=known.status, headers={**known.headers, REPLAYED: "true"})
+        self._key = key
         wanted = RunSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         if not connection.in_atomic_block:
             connection.close()  # it would stay open, one a thread, for as long as the provider takes
-        outcome = async_to_sync(_answer)(caller_of(request), _run_request(wanted.validated_data))
+        outcome = async_to_sync(_answer)(caller_of(request), msgspec.structs.replace(_run_request(wanted.validated_data), key=key))
         answer = outcome.completion
         body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}
         return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id)})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        self._failure = exc
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if self._key is not None and isinstance(final, Response):
+            headers = {name.lower(): value for name, value in final.headers.items()}
+            headers["content-type"] = final.content_type or "application/json"
+            reply = Reply(status=final.status_code, headers=headers, body=JSONRenderer().render(final.data))
+            async_to_sync(_keep)(caller_of(request), self._key, reply, may_repeat=self._failure is not None and may_repeat(self._failure))
+        return final
+
+
+async def _known(caller: Caller, key: CallKey) -> Reply | None:
+    async with borrowed() as runtime:
+        return await known_reply(runtime, caller, key)
+
+
+async def _keep(caller: Caller, key: CallKey, reply: Reply, *, may_repeat: bool) -> None:
+    async with borrowed() as runtime:
+        await keep_reply(runtime, caller, key, reply, may_repeat=may_repeat)
 
 
 async def _answer(caller: Caller, request: RunRequest) -> RunOutcome:

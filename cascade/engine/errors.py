@@ -12,6 +12,8 @@ class CascadeError(Exception):
     code = "internal_error"
     run_id: UUID | None = None
     """The run whose trace tells more, once there is one."""
+    was_free = False
+    """Is it known that the run cost nothing, so that the very same call may be made again?"""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -151,6 +153,28 @@ class LedgerAway(AdmissionError):
     status = 503
     code = "ledger_unavailable"
     retry_after_s = 2
+
+
+class KeyInUse(AdmissionError):
+    """A call under this idempotency key is under way."""
+
+    status = 409
+    code = "idempotency_key_in_use"
+    retry_after_s = 1
+
+
+class OutcomeUnknown(AdmissionError):
+    """The call under this idempotency key was made, but its process died before the reply was kept: it is not made a second time."""
+
+    status = 409
+    code = "outcome_unknown"
+
+
+class KeyMismatch(InvalidRequest):
+    """Something else was sent under this idempotency key before."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class NoAcceptableAnswer(CascadeError):

@@ -77,6 +77,10 @@ class CascadePlan(Struct, frozen=True, kw_only=True):
     def unpriced_models(self) -> tuple[str, ...]:
         return tuple(model.name for step in self.steps for model in step.candidates if model.price is None)
 
+    @property
+    def quarantined_models(self) -> tuple[str, ...]:
+        return tuple(model.name for step in self.steps for model in step.candidates if model.is_quarantined)
+
 
 class Attempt(Struct, frozen=True, kw_only=True):
     """One call to a provider and how it must be booked."""

@@ -3,16 +3,18 @@
 import logging
 from datetime import UTC, datetime
 
+import msgspec
 from django.conf import settings
 
-from billing.ledger import LedgerUnavailable
+from billing.ledger import CallKey, LedgerUnavailable
 from cascade.engine.errors import CascadeError, LedgerAway
 from cascade.gateway.chat import answer_chat
 from cascade.gateway.chat_reply import event
-from cascade.gateway.chat_request import parse_chat
+from cascade.gateway.chat_request import ChatCall, parse_chat
 from cascade.gateway.errors import HttpError, http_error
-from cascade.gateway.http import Exchange, Receive, Scope, Send
+from cascade.gateway.http import Exchange, Kept, Receive, Scope, Send
 from cascade.gateway.models import list_models, show_model
+from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
 from cascade.refusals import SPENT
 from cascade.runtime import Runtime, current
 from tenants.authentication import Caller, KeyRefused
@@ -44,8 +46,13 @@ async def _route(exchange: Exchange, *, runtime: Runtime, caller: Caller, now: d
     path = exchange.path.rstrip("/")
     if path == "/v1/chat/completions":
         _require(exchange, "POST")
-        call = parse_chat(await exchange.body(limit=settings.MAX_BODY_BYTES), headers=exchange.headers, caller=caller)
-        await answer_chat(exchange, runtime=runtime, caller=caller, call=call, now=now)
+        body = await exchange.body(limit=settings.MAX_BODY_BYTES)
+        key = call_key(exchange.headers.get(HEADER), endpoint="chat.completions", body=body, headers=exchange.headers)
+        call = parse_chat(body, headers=exchange.headers, caller=caller)
+        if key is None:
+            await answer_chat(exchange, runtime=runtime, caller=caller, call=call, now=now)
+        else:
+            await _answer_once(exchange, runtime=runtime, caller=caller, call=call, key=key, now=now)
     elif path == "/v1/models":
         _require(exchange, "GET")
         await exchange.json(200, list_models(await runtime.tenant(caller, now=now)))
@@ -57,6 +64,23 @@ async def _route(exchange: Exchange, *, runtime: Runtime, caller: Caller, now: d
             404, f"There is nothing at {path[:100]}. This gateway answers POST /v1/chat/completions and GET /v1/models; the rest of the API is "
             "described at /api/docs/.", code="unknown_path",
         )  # fmt: skip
+
+
+async def _answer_once(exchange: Exchange, *, runtime: Runtime, caller: Caller, call: ChatCall, key: CallKey, now: datetime) -> None:
+    """Answer a call that has an idempotency key: as it was answered before, or anew, and keep what is answered."""
+    known = await known_reply(runtime, caller, key)
+    if known is not None:
+        await exchange.reply(known.status, known.body, {**known.headers, REPLAYED: "true"})
+        return
+    exchange.kept, repeat = Kept(), False
+    call = msgspec.structs.replace(call, run=msgspec.structs.replace(call.run, key=key))
+    try:
+        await answer_chat(exchange, runtime=runtime, caller=caller, call=call, now=now)
+    except Exception as failure:
+        repeat = may_repeat(failure)
+        await _answer_failure(exchange, failure, caller)
+    reply = Reply(status=exchange.kept.status, headers=exchange.kept.headers, body=b"".join(exchange.kept.parts))
+    await keep_reply(runtime, caller, key, reply, may_repeat=repeat)
 
 
 def _require(exchange: Exchange, method: str) -> None:

@@ -29,6 +29,15 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+class Kept:
+    """A reply as it was sent."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.parts: list[bytes] = []
+
+
 class Exchange:
     """One request and its reply. Every reply carries x-request-id and its length."""
 
@@ -40,6 +49,8 @@ class Exchange:
         self._size = sum(len(name) + len(value) for name, value in scope["headers"])
         self._receive, self._send = receive, send
         self.started = False
+        self.kept: Kept | None = None
+        """Set it to have the reply kept while it is sent."""
 
     async def body(self, *, limit: int) -> bytes:
         """Return the whole body. Raises HttpError 408, 413, 415, and ConnectionResetError when the caller is gone."""
@@ -79,10 +90,14 @@ class Exchange:
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.started = True
         all_headers = {"x-request-id": self.request_id, "x-content-type-options": "nosniff", **headers}
+        if self.kept is not None:
+            self.kept.status, self.kept.headers = status, dict(headers)
         encoded = [(name.encode("latin-1"), CONTROLS.sub(" ", value).encode("latin-1", "replace")) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def write(self, data: bytes, *, more: bool) -> None:
+        if self.kept is not None:
+            self.kept.parts.append(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def reply(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:

@@ -1,7 +1,8 @@
 -- Decides a batch of holds. Each item: {id, tenant, zone, owner, ttl_s, end_user, end_user_name, api_key, tier, tags, labels,
--- unpriced, rungs: [{amount, legs}]}, dearest rung first. Answers one row an item, in their order:
+-- unpriced, rungs: [{amount, legs}], key (25_keys.sql)}, dearest rung first. Answers one row an item, in their order:
 --   granted   {"rung": 0-based, "remaining": nano-USD or null, "warned": [...]}
---   refused   {"refused": "budget" | "unpriced", "windows": [the arithmetic of each window that applies]}
+--   refused   {"refused": "repeated"}, when the idempotency key belongs to another call, or
+--             {"refused": "budget" | "unpriced", "windows": [the arithmetic of each window that applies]}
 --
 -- Locks first, in one order, in a statement of its own; reads afterwards, with a fresh snapshot; writes last. Locking and
 -- updating in one statement checks rows of the old snapshot (spurious errors), and its repair admits holds that hold nothing.
@@ -9,6 +10,21 @@
 -- Plans are kept for the life of a connection, and the first ones are made while the tables are empty: so the functions that
 -- carry calls are told to go by the indexes whatever the statistics say, and not to plan anew for each size of batch (which
 -- took more than half of the time of a small one).
+
+-- The spend at which a soft mark is passed: at least one nano-USD, so that a limit of 0 is not passed by nothing.
+CREATE OR REPLACE FUNCTION billing_mark_nusd(p_limit bigint, p_percent smallint) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public, pg_temp AS $$ SELECT greatest(1, ceil(p_limit::numeric * p_percent / 100))::bigint $$;
+
+-- Other marks: the running windows look at theirs again when they next spend.
+CREATE OR REPLACE FUNCTION billing_marks_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  PERFORM 1 FROM billing_budgetwindow w WHERE w.budget_id = NEW.id AND w.end_at > clock_timestamp() ORDER BY w.id FOR UPDATE;
+  UPDATE billing_budgetwindow w SET next_mark_nusd = 0 WHERE w.budget_id = NEW.id AND w.end_at > clock_timestamp();
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER marks_changed AFTER UPDATE OF soft_marks ON billing_budget FOR EACH ROW
+  WHEN (OLD.soft_marks IS DISTINCT FROM NEW.soft_marks) EXECUTE FUNCTION billing_marks_changed();
 
 -- The budgets that bind each item, with the newest window of each.
 DROP FUNCTION IF EXISTS billing_wanted_windows(jsonb, timestamptz);  -- its columns may have changed
@@ -37,7 +53,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
                  bool_or(c.scope = 'end_user' AND c.subject <> '') OVER (PARTITION BY c.item, b.period) AS is_own
             FROM candidates c
            CROSS JOIN LATERAL (  -- one look-up a candidate: OFFSET 0 keeps the planner from reading all budgets while they are few
-             SELECT o.id, o.period, o.action, o.limit_nusd FROM billing_budget o
+             SELECT o.id, o.period, o.action, CASE WHEN o.override_until > p_now THEN o.override_limit_nusd ELSE o.limit_nusd END AS limit_nusd
+               FROM billing_budget o
               WHERE o.tenant_id = c.tenant_id AND o.scope = c.scope AND o.subject = c.subject AND o.ended_at IS NULL AND NOT o.is_paused OFFSET 0
            ) b) k
     LEFT JOIN LATERAL (
@@ -80,9 +97,10 @@ BEGIN
     FROM (SELECT DISTINCT hashtextextended(w.budget_id::text, 0) AS key
             FROM billing_wanted_windows(p_batch, p_now) w WHERE w.is_missing ORDER BY 1) k;
   INSERT INTO billing_budgetwindow (tenant_id, budget_id, subject, start_at, end_at, limit_nusd, cap_nusd, cap_high_nusd,
-                                    opening_nusd, spent_nusd, held_nusd, overrun_nusd)
+                                    opening_nusd, spent_nusd, held_nusd, overrun_nusd, next_mark_nusd)
   SELECT m.tenant_id, m.budget_id, m.subject, greatest(s.start_at, m.window_end),  -- never older than, nor overlapping, the newest window
-         s.end_at, m.limit_nusd, m.cap, CASE WHEN m.cap IS NOT NULL THEN greatest(m.cap, o.spent) END, o.spent, o.spent, 0, 0
+         s.end_at, m.limit_nusd, m.cap, CASE WHEN m.cap IS NOT NULL THEN greatest(m.cap, o.spent) END, o.spent, o.spent, 0, 0,
+         (SELECT min(billing_mark_nusd(m.limit_nusd, k)) FROM billing_budget b CROSS JOIN LATERAL unnest(b.soft_marks) k WHERE b.id = m.budget_id)
     FROM (SELECT DISTINCT ON (w.budget_id, w.subject) w.*, CASE WHEN w.budget_action = 'warn' THEN NULL ELSE w.limit_nusd END AS cap
             FROM billing_wanted_windows(p_batch, p_now) w WHERE w.is_missing ORDER BY w.budget_id, w.subject) m
    CROSS JOIN LATERAL billing_window_bounds(m.period, m.zone, p_now) s
@@ -107,8 +125,14 @@ DECLARE
   v_from int[] := array_fill(1, ARRAY[v_count]); v_to int[] := array_fill(0, ARRAY[v_count]);  -- per item: its pairs
   v_rungs int[] := array_fill(NULL::int, ARRAY[v_count]);
   v_left bigint[] := array_fill(NULL::bigint, ARRAY[v_count]);
+  v_repeated int[] := '{}';                           -- items whose idempotency key belongs to another call
   v_pair int := 1; v_last int; v_smallest bigint; v_block bigint; v_amount bigint; v_asked record; v_number int;
 BEGIN
+  -- 0. Keys before windows: a key may have to wait for another transaction, and whoever waits holds no window.
+  IF jsonb_path_exists(p_batch, '$[*].key') THEN
+    v_repeated := billing_claim_keys(p_batch, v_now);
+  END IF;
+
   -- 1. Which windows? Where some are missing they are opened, and all looked up again.
   FOR attempt IN 1 .. 2 LOOP
     SELECT array_agg(w.item), array_agg(w.window_id), array_agg(w.budget_action = 'block'), array_agg(w.position),
@@ -126,13 +150,14 @@ BEGIN
   -- 2. Lock, in id order.
   PERFORM 1 FROM billing_budgetwindow w WHERE w.id = ANY (v_of) ORDER BY w.id FOR UPDATE;
 
-  -- 3. A limit that was changed holds from this admission on; the highest one stays remembered.
+  -- 3. A limit that was changed, or overridden for a while, holds from this admission on; the highest one stays remembered.
   UPDATE billing_budgetwindow w
-     SET limit_nusd = b.limit_nusd, cap_nusd = CASE WHEN b.action = 'warn' THEN NULL ELSE b.limit_nusd END,
-         cap_high_nusd = CASE WHEN b.action = 'warn' THEN NULL ELSE greatest(w.cap_high_nusd, b.limit_nusd, w.spent_nusd + w.held_nusd) END
-    FROM billing_budget b
-   WHERE w.id = ANY (v_of) AND b.id = w.budget_id
-     AND (w.limit_nusd <> b.limit_nusd OR (w.cap_nusd IS NULL) <> (b.action = 'warn'));
+     SET limit_nusd = n.limit_now, cap_nusd = n.cap,
+         cap_high_nusd = CASE WHEN n.cap IS NOT NULL THEN greatest(w.cap_high_nusd, n.cap, w.spent_nusd + w.held_nusd) END, next_mark_nusd = 0
+    FROM (SELECT l.*, CASE WHEN l.action <> 'warn' THEN l.limit_now END AS cap
+            FROM (SELECT b.id, b.action, CASE WHEN b.override_until > v_now THEN b.override_limit_nusd ELSE b.limit_nusd END AS limit_now
+                    FROM billing_budget b) l) n
+   WHERE w.id = ANY (v_of) AND n.id = w.budget_id AND (w.limit_nusd <> n.limit_now OR (w.cap_nusd IS NULL) <> (n.cap IS NULL));
 
   -- 4. Read what is free, then decide one by one.
   SELECT array_agg(w.id), array_agg(w.free), array_agg(0::bigint) INTO v_ids, v_free, v_held
@@ -150,7 +175,7 @@ BEGIN
       v_pair := v_pair + 1;
     END LOOP;
     v_last := v_pair - 1; v_to[v_asked.item] := v_last;
-    CONTINUE WHEN v_smallest IS NOT NULL AND v_asked.unpriced;
+    CONTINUE WHEN v_asked.item = ANY (v_repeated) OR (v_smallest IS NOT NULL AND v_asked.unpriced);
     -- Only budgets that degrade are met by a cheaper rung. What costs nothing passes a window whose limit was lowered below its spend.
     CONTINUE WHEN (v_asked.rungs -> 0 ->> 'amount')::bigint > greatest(v_block, CASE WHEN v_block IS NOT NULL THEN 0 END);
     v_smallest := greatest(v_smallest, CASE WHEN v_smallest IS NOT NULL THEN 0 END);
@@ -178,12 +203,15 @@ BEGIN
     FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
     CROSS JOIN LATERAL (SELECT i.value -> 'rungs' -> v_rungs[i.ord] AS rung) r
    WHERE v_rungs[i.ord] IS NOT NULL;
+  PERFORM billing_release_keys(p_batch, array_agg(i.ord::int)) FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
+    WHERE v_rungs[i.ord] IS NULL AND i.value ? 'key' AND i.ord <> ALL (v_repeated) HAVING count(*) > 0;
 
   RETURN QUERY
   SELECT n, CASE
       WHEN v_rungs[n] IS NOT NULL THEN jsonb_build_object('rung', v_rungs[n], 'remaining', v_left[n], 'warned',
         (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k
           WHERE v_free[v_at[k]] IS NULL AND billing_window_is_over(v_of[k])))
+      WHEN n = ANY (v_repeated) THEN '{"refused": "repeated"}'::jsonb
       ELSE jsonb_build_object('refused', CASE WHEN (p_batch -> (n - 1) ->> 'unpriced')::boolean THEN 'unpriced' ELSE 'budget' END, 'windows',
         (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k))
     END
@@ -193,7 +221,7 @@ END $$;
 -- The arithmetic of a window, for the explanation of a refusal and for warnings.
 CREATE OR REPLACE FUNCTION billing_window_facts(p_window bigint) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
-  SELECT jsonb_build_object('budget', b.id, 'name', b.name, 'scope', b.scope, 'subject', b.subject, 'period', b.period, 'action', b.action,
+  SELECT jsonb_build_object('window', w.id, 'budget', b.id, 'name', b.name, 'scope', b.scope, 'subject', b.subject, 'period', b.period, 'action', b.action,
                             'limit_nusd', w.limit_nusd, 'cap_nusd', w.cap_nusd, 'spent_nusd', w.spent_nusd, 'held_nusd', w.held_nusd,
                             'start_at', w.start_at, 'end_at', w.end_at)
     FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id WHERE w.id = p_window
@@ -203,5 +231,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT w.spent_nusd + w.held_nusd > w.limit_nusd FROM billing_budgetwindow w WHERE w.id = p_window
 $$;
 REVOKE ALL ON FUNCTION billing_reserve(jsonb), billing_wanted_windows(jsonb, timestamptz), billing_open_windows(jsonb, timestamptz),
-  billing_spent_before(uuid, text, timestamptz, text), billing_window_facts(bigint), billing_window_is_over(bigint) FROM PUBLIC;
+  billing_spent_before(uuid, text, timestamptz, text), billing_window_facts(bigint), billing_window_is_over(bigint),
+  billing_mark_nusd(bigint, smallint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing_reserve(jsonb) TO {app_role};

@@ -28,30 +28,77 @@ LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
     JOIN billing_reservation r ON r.id = h.id
 $$;
 
--- Moves closed holds from held to spent. The holds are ones that this transaction has locked and closed, each named once.
-CREATE OR REPLACE FUNCTION billing_move_windows(p_holds uuid[], p_actual bigint[], p_overrun bigint[]) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
-  UPDATE billing_budgetwindow w
-     SET held_nusd = w.held_nusd - d.amount, spent_nusd = w.spent_nusd + d.actual, overrun_nusd = w.overrun_nusd + d.overrun
-    FROM (SELECT x.window_id, sum(r.amount_nusd)::bigint AS amount, sum(c.actual)::bigint AS actual, sum(c.overrun)::bigint AS overrun
-            FROM unnest(p_holds, p_actual, p_overrun) AS c(id, actual, overrun)
-            JOIN billing_reservation r ON r.id = c.id CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
-           GROUP BY x.window_id) d
-   WHERE w.id = d.window_id
-$$;
-
-CREATE OR REPLACE FUNCTION billing_lock_holds(p_ids uuid[]) RETURNS void
+-- Notes the soft marks that windows have passed, each once, and sets the spend at which the next one is.
+CREATE OR REPLACE FUNCTION billing_pass_marks(p_windows bigint[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  PERFORM 1 FROM billing_budgetwindow w
-    WHERE w.id = ANY (ARRAY(SELECT DISTINCT x FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) x WHERE r.id = ANY (p_ids)))
-    ORDER BY w.id FOR UPDATE;
-  PERFORM 1 FROM billing_reservation r WHERE r.id = ANY (p_ids) ORDER BY r.id FOR UPDATE;
+  INSERT INTO billing_budgetmark (tenant_id, window_id, percent, spent_nusd, limit_nusd, reached_at)
+  SELECT w.tenant_id, w.id, m, w.spent_nusd, w.limit_nusd, p_now
+    FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id CROSS JOIN LATERAL (SELECT DISTINCT m FROM unnest(b.soft_marks) m) x
+   WHERE w.id = ANY (p_windows) AND w.spent_nusd >= billing_mark_nusd(w.limit_nusd, x.m)
+  ON CONFLICT (window_id, percent) DO NOTHING;
+  UPDATE billing_budgetwindow w
+     SET next_mark_nusd = (SELECT min(billing_mark_nusd(w.limit_nusd, m)) FROM billing_budget b CROSS JOIN LATERAL unnest(b.soft_marks) m
+                            WHERE b.id = w.budget_id AND billing_mark_nusd(w.limit_nusd, m) > w.spent_nusd)
+   WHERE w.id = ANY (p_windows);
 END $$;
+
+-- Moves closed holds from held to spent, and notes the marks that are passed by it. The holds are ones that this transaction has locked
+-- and closed, each named once; their windows are locked.
+DROP FUNCTION IF EXISTS billing_move_windows(uuid[], bigint[], bigint[]);  -- it takes the time now
+CREATE OR REPLACE FUNCTION billing_move_windows(p_holds uuid[], p_actual bigint[], p_overrun bigint[], p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE v_passed bigint[];
+BEGIN
+  WITH moved AS (
+    UPDATE billing_budgetwindow w
+       SET held_nusd = w.held_nusd - d.amount, spent_nusd = w.spent_nusd + d.actual, overrun_nusd = w.overrun_nusd + d.overrun
+      FROM (SELECT x.window_id, sum(r.amount_nusd)::bigint AS amount, sum(c.actual)::bigint AS actual, sum(c.overrun)::bigint AS overrun
+              FROM unnest(p_holds, p_actual, p_overrun) AS c(id, actual, overrun)
+              JOIN billing_reservation r ON r.id = c.id CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
+             GROUP BY x.window_id) d
+     WHERE w.id = d.window_id
+    RETURNING w.id, w.spent_nusd >= w.next_mark_nusd AS is_past_mark
+  )
+  SELECT array_agg(m.id) INTO v_passed FROM moved m WHERE m.is_past_mark;
+  IF v_passed IS NOT NULL THEN
+    PERFORM billing_pass_marks(v_passed, p_now);
+  END IF;
+END $$;
+
+-- What a provider billed beyond the bound breaks a promise: its model is set aside from budgets that degrade or block, until somebody has
+-- looked and clears it (QuarantinedModel).
+CREATE OR REPLACE FUNCTION billing_quarantine(p_holds uuid[], p_entries jsonb[], p_now timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+  INSERT INTO billing_quarantinedmodel (id, tenant_id, provider, model, reason, reservation_id, since, cleared_by)
+  SELECT uuidv7(), b.tenant_id, b.provider, b.model, 'billed ' || trim_scale(b.amount / 1000000000.0) || ' USD more than the bound of the call', b.id,
+         p_now, ''
+    FROM (SELECT DISTINCT ON (r.tenant_id, e.provider, e.model) r.tenant_id, r.id, left(e.provider, 64) AS provider, left(e.model, 200) AS model,
+                 e.amount
+            FROM unnest(p_holds, p_entries) AS h(id, entries)
+            CROSS JOIN LATERAL jsonb_to_recordset(h.entries) AS e(kind text, amount bigint, provider text, model text)
+            JOIN billing_reservation r ON r.id = h.id
+           WHERE e.kind = 'overrun' ORDER BY r.tenant_id, e.provider, e.model, e.amount DESC) b
+  ON CONFLICT (tenant_id, provider, model) WHERE cleared_at IS NULL DO NOTHING
+$$;
+
+-- Every writer locks in one order: holds by id, then windows by id, then day sums by their key. So two can never wait for each other, and a
+-- window that a thousand end users share is held for no longer than its own update and the commit.
+CREATE OR REPLACE FUNCTION billing_lock_holds(p_ids uuid[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+  SELECT 1 FROM billing_reservation r WHERE r.id = ANY (p_ids) ORDER BY r.id FOR UPDATE
+$$;
+CREATE OR REPLACE FUNCTION billing_lock_windows_of(p_holds uuid[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+  SELECT 1 FROM billing_budgetwindow w
+   WHERE w.id = ANY (ARRAY(SELECT DISTINCT x FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) x WHERE r.id = ANY (p_holds)))
+   ORDER BY w.id FOR UPDATE
+$$;
 
 -- The sweep assumed the bound before the answer's cost was known: returns the entries that lead from what was booked to what came in, leg
 -- by leg, and moves the windows. Null where nothing is to be done: the costs are as assumed, or a late settle was here before.
-CREATE OR REPLACE FUNCTION billing_correct_late(p_hold uuid, p_entries jsonb) RETURNS jsonb
+DROP FUNCTION IF EXISTS billing_correct_late(uuid, jsonb);  -- it takes the time now
+CREATE OR REPLACE FUNCTION billing_correct_late(p_hold uuid, p_entries jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE v_windows bigint[]; v_room bigint; v_late jsonb; v_adjusted bigint; v_overrun bigint;
 BEGIN
@@ -84,6 +131,7 @@ BEGIN
     INTO v_late, v_adjusted, v_overrun FROM lines l;
   UPDATE billing_budgetwindow w SET spent_nusd = w.spent_nusd + v_adjusted, overrun_nusd = w.overrun_nusd + v_overrun
    WHERE v_late IS NOT NULL AND w.id = ANY (v_windows);
+  PERFORM billing_pass_marks(v_windows, p_now) WHERE v_adjusted > 0;
   RETURN v_late;
 END $$;
 
@@ -124,10 +172,11 @@ BEGIN
 
   UPDATE billing_reservation r SET state = f.asked, actual_nusd = f.actual, closed_at = v_now
     FROM unnest(v_holds, v_states, v_actual) AS f(id, asked, actual) WHERE r.id = f.id;
-  PERFORM billing_move_windows(v_holds, v_actual, v_overrun);
+  PERFORM billing_lock_windows_of(ARRAY(SELECT (i ->> 'id')::uuid FROM jsonb_array_elements(p_batch) i));
+  PERFORM billing_move_windows(v_holds, v_actual, v_overrun, v_now);
   FOR i IN 1 .. cardinality(v_status) LOOP
     CONTINUE WHEN v_status[i] <> 'late';
-    v_late := billing_correct_late((p_batch -> (i - 1) ->> 'id')::uuid, p_batch -> (i - 1) -> 'entries');
+    v_late := billing_correct_late((p_batch -> (i - 1) ->> 'id')::uuid, p_batch -> (i - 1) -> 'entries', v_now);
     IF v_late IS NULL THEN
       v_status[i] := 'again';
     ELSE
@@ -136,6 +185,10 @@ BEGIN
   END LOOP;
   -- All in one statement: the day sums that it raises are locked in one order, so two batches cannot wait for each other.
   PERFORM billing_book(v_booked, v_entries, v_now) WHERE v_booked IS NOT NULL;
+  -- Judged by what came in: an adjustment that does not fit its windows is an overrun too, but nothing that the provider did wrong.
+  PERFORM billing_quarantine(array_agg((i.value ->> 'id')::uuid), array_agg(i.value -> 'entries'), v_now)
+     FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
+    WHERE v_status[i.ord] IN ('closed', 'late') AND i.value -> 'entries' @> '[{"kind": "overrun"}]' HAVING count(*) > 0;
   RETURN QUERY SELECT n, v_status[n] FROM generate_series(1, cardinality(v_status)) n ORDER BY n;
 END $$;
 
@@ -157,6 +210,7 @@ BEGIN
                           WHEN r.state = 'open' THEN 'marked' ELSE 'closed' END
     FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord) LEFT JOIN billing_reservation r ON r.id = (i.value ->> 'id')::uuid ORDER BY 1;
 END $$;
-REVOKE ALL ON FUNCTION billing_settle(jsonb), billing_mark_sent(jsonb), billing_book(uuid[], jsonb[], timestamptz),
-  billing_move_windows(uuid[], bigint[], bigint[]), billing_lock_holds(uuid[]), billing_correct_late(uuid, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION billing_settle(jsonb), billing_mark_sent(jsonb), billing_book(uuid[], jsonb[], timestamptz), billing_lock_holds(uuid[]),
+  billing_move_windows(uuid[], bigint[], bigint[], timestamptz), billing_lock_windows_of(uuid[]), billing_pass_marks(bigint[], timestamptz),
+  billing_quarantine(uuid[], jsonb[], timestamptz), billing_correct_late(uuid, jsonb, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing_settle(jsonb), billing_mark_sent(jsonb) TO {app_role};

@@ -1,0 +1,31 @@
+"""What a provider says it billed, beside what the book says."""
+
+from django.db import models
+
+from tenants.scoping import TenantOwnedModel, uuid7
+
+
+class Reconciliation(TenantOwnedModel):
+    """One usage file of a provider, compared with the book: each gap classified, adjustments posted once somebody approves."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    provider = models.CharField(max_length=64, help_text="Name of the tenant's provider connection.")
+    file_name = models.CharField(max_length=255, blank=True)
+    file_digest = models.CharField(max_length=64, help_text="SHA-256 of the file, in hex: the same file is not reconciled twice.")
+    first_day = models.DateField()
+    last_day = models.DateField()
+    provider_nusd = models.BigIntegerField(help_text="What the provider billed, in nano-USD.")
+    booked_nusd = models.BigIntegerField(help_text="What the book had for the same days, in nano-USD.")
+    gaps = models.JSONField(default=list, help_text="Per day, model and user: both sums, their difference and what kind of gap it is.")
+    created_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+    approved_by = models.CharField(max_length=200, blank=True)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    adjusted_nusd = models.BigIntegerField(default=0, help_text="Sum of the adjustments that were posted, in nano-USD.")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "provider", "file_digest"], name="one_reconciliation_per_file")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.first_day} to {self.last_day}"
