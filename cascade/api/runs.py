@@ -7,8 +7,6 @@ from typing import Any
 import msgspec
 from asgiref.sync import async_to_sync
 from django.db import connection
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -129,14 +127,15 @@ class RunViewSet(RunHistoryViewSet):
             )
         ],
     )
-    def create(self, request: Request) -> HttpResponseBase:
+    def create(self, request: Request) -> Response:
         key = call_key(
             request.headers.get(HEADER), endpoint="runs", body=request._request.body,
             headers={name.lower(): value for name, value in request.headers.items()},
         )
         known = async_to_sync(_known)(caller_of(request), key) if key else None
         if known is not None:
-            return HttpResponse(known.body, status=known.status, headers={**known.headers, REPLAYED: "true"})
+            headers = {**known.headers, REPLAYED: "true"}
+            return Response(msgspec.json.decode(known.body), status=known.status, headers=headers, content_type=headers.pop("content-type"))
         self._key = key
         wanted = RunSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -151,9 +150,9 @@ class RunViewSet(RunHistoryViewSet):
         self._failure = exc
         return super().handle_exception(exc)
 
-    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)
-        if self._key is not None and isinstance(final, Response):
+        if self._key is not None:
             headers = {name.lower(): value for name, value in final.headers.items()}
             headers["content-type"] = final.content_type or "application/json"
             reply = Reply(status=final.status_code, headers=headers, body=JSONRenderer().render(final.data))
