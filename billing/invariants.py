@@ -72,6 +72,10 @@ INVARIANTS = (
                   FROM billing_budgetwindow) w WHERE next_at < end_at"""),
     Invariant("I10", "an adjustment says who and why", """
         SELECT id FROM billing_costentry WHERE kind = 'adjustment' AND (actor = '' OR reason = '')"""),
+    Invariant("I12", "an idempotency key belongs to one hold of its tenant, and a hold to one key at the most", """
+        SELECT k.id, k.reservation_id, r.tenant_id FROM billing_idempotencykey k LEFT JOIN billing_reservation r ON r.id = k.reservation_id
+         WHERE r.tenant_id IS DISTINCT FROM k.tenant_id
+        UNION ALL SELECT min(k.id), k.reservation_id, NULL FROM billing_idempotencykey k GROUP BY k.reservation_id HAVING count(*) > 1"""),
     Invariant("I13", "hold, window, budget and entry belong to one tenant", """
         SELECT r.id, x.window_id, NULL::uuid FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
           JOIN billing_budgetwindow w ON w.id = x.window_id WHERE w.tenant_id <> r.tenant_id

@@ -25,6 +25,10 @@ COPY = (
     " WHERE e.reservation_id = %(closed)s LIMIT 1"
 )
 SUM = "UPDATE billing_dayrollup SET {} WHERE tenant_id = %(tenant)s"
+KEY = (
+    "INSERT INTO billing_idempotencykey (tenant_id, endpoint, key, fingerprint, reservation_id, reply, created_at, expires_at)"
+    " VALUES (%(tenant)s, 'runs', gen_random_uuid()::text, '', {}, '', now(), now())"
+)
 UNCHECKED = "ALTER TABLE billing_{} DROP CONSTRAINT {}"
 
 TAMPERINGS = {
@@ -58,6 +62,8 @@ TAMPERINGS = {
     "an adjustment by nobody": ("I10", [
         UNCHECKED.format("costentry", "adjustments_say_who_and_why"), COPY.format("'kind', 'adjustment', 'actor', '', 'reason', 'because'"),
     ]),
+    "a key that leads nowhere": ("I12", [KEY.format("gen_random_uuid()")]),
+    "a hold of two keys": ("I12", [KEY.format("%(closed)s")] * 2),
     "an entry in another tenant's book": ("I13", [ENTRY.format("tenant_id = %(other)s")]),
     "a window of another tenant": ("I13", [WINDOW.format("tenant_id = %(other)s")]),
 }  # fmt: skip
