@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from datetime import datetime
 
 import psycopg
 from asgiref.sync import sync_to_async
@@ -10,6 +11,8 @@ from django.db import connections
 from psycopg.conninfo import make_conninfo
 
 from billing.ledger import dead_owners, ensure_partitions, forget_keys, sweep
+from billing.models import LedgerState
+from tenants.scoping import platform_scope
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,20 @@ def sweep_now() -> int:
 def prepare_partitions() -> int:
     """Make the cost entries' partitions of the coming months. Returns how many were made."""
     return ensure_partitions(dsn=database_dsn())
+
+
+def rewound_since() -> datetime | None:
+    """Return since when the ledger is known to be restored from a backup and not resumed, or None."""
+    with platform_scope():
+        state: datetime | None = LedgerState.objects.values_list("rewound_at", flat=True).get()
+    return state
+
+
+def resume_ledger(*, actor: str, reason: str) -> bool:
+    """Let budgets that block admit again after a restore. Returns whether there was anything to resume."""
+    with psycopg.connect(database_dsn(), autocommit=True, connect_timeout=5) as connection:
+        row = connection.execute("SELECT billing_resume(%s, %s)", (actor, reason)).fetchone()
+    return bool(row and row[0])
 
 
 def forget_old_keys() -> int:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -57,7 +58,7 @@ class Runtime:
 
     def __init__(self, *, session: ClientSession, pool: AsyncConnectionPool, dsn: str) -> None:
         self.session, self.pool = session, pool
-        self.ledger = Ledger(dsn=dsn)
+        self.ledger = Ledger(dsn=dsn, memory=Path(settings.LEDGER_MEMORY) if settings.LEDGER_MEMORY else None)
         self.traces = Lane(dsn=dsn, function="cascade_record_runs")
         self.keys = KeyRing(fetch=self._find_key)
         self._tenants: dict[UUID, TenantRuntime] = {}

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerUnavailable, Subject
-from cascade.engine.errors import InvalidRequest, KeyInUse, LedgerAway, ModelNotAllowed
+from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, Subject
+from cascade.engine.errors import InvalidRequest, KeyInUse, LedgerAway, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
@@ -161,6 +161,11 @@ async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subj
         except HoldRefused as refused:
             if not refused.only_held or waited >= LONGEST_WAIT_S:
                 raise refusal_of(refused, now=now, unpriced=unpriced) from refused
+        except LedgerRewound as rewound:
+            raise SpendForgotten(
+                "The ledger was restored from a backup and may have forgotten spend, so budgets that block let no call through until an operator "
+                "has looked and run 'manage.py resume_ledger'."
+            ) from rewound
         except KeyTaken as taken:
             raise KeyInUse("Another call under this Idempotency-Key came first. Try again in a second: its reply will be given then.") from taken
         await asyncio.sleep(pause)

@@ -174,6 +174,7 @@ SPECTACULAR_SETTINGS = {
 # ---- Work outside requests
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
+LEDGER_MEMORY = env("LEDGER_MEMORY", default=str(embedded.VAR / "ledger.beats"))
 
 # ---- Answers
 ALLOW_PRIVATE_ENDPOINTS = env.list("ALLOW_PRIVATE_ENDPOINTS", default=["127.0.0.0/8", "::1/128"] if embedded.is_wanted() else [])

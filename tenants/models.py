@@ -184,7 +184,9 @@ class ApiKey(TenantOwnedModel):
         return f"{self.name} ({self.prefix}…{self.last4})"
 
 
-GLOBAL_MODELS: frozenset[str] = frozenset({"tenants.Tenant", "tenants.User", "billing.LedgerOwner", "billing.PlatformPrice"})
+GLOBAL_MODELS: frozenset[str] = frozenset(
+    {"tenants.Tenant", "tenants.User", "billing.LedgerOwner", "billing.LedgerState", "billing.PlatformPrice"}
+)
 """Our own models without a `tenant` column; a test fails for any other. Tenant has row-level security by its own id."""
 
 

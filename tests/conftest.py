@@ -11,6 +11,7 @@ from tests.live import ScriptedProvider, Server
 from tests.stage import Stage, breaks, raise_stage
 
 os.environ.setdefault("HTTPS", "off")
+os.environ["LEDGER_MEMORY"] = ""  # copies of one template are one ledger to it
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from billing.ledger.values import (
     HoldRefused,
     HoldRequest,
     KeyTaken,
+    LedgerRewound,
     LedgerUnavailable,
     Leg,
     Rung,
@@ -17,6 +18,6 @@ from billing.ledger.values import (
 )
 
 __all__ = [
-    "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger", "LedgerUnavailable", "Leg", "Rung", "Subject",
-    "WindowFacts", "dead_owners", "ensure_partitions", "find_key", "finish_key", "forget_keys", "owner_name", "sweep",
+    "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger", "LedgerRewound", "LedgerUnavailable", "Leg",
+    "Rung", "Subject", "WindowFacts", "dead_owners", "ensure_partitions", "find_key", "finish_key", "forget_keys", "owner_name", "sweep",
 ]

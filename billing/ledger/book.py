@@ -5,13 +5,15 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import psycopg
 
+from billing.ledger.beats import BeatMemory
 from billing.ledger.lane import Lane, RefusedByDatabase
-from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerUnavailable, WindowFacts
+from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, WindowFacts
 
 log = logging.getLogger(__name__)
 SETTLE_PATIENCE_S = 120.0
@@ -53,11 +55,13 @@ def _start_of(pid: int) -> str:
 class Ledger:
     """Budgets that are never passed and spend that is never lost, over a few connections of its own.
 
-    Make it and use it in one event loop, any number of calls at once; `close()` finishes what waits.
+    Make it and use it in one event loop, any number of calls at once; `close()` finishes what waits. `memory` is a file, outside the
+    database, that remembers how far the ledger had come, so that a restored database is noticed after a restart too.
     """
 
-    def __init__(self, *, dsn: str) -> None:
+    def __init__(self, *, dsn: str, memory: Path | None = None) -> None:
         self.owner = owner_name()
+        self._memory = BeatMemory(memory)
         self._dsn = dsn
         self._reserve = Lane(dsn=dsn, function="billing_reserve")
         self._settle = Lane(dsn=dsn, function="billing_settle")
@@ -69,8 +73,8 @@ class Ledger:
     async def reserve(self, request: HoldRequest) -> Hold:
         """Hold the first rung that fits, in every budget window that applies. Durable when it returns.
 
-        Raises HoldRefused with the arithmetic when no rung fits, KeyTaken when another call has its key, LedgerUnavailable when the
-        database is away (then nothing may be sent; a hold whose commit is in doubt is voided in the background).
+        Raises HoldRefused with the arithmetic when no rung fits, KeyTaken when another call has its key, LedgerRewound after a restore,
+        LedgerUnavailable when the database is away (then nothing may be sent; a hold whose commit is in doubt is voided in the background).
         Worked number: a daily budget of 1,000,000 nano-USD with 400,000 spent and 300,000 held bears a rung of 300,000, not one of 300,001.
         """
         asked = self._reserve.enqueue(self._item(request))
@@ -85,6 +89,8 @@ class Ledger:
             raise
         if answer.get("refused") == "repeated":
             raise KeyTaken("this idempotency key belongs to another call")
+        if answer.get("refused") == "rewound":
+            raise LedgerRewound("the ledger was restored from a backup")
         if "refused" in answer:
             windows = msgspec.convert(answer["windows"] or [], list[WindowFacts])
             amounts = [rung.amount for rung in request.rungs]
@@ -173,11 +179,22 @@ class Ledger:
                 ) as connection:
                     while True:
                         async with asyncio.timeout(HEARTBEAT_S):
-                            await connection.execute("SELECT billing_say_alive(%s, %s)", (self.owner, ALIVE_S))
+                            await self._beat(connection)
                         await asyncio.sleep(HEARTBEAT_S)
             except (psycopg.Error, OSError, TimeoutError) as away:
                 log.warning("the ledger could not say that it lives: %s", type(away).__name__)
             await asyncio.sleep(1)
+
+    async def _beat(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        ledger, known = self._memory.recall()
+        cursor = await connection.execute("SELECT * FROM billing_say_alive(%s, %s, %s, %s)", (self.owner, ALIVE_S, ledger, known))
+        row = await cursor.fetchone()
+        if row is None:
+            return
+        ledger, beats, is_rewound = row
+        if is_rewound:
+            log.critical("the ledger was restored from a backup: budgets that block refuse until 'manage.py resume_ledger' is run")
+        self._memory.remember(ledger, beats)
 
     def _void_later(self, request: HoldRequest, asked: asyncio.Future[Any]) -> None:
         """The hold may exist, or come to exist, though nobody waits for it any more: void it, since nothing was sent."""

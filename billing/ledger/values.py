@@ -131,6 +131,10 @@ class KeyTaken(LedgerError):
     """The idempotency key belongs to another call; nothing is held. keys.find_key tells which."""
 
 
+class LedgerRewound(LedgerError):
+    """The database was restored from a backup and has forgotten spend, so a budget that blocks cannot be kept. An operator must resume."""
+
+
 class HoldRefused(LedgerError):
     """No rung fits. `windows` has the arithmetic; `only_held` says that money is merely held by calls in flight."""
 

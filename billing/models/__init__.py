@@ -5,9 +5,9 @@ from billing.models.entries import CostEntry, DayRollup
 from billing.models.idempotency import IdempotencyKey
 from billing.models.prices import ModelPrice, PlatformPrice, QuarantinedModel
 from billing.models.reconciliations import Reconciliation
-from billing.models.reservations import BudgetWindow, LedgerOwner, Reservation
+from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "LedgerOwner", "ModelPrice", "PlatformPrice",
+    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice",
     "QuarantinedModel", "Reconciliation", "Reservation",
 ]

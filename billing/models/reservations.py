@@ -85,6 +85,23 @@ class Reservation(TenantOwnedModel):
         return str(self.id)
 
 
+class LedgerState(models.Model):
+    """The ledger's memory of itself: one row. Processes remember its highest count of beats outside the database, so that a database that
+    was restored from a backup, and has forgotten spend, is noticed."""
+
+    database_grants = "SELECT"
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="Identity of this ledger: a copy restored from a backup bears it too.")
+    beats = models.BigIntegerField(default=0)
+    rewound_at = models.DateTimeField(null=True, help_text="When it was found to be restored. Budgets that block refuse from then on.")
+    resumed_at = models.DateTimeField(null=True)
+    resumed_by = models.CharField(max_length=200, blank=True)
+    reason = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"rewound at {self.rewound_at}" if self.rewound_at else "whole"
+
+
 class LedgerOwner(models.Model):
     """A process that holds money, and until when it is known to live. One who falls silent is swept without waiting for its holds to expire."""
 

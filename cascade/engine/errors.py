@@ -155,6 +155,14 @@ class LedgerAway(AdmissionError):
     retry_after_s = 2
 
 
+class SpendForgotten(AdmissionError):
+    """The ledger was restored from a backup: a budget that blocks cannot be kept until an operator resumes."""
+
+    status = 503
+    code = "ledger_rewound"
+    retry_after_s = 60
+
+
 class KeyInUse(AdmissionError):
     """A call under this idempotency key is under way."""
 

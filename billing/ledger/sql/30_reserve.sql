@@ -2,7 +2,7 @@
 -- unpriced, rungs: [{amount, legs}], key (25_keys.sql)}, dearest rung first. Answers one row an item, in their order:
 --   granted   {"rung": 0-based, "remaining": nano-USD or null, "warned": [...]}
 --   refused   {"refused": "repeated"}, when the idempotency key belongs to another call, or
---             {"refused": "budget" | "unpriced", "windows": [the arithmetic of each window that applies]}
+--             {"refused": "budget" | "unpriced" | "rewound", "windows": [the arithmetic of each window that applies]}
 --
 -- Locks first, in one order, in a statement of its own; reads afterwards, with a fresh snapshot; writes last. Locking and
 -- updating in one statement checks rows of the old snapshot (spurious errors), and its repair admits holds that hold nothing.
@@ -125,6 +125,7 @@ DECLARE
   v_from int[] := array_fill(1, ARRAY[v_count]); v_to int[] := array_fill(0, ARRAY[v_count]);  -- per item: its pairs
   v_rungs int[] := array_fill(NULL::int, ARRAY[v_count]);
   v_left bigint[] := array_fill(NULL::bigint, ARRAY[v_count]);
+  v_rewound boolean := (SELECT s.rewound_at IS NOT NULL FROM billing_ledgerstate s);
   v_repeated int[] := '{}';                           -- items whose idempotency key belongs to another call
   v_pair int := 1; v_last int; v_smallest bigint; v_block bigint; v_amount bigint; v_asked record; v_number int;
 BEGIN
@@ -175,7 +176,7 @@ BEGIN
       v_pair := v_pair + 1;
     END LOOP;
     v_last := v_pair - 1; v_to[v_asked.item] := v_last;
-    CONTINUE WHEN v_asked.item = ANY (v_repeated) OR (v_smallest IS NOT NULL AND v_asked.unpriced);
+    CONTINUE WHEN v_asked.item = ANY (v_repeated) OR (v_smallest IS NOT NULL AND v_asked.unpriced) OR (v_block IS NOT NULL AND v_rewound);
     -- Only budgets that degrade are met by a cheaper rung. What costs nothing passes a window whose limit was lowered below its spend.
     CONTINUE WHEN (v_asked.rungs -> 0 ->> 'amount')::bigint > greatest(v_block, CASE WHEN v_block IS NOT NULL THEN 0 END);
     v_smallest := greatest(v_smallest, CASE WHEN v_smallest IS NOT NULL THEN 0 END);
@@ -212,7 +213,8 @@ BEGIN
         (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k
           WHERE v_free[v_at[k]] IS NULL AND billing_window_is_over(v_of[k])))
       WHEN n = ANY (v_repeated) THEN '{"refused": "repeated"}'::jsonb
-      ELSE jsonb_build_object('refused', CASE WHEN (p_batch -> (n - 1) ->> 'unpriced')::boolean THEN 'unpriced' ELSE 'budget' END, 'windows',
+      ELSE jsonb_build_object('refused', CASE WHEN (p_batch -> (n - 1) ->> 'unpriced')::boolean THEN 'unpriced'
+          WHEN v_rewound AND true = ANY (v_hard[v_from[n] : v_to[n]]) THEN 'rewound' ELSE 'budget' END, 'windows',
         (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k))
     END
     FROM generate_series(1, v_count) n ORDER BY n;

@@ -45,12 +45,3 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
 $$;
 REVOKE ALL ON FUNCTION billing_open_owners() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing_open_owners() TO {app_role};
-
--- An owner says that it lives, for so many seconds from now.
-CREATE OR REPLACE FUNCTION billing_say_alive(p_owner text, p_seconds int) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-  INSERT INTO billing_ledgerowner (name, alive_until) VALUES (p_owner, clock_timestamp() + make_interval(secs => p_seconds))
-  ON CONFLICT (name) DO UPDATE SET alive_until = excluded.alive_until
-$$;
-REVOKE ALL ON FUNCTION billing_say_alive(text, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION billing_say_alive(text, int) TO {app_role};
