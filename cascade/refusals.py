@@ -1,6 +1,7 @@
 """The ledger's "no", in words that tell a person what to do and a machine what it was; and how any failure is answered over HTTP."""
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +35,7 @@ def reply_to(failure: CascadeError, *, budget_status: int = SPENT) -> HttpReply:
     return HttpReply(status=status, headers=headers, facts=dict(facts or {}))
 
 
-def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str]) -> AdmissionError:
+def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str], holds: Sequence[Mapping[str, Any]] = ()) -> AdmissionError:
     """Return the error that explains a refusal with its arithmetic."""
     if refused.unpriced:
         return UnpricedRefused(
@@ -51,8 +52,19 @@ def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str]) -> A
     else:
         error = BudgetExhausted(f"{_sum(binding, refused)} {_until(binding, now)}")
         error.retry_after_s = None
-    error.facts = {"budget": facts_of(binding), "asked": to_usd(refused.asked_of(binding)), "windows": [facts_of(facts) for facts in refused.windows]}
+    error.facts = {
+        "budget": facts_of(binding), "asked": to_usd(refused.asked_of(binding)), "windows": [facts_of(facts) for facts in refused.windows],
+        "holds": [_hold_facts(hold) for hold in holds],
+    }
     return error
+
+
+def _hold_facts(hold: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "run_id": str(hold["id"]), "held": to_usd(hold["amount_nusd"]), "model": hold["model"],
+        "end_user_id": str(hold["end_user_id"]) if hold["end_user_id"] else None, "since": hold["created_at"].isoformat(),
+        "expires_at": hold["expires_at"].isoformat(),
+    }
 
 
 def facts_of(facts: WindowFacts) -> dict[str, Any]:

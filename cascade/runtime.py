@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -142,6 +142,15 @@ class Runtime:
             self._end_users.clear()
         self._end_users[key] = seen
         return seen
+
+    async def open_holds(self, tenant_id: UUID, windows: Sequence[int], *, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the newest holds in some of the tenant's windows, for people to read. Nothing where they cannot be had: a refusal is one anyway."""
+        try:
+            async with self.pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute("SELECT * FROM billing_open_holds(%s, %s, %s)", (tenant_id, list(windows), limit))
+                return await cursor.fetchall()
+        except (psycopg.Error, PoolTimeout, OSError):
+            return ()
 
     async def is_healthy(self) -> bool:
         try:

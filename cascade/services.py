@@ -27,6 +27,8 @@ LONGEST_WAIT_S = 2.0
 FIRST_WAIT_S = 0.02
 HOLD_GRACE_S = 60
 LONGEST_RUN_S = 600.0
+HOLDS_SHOWN = 20
+"""How many of the calls that hold a budget's money a refusal names; GET /api/v1/holds/ has all."""
 
 
 class RunRequest(Struct, frozen=True, kw_only=True):
@@ -160,7 +162,9 @@ async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subj
             return await _away_as_503(runtime.ledger.reserve(asked))
         except HoldRefused as refused:
             if not refused.only_held or waited >= LONGEST_WAIT_S:
-                raise refusal_of(refused, now=now, unpriced=unpriced) from refused
+                holding = [facts.window for facts in refused.windows if facts.held_nusd]
+                holds = await runtime.open_holds(subject.tenant_id, holding, limit=HOLDS_SHOWN) if holding else ()
+                raise refusal_of(refused, now=now, unpriced=unpriced, holds=holds) from refused
         except LedgerRewound as rewound:
             raise SpendForgotten(
                 "The ledger was restored from a backup and may have forgotten spend, so budgets that block let no call through until an operator "

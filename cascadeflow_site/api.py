@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from billing.api.holds import HoldViewSet
 from billing.api.views import BudgetViewSet, CostEntryViewSet, PriceViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.runs import RunViewSet
@@ -30,6 +31,7 @@ router.register("models", CatalogModelViewSet, basename="model")
 router.register("prices", PriceViewSet, basename="price")
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
+router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")
 
 
