@@ -176,6 +176,7 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "preset": plan.preset or None,
         "policy_version": plan.policy_version,
         "degraded": result.degraded,
+        "rung": plan.rung,
         "steps_skipped": list(plan.skipped),
         "unpriced_models": list(plan.unpriced_models),
     }

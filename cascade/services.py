@@ -68,12 +68,9 @@ async def run_cascade(
     _check_texts(request)
     tenant = await _away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
-    plans = _affordable(
-        tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=str(subject.end_user_id) if subject.end_user_id else None)),
-        tenant=tenant,
-    )
-    hold = await _hold(runtime, plans, subject=subject, request=request, now=now)
-    plan = plans[hold.rung]
+    user = str(subject.end_user_id) if subject.end_user_id else None
+    best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user))
+    hold, plan = await _hold(runtime, _affordable(best, tenant=tenant), tenant=tenant, subject=subject, request=request, now=now)
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
     result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
@@ -128,39 +125,47 @@ async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, requ
     return subject, tier
 
 
-def _affordable(plans: Sequence[CascadePlan], *, tenant: TenantRuntime) -> Sequence[CascadePlan]:
-    """Keep the rungs within what the call itself and its tier allow for one run. Raises InvalidRequest when none is."""
-    best = plans[0]
+def _affordable(best: CascadePlan, *, tenant: TenantRuntime) -> CascadePlan:
+    """Return the best rung within what the call itself and its tier allow for one run. Raises InvalidRequest when none is."""
     policy = tenant.config.agent.router.policy_for(best.tier)
     limits = [limit for limit in (best.request.max_cost_nusd, policy.max_cost_nusd) if limit is not None]
-    if not limits:
-        return plans
-    fitting = [plan for plan in plans if plan.max_cost_nusd <= min(limits)]
-    if not fitting:
-        cheapest = min(plan.max_cost_nusd for plan in plans)
+    if not limits or best.max_cost_nusd <= min(limits):
+        return best
+    rungs = tenant.agent.ladder(best)
+    fitting = next((plan for plan in rungs if plan.max_cost_nusd <= min(limits)), None)
+    if fitting is None:
         raise InvalidRequest(
             f"This run may cost at most {to_usd(min(limits))} USD (max_cost of the call or of its tier), but its cheapest way can cost "
-            f"{to_usd(cheapest)}. Raise the limit, or ask for less with a smaller max_tokens or a shorter prompt.",
+            f"{to_usd(rungs[-1].max_cost_nusd)}. Raise the limit, or ask for less with a smaller max_tokens or a shorter prompt.",
             param="max_cost",
         )
     return fitting
 
 
-async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subject, request: RunRequest, now: datetime) -> Hold:
-    """Hold the money for the first rung that fits, waiting a little where calls in flight hold what is missing."""
-    best = plans[0]
-    kinds = unbounded_content(best.request.messages)
-    set_aside = (f"the model {name!r}, set aside since it billed more than its bound" for name in best.quarantined_models)
-    unpriced = [*best.unpriced_models, *set_aside, *request.unpriced_fields, *(f"content of the type '{kind}'" for kind in kinds)]
+async def _hold(
+    runtime: Runtime, best: CascadePlan, *, tenant: TenantRuntime, subject: Subject, request: RunRequest, now: datetime
+) -> tuple[Hold, CascadePlan]:
+    """Hold the money for the best plan, or, where a budget degrades, for the first cheaper rung that fits.
+
+    Waits a little where calls in flight hold what is missing. The cheaper rungs are worked out only when the best plan does not fit.
+    """
+    unpriced = _without_bound(best, request)
+    plans: Sequence[CascadePlan] = (best,)
     asked = HoldRequest(
-        id=uuid7(), subject=subject, rungs=[rung_of(plan) for plan in plans], domain=best.domain.domain, preset=policy_label(best),
+        id=uuid7(), subject=subject, rungs=[rung_of(best)], domain=best.domain.domain, preset=policy_label(best),
         ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced), key=request.key,
     )
     waited, pause = 0.0, FIRST_WAIT_S
     while True:
         try:
-            return await _away_as_503(runtime.ledger.reserve(asked))
+            hold = await _away_as_503(runtime.ledger.reserve(asked))
+            return hold, plans[hold.rung]
         except HoldRefused as refused:
+            if len(plans) == 1 and refused.may_degrade:
+                plans = tenant.agent.ladder(best)
+                if len(plans) > 1:
+                    asked = msgspec.structs.replace(asked, rungs=[rung_of(plan) for plan in plans])
+                    continue
             if not refused.only_held or waited >= LONGEST_WAIT_S:
                 holding = [facts.window for facts in refused.windows if facts.held_nusd]
                 holds = await runtime.open_holds(subject.tenant_id, holding, limit=HOLDS_SHOWN) if holding else ()
@@ -174,6 +179,13 @@ async def _hold(runtime: Runtime, plans: Sequence[CascadePlan], *, subject: Subj
             raise KeyInUse("Another call under this Idempotency-Key came first. Try again in a second: its reply will be given then.") from taken
         await asyncio.sleep(pause)
         waited, pause = waited + pause, min(pause * 2, 0.25)
+
+
+def _without_bound(plan: CascadePlan, request: RunRequest) -> list[str]:
+    """Return what of the call has no bound that can be trusted, in words: no budget that degrades or blocks bears it."""
+    set_aside = (f"the model {name!r}, set aside since it billed more than its bound" for name in plan.quarantined_models)
+    kinds = (f"content of the type '{kind}'" for kind in unbounded_content(plan.request.messages))
+    return [*plan.unpriced_models, *set_aside, *request.unpriced_fields, *kinds]
 
 
 def _marker(runtime: Runtime, hold: Hold) -> Callable[[int], Awaitable[None]]:

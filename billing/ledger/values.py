@@ -156,5 +156,11 @@ class HoldRefused(LedgerError):
         return min(self.capped, key=lambda facts: (facts.cap_nusd or 0) - facts.spent_nusd - facts.held_nusd - self.asked_of(facts), default=None)
 
     @property
+    def may_degrade(self) -> bool:
+        """Would a cheaper rung help: does a budget that degrades stand in the way, and none that blocks?"""
+        short = [facts for facts in self.capped if (facts.cap_nusd or 0) - facts.spent_nusd - facts.held_nusd < self.asked_of(facts)]
+        return not self.unpriced and bool(short) and all(facts.action == "degrade" for facts in short)
+
+    @property
     def only_held(self) -> bool:
         return not self.unpriced and all((facts.cap_nusd or 0) - facts.spent_nusd >= self.asked_of(facts) for facts in self.capped)

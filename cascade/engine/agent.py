@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from cascade.engine.execution import BeforeLeg, Execution, Sink
-from cascade.engine.planning import AgentConfig, ladder, make_plan
+from cascade.engine.ladder import ladder
+from cascade.engine.planning import AgentConfig, make_plan
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.engine.providers.base import BaseProvider
 
@@ -17,21 +18,25 @@ async def _nothing(leg: int) -> None:
 class CascadeAgent:
     """Plans and carries out the calls of one tenant.
 
-    `agent.run(request)` is both halves without a budget. With money at stake, call `plan()`, hold `max_cost_nusd` of the
-    rung that fits, `execute()` that rung, and book the attempts of its result.
+    `agent.run(request)` is both halves without a budget. With money at stake, call `plan()`, hold its `max_cost_nusd` (or that of the
+    rung of `ladder(plan)` that fits), `execute()` it, and book the attempts of its result.
     """
 
     def __init__(self, *, config: AgentConfig, providers: Mapping[str, BaseProvider]) -> None:
         self._config, self._providers = config, providers
 
-    def plan(self, request: CascadeRequest) -> Sequence[CascadePlan]:
-        """Return the ways to answer, dearest first: the whole path, then what a tight budget still bears.
+    def plan(self, request: CascadeRequest) -> CascadePlan:
+        """Return the best way to answer, and what it can cost at the most.
 
         Pure: no network, no clock, no rows. Raises ModelNotFound, ModelNotAllowed, InvalidRequest.
         Worked number: 1,000 bytes of prompt, drafts capped at 512 tokens on a model of 0.15 / 0.60 USD per million and escalated to
         one of 2.50 / 10: at most (150,000 + 307,200) + (2,500,000 + 5,120,000) nano-USD, and a little for the message's frame.
         """
-        return ladder(make_plan(request, config=self._config))
+        return make_plan(request, config=self._config)
+
+    def ladder(self, plan: CascadePlan) -> Sequence[CascadePlan]:
+        """Return the plan and what a tight budget still bears, dearest first."""
+        return ladder(plan, config=self._config)
 
     async def execute(
         self, plan: CascadePlan, *, before_leg: BeforeLeg = _nothing, sink: Sink | None = None, deadline_s: float = DEADLINE_S
@@ -44,4 +49,4 @@ class CascadeAgent:
 
     async def run(self, request: CascadeRequest) -> CascadeResult:
         """Plan and execute the whole path. Raises what `plan` raises."""
-        return await self.execute(self.plan(request)[0])
+        return await self.execute(self.plan(request))

@@ -30,7 +30,6 @@ BYTES_PER_ANSWER_TOKEN = 6
 """A check sees at most this many bytes of the answer per token of its cap, so that its own input has a bound."""
 MOST_CANDIDATES = 2
 DOMAIN_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-DEGRADED_MAX_TOKENS = 256
 
 
 class AgentConfig(Struct, frozen=True, kw_only=True):
@@ -71,18 +70,6 @@ def _said_domain(said: str) -> DomainMatch:
     if not DOMAIN_NAME.fullmatch(name):
         raise InvalidRequest("A domain is a name of 1 to 64 lower-case letters, digits, '-' and '_', for example \"legal\".", param="domain")
     return DomainMatch(domain=name, confidence=1.0, overridden=True)
-
-
-def ladder(plan: CascadePlan) -> tuple[CascadePlan, ...]:
-    """Return the plan and its cheaper ways, dearest first: the whole path, the draft alone, a shorter draft."""
-    rungs = [plan]
-    first = next(step for step in plan.steps if step.kind == "answer")
-    if len(plan.steps) > 1:
-        rungs.append(_only(plan, first, reason="draft only: the budget does not bear an escalation"))
-    if first.max_tokens > DEGRADED_MAX_TOKENS:
-        shorter = _bounded(first, max_tokens=DEGRADED_MAX_TOKENS)
-        rungs.append(_only(plan, shorter, reason=f"draft only, at most {DEGRADED_MAX_TOKENS} tokens: the budget does not bear more"))
-    return tuple(rungs)
 
 
 def prompt_of(messages: Sequence[Message]) -> str:
@@ -169,7 +156,7 @@ def _candidates(
         model = resolve(name, config=config)
         if model is None:
             objections.append(f"no model is called {name!r}" if not name.startswith("@") else f"no model is marked as {name[1:]!r}")
-        elif objection := config.router.objection(model=model, policy=policy) or _inability(model, needs=needs, today=config.today):
+        elif objection := config.router.objection(model=model, policy=policy) or inability(model, needs=needs, today=config.today):
             objections.append(objection)
         elif model not in found:
             found.append(model)
@@ -194,7 +181,8 @@ def needed_capabilities(request: CascadeRequest) -> frozenset[str]:
     return frozenset(needs)
 
 
-def _inability(model: ModelConfig, *, needs: frozenset[str], today: str) -> str | None:
+def inability(model: ModelConfig, *, needs: frozenset[str], today: str) -> str | None:
+    """Return why the model cannot serve these needs, in words, or None when it can."""
     missing = needs - model.capabilities
     if missing:
         return f"{model.name!r} cannot do {' and '.join(sorted(missing))}"
@@ -215,7 +203,7 @@ def _plan_step(
     threshold = step.threshold
     if step.validator and policy.min_quality is not None:
         threshold = max(step.threshold or 0.0, policy.min_quality)
-    return _bounded(
+    return bounded(
         PlannedStep(
             name=step.name, kind=step.kind, candidates=candidates, validator=step.validator, threshold=threshold, max_tokens=0,
             timeout_s=step.timeout_s, instruction=step.instruction, input_bound_tokens=input_bound, bound_nusd=0,
@@ -224,7 +212,8 @@ def _plan_step(
     )
 
 
-def _bounded(step: PlannedStep, *, max_tokens: int) -> PlannedStep:
+def bounded(step: PlannedStep, *, max_tokens: int) -> PlannedStep:
+    """Return the step with this cap on its answer, and the most that it can cost then."""
     bounds = [
         bound_nusd(input_tokens=step.input_bound_tokens, output_tokens=max_tokens, price=model.price) for model in step.candidates if model.price
     ]
@@ -237,10 +226,6 @@ def _with_last_step_unjudged(steps: Sequence[PlannedStep]) -> tuple[PlannedStep,
     return tuple(
         msgspec.structs.replace(step, validator=None, threshold=None) if number == last else step for number, step in enumerate(steps)
     )
-
-
-def _only(plan: CascadePlan, step: PlannedStep, *, reason: str) -> CascadePlan:
-    return msgspec.structs.replace(plan, steps=(msgspec.structs.replace(step, validator=None, threshold=None),), degraded=reason)
 
 
 def _baseline(preset: CascadePreset | None, *, request: CascadeRequest, config: AgentConfig) -> ModelConfig | None:

@@ -68,6 +68,8 @@ class CascadePlan(Struct, frozen=True, kw_only=True):
     baseline: ModelConfig | None = None
     degraded: str | None = None
     """Why this is less than the best path; None for the best path."""
+    rung: str = "best"
+    """Where on the ladder of cheaper ways this stands (cascade/engine/ladder.py)."""
 
     @property
     def max_cost_nusd(self) -> int:
