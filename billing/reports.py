@@ -1,13 +1,19 @@
 """Every number that a person sees: the one reader of money. All functions answer for the tenant of the scope, amounts in nano-USD."""
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 from msgspec import Struct
 
+from billing.engine.tracking import WindowSum
 from billing.models import Budget, BudgetWindow, DayRollup, Reservation
+from tenants.end_users import end_user_id
+from tenants.models import EndUser, Tenant
+from tenants.scoping import current_tenant_id
 
 Dimension = DayRollup.Dimension
 WINDOWS_READ = 2000
@@ -82,6 +88,42 @@ def budget_standings(*, now: datetime) -> Sequence[BudgetStanding]:
         windows.setdefault(window.budget_id, []).append(window)
     standings = [_standing(budget, windows.get(budget.id, [])) for budget in budgets.values()]
     return sorted(standings, key=lambda standing: -standing.used_percent)
+
+
+class LedgerSpend:
+    """The ledger's windows of an end user of the scope's tenant: a SpendSource for CostTracker. Opens no window and creates nobody.
+
+    `tier` is the one that a call would say; without it the end user's own counts, else the tenant's default, as for calls.
+    """
+
+    def __init__(self, *, tier: str | None = None, api_key: str | None = None, tags: Sequence[str] = ()) -> None:
+        self._tier, self._api_key, self._tags = tier, api_key, list(dict.fromkeys(tags))
+
+    def windows_of(self, user_id: str, *, now: datetime) -> Sequence[WindowSum]:
+        """Return each window that would bind a call of the user at `now`. An empty user_id is a call that names nobody."""
+        tenant = Tenant.objects.get(pk=current_tenant_id())
+        identity = end_user_id(salt=bytes(tenant.end_user_salt), external_id=user_id) if user_id else None
+        known = EndUser.objects.filter(pk=identity).select_related("tier").first() if identity else None
+        own = known.tier.name if known and known.tier else None
+        item = {
+            "tenant": str(tenant.pk), "zone": tenant.time_zone, "end_user": str(identity) if identity else None, "end_user_name": user_id or None,
+            "api_key": self._api_key, "tier": self._tier or own or tenant.default_tier, "tags": self._tags,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT name, scope, subject, period, action, limit_nusd, spent_nusd, held_nusd, start_at, end_at"
+                " FROM billing_standing(%s::jsonb, %s)",
+                [json.dumps([item]), now],
+            )
+            names = [column.name for column in cursor.description or ()]
+            return [WindowSum(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def spend_of_end_user(*, end_user: object, first: date, last: date) -> int:
+    """Return what was booked for an end user (our id) on the days from `first` to `last`, both included, in nano-USD."""
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    rows = DayRollup.objects.filter(day__in=days, dimension=Dimension.END_USER, value=str(end_user))
+    return int(rows.aggregate(cost=Sum("cost_nusd"))["cost"] or 0)
 
 
 def open_holds() -> tuple[int, int]:

@@ -8,10 +8,12 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
 from billing.api.holds import HoldViewSet
-from billing.api.views import BudgetViewSet, CostEntryViewSet, PriceViewSet
+from billing.api.views import CostEntryViewSet, PriceViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.runs import RunViewSet
+from cascade.api.standing import StandingViewSet
 from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
 from cascadeflow_site.problems import problem_response
 from tenants.api.views import ApiKeyViewSet, EndUserViewSet, TierViewSet
@@ -22,6 +24,8 @@ router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 router.register("end-users", EndUserViewSet, basename="end-user")
+router.register("end-users", EndUserSummaryViewSet, basename="end-user-summary")
+router.register("end-users", StandingViewSet, basename="end-user-standing")
 router.register("tiers", TierViewSet, basename="tier")
 router.register("tier-policies", TierPolicyViewSet, basename="tier-policy")
 router.register("presets", PresetViewSet, basename="preset")
@@ -30,6 +34,7 @@ router.register("providers", ProviderConnectionViewSet, basename="provider")
 router.register("models", CatalogModelViewSet, basename="model")
 router.register("prices", PriceViewSet, basename="price")
 router.register("budgets", BudgetViewSet, basename="budget")
+router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")

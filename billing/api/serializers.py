@@ -12,6 +12,7 @@ from tenants.api.base import TenantModelSerializer
 
 class BudgetSerializer(TenantModelSerializer[Budget]):
     limit = UsdField(source="limit_nusd", help_text="USD per period.")
+    override_limit = UsdField(source="override_limit_nusd", read_only=True, allow_null=True, help_text="USD, until override_until.")
     soft_marks = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=100), max_length=10, required=False,
         help_text="Percentages that raise an alert once.",
@@ -19,8 +20,11 @@ class BudgetSerializer(TenantModelSerializer[Budget]):
 
     class Meta:
         model = Budget
-        fields = ["id", "name", "scope", "subject", "period", "limit", "action", "soft_marks", "is_paused", "created_at", "ended_at"]
-        read_only_fields = ["ended_at"]
+        fields = [
+            "id", "name", "scope", "subject", "period", "limit", "action", "soft_marks", "is_paused", "override_limit", "override_until",
+            "created_at", "ended_at",
+        ]
+        read_only_fields = ["override_until", "ended_at"]
         create_only = ["scope", "subject", "period"]
 
     def validate_soft_marks(self, marks: list[int]) -> list[int]:

@@ -1,44 +1,15 @@
-"""REST for budgets, the price book and the book of costs."""
+"""REST for the price book and the book of costs."""
 
-
-from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.serializers import BaseSerializer
 
-from billing import services
-from billing.api.serializers import BudgetSerializer, CostEntrySerializer, ModelPriceSerializer
-from billing.models import Budget, CostEntry, ModelPrice
+from billing.api.serializers import CostEntrySerializer, ModelPriceSerializer
+from billing.models import CostEntry, ModelPrice
 from tenants.api.base import TenantModelViewSet
 from tenants.api.end_user_filters import EndUserFilters
 from tenants.permissions import MANAGEMENT
-
-
-class BudgetFilters(filters.FilterSet):
-    scope = filters.CharFilter()
-    subject = filters.CharFilter()
-    include_ended = filters.BooleanFilter(method="with_ended", help_text="Deleted budgets too.")
-
-    def with_ended(self, rows: QuerySet[Budget], name: str, value: bool) -> QuerySet[Budget]:  # noqa: FBT001 - django-filter's signature
-        return rows
-
-    @property
-    def qs(self) -> QuerySet[Budget]:
-        rows: QuerySet[Budget] = super().qs
-        return rows if self.form.cleaned_data.get("include_ended") else rows.filter(ended_at=None)
-
-
-@extend_schema_view(destroy=extend_schema(description="End the budget: it limits nothing from now on, and its windows stay as history."))
-class BudgetViewSet(TenantModelViewSet[Budget]):
-    """Limits on what may be spent in a window of time, as decimal strings in USD."""
-
-    required_scopes = MANAGEMENT
-    serializer_class = BudgetSerializer
-    filterset_class = BudgetFilters
-
-    def perform_destroy(self, instance: Budget) -> None:
-        services.end_budget(budget=instance, now=timezone.now())
 
 
 class PriceFilters(filters.FilterSet):

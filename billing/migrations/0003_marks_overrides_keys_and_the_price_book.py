@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='BudgetMark',
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=tenants.scoping.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('percent', models.PositiveSmallIntegerField()),
                 ('spent_nusd', models.BigIntegerField(help_text='Spent when it was passed, in nano-USD.')),
                 ('limit_nusd', models.BigIntegerField()),

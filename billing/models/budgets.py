@@ -71,7 +71,7 @@ class BudgetMark(TenantOwnedModel):
 
     database_grants = "SELECT"
 
-    id = models.BigAutoField(primary_key=True)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     window = models.ForeignKey("billing.BudgetWindow", on_delete=models.CASCADE, related_name="marks")
     percent = models.PositiveSmallIntegerField()
     spent_nusd = models.BigIntegerField(help_text="Spent when it was passed, in nano-USD.")

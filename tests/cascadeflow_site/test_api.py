@@ -13,7 +13,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
-from billing.models import Budget, CostEntry, ModelPrice
+from billing.models import Budget, BudgetMark, CostEntry, ModelPrice
 from cascade.models import CascadeRun, CatalogModel, DomainRule, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
@@ -25,7 +25,7 @@ from tests.rest import REQUEST_ID, Operation, Rest, book, operations
 DOCUMENT = Path(__file__).parent / "openapi.yaml"
 OPERATIONS = list(operations())
 WITH_ID = [operation for operation in OPERATIONS if operation.takes_id]
-EXCEPTIONS = {"post runs/": Scope.INVOKE}
+EXCEPTIONS = {"post runs/": Scope.INVOKE, "post budgets/check/": Scope.INVOKE}
 """Operations that need another scope than reading for GET and administration for the rest."""
 DEFINITION = {"strategies": [{"domain": "general", "steps": [{"name": "draft", "models": ["@draft"]}]}]}
 
@@ -38,6 +38,7 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
     """The id of one row of the tenant for each resource of the router."""
     with tenant_scope(tenant.id):
         connection = ProviderConnection.objects.create(name="theirs", provider="simulated")
+        budget = Budget.objects.create(scope="tenant", period="daily", limit_nusd=1, action="warn")
         run = book(tenant)
         CascadeRun.objects.create(
             id=run, status="served", preset="production_ready", policy_version="production_ready@builtin-1", domain="general",
@@ -53,7 +54,11 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             "provider": connection.pk,
             "model": CatalogModel.objects.create(name="theirs", connection=connection).pk,
             "price": ModelPrice.objects.create(model="theirs", input_nusd=1, output_nusd=1, source="test").pk,
-            "budget": Budget.objects.create(scope="tenant", period="daily", limit_nusd=1).pk,
+            "budget": budget.pk,
+            "budget-mark": BudgetMark.objects.first().pk,  # type: ignore[union-attr]
+            "hold": run,
+            "end-user-summary": EndUser.objects.get().pk,
+            "end-user-standing": EndUser.objects.get().pk,
             "cost-entry": CostEntry.objects.get().pk,
             "run": run,
         }

@@ -32,8 +32,8 @@ $$;
 CREATE OR REPLACE FUNCTION billing_pass_marks(p_windows bigint[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  INSERT INTO billing_budgetmark (tenant_id, window_id, percent, spent_nusd, limit_nusd, reached_at)
-  SELECT w.tenant_id, w.id, m, w.spent_nusd, w.limit_nusd, p_now
+  INSERT INTO billing_budgetmark (id, tenant_id, window_id, percent, spent_nusd, limit_nusd, reached_at)
+  SELECT uuidv7(), w.tenant_id, w.id, m, w.spent_nusd, w.limit_nusd, p_now
     FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id CROSS JOIN LATERAL (SELECT DISTINCT m FROM unnest(b.soft_marks) m) x
    WHERE w.id = ANY (p_windows) AND w.spent_nusd >= billing_mark_nusd(w.limit_nusd, x.m)
   ON CONFLICT (window_id, percent) DO NOTHING;

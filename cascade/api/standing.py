@@ -1,0 +1,104 @@
+"""On which rung of the ladder would an end user's next call stand, and why?"""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from billing import reports
+from billing.api.budgets import WindowSumSerializer
+from billing.engine.money import to_usd
+from billing.engine.tracking import choose_rung
+from cascade import config
+from cascade.engine.agent import CascadeAgent
+from cascade.engine.plans import CascadePlan, CascadeRequest
+from tenants.api.base import ScopedViewMixin
+from tenants.models import EndUser, Tenant
+from tenants.permissions import MANAGEMENT
+
+MOST_PROMPT_BYTES = 1_000_000
+
+
+class StandingQuerySerializer(serializers.Serializer[Any]):
+    """The call that is imagined."""
+
+    model = serializers.CharField(required=False, default="auto", max_length=200, help_text='A preset, "auto", or one model by name.')
+    max_tokens = serializers.IntegerField(required=False, min_value=1, max_value=10_000_000)
+    prompt_bytes = serializers.IntegerField(required=False, default=1000, min_value=1, max_value=MOST_PROMPT_BYTES)
+    domain = serializers.CharField(required=False, max_length=64)
+
+
+class RungSerializer(serializers.Serializer[Any]):
+    rung = serializers.CharField(help_text="best, cheaper_path, shorter_answers, draft_only or short_draft.")
+    worst_cost = serializers.CharField(help_text="USD that it would hold.")
+    models = serializers.ListField(child=serializers.CharField(), help_text="Asked in this order.")
+    max_tokens = serializers.IntegerField(help_text="Of the longest answer.")
+    why = serializers.CharField(allow_null=True)
+
+
+class StandingSerializer(serializers.Serializer[Any]):
+    user_id = serializers.CharField()
+    tier = serializers.CharField()
+    rung = serializers.CharField(allow_null=True, help_text="Where the call would stand; null when it would be refused.")
+    explanation = serializers.CharField()
+    rungs = RungSerializer(many=True, help_text="The whole ladder, dearest first.")
+    windows = WindowSumSerializer(many=True)
+
+
+class StandingViewSet(ScopedViewMixin, GenericViewSet[EndUser]):
+    """A preview of what the budgets would do to an end user's next call. It holds nothing and calls nobody."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = StandingSerializer
+
+    def get_queryset(self) -> QuerySet[EndUser]:
+        return EndUser.objects.none() if getattr(self, "swagger_fake_view", False) else EndUser.objects.select_related("tier")
+
+    @extend_schema(parameters=[StandingQuerySerializer], responses=StandingSerializer, filters=False)
+    @action(detail=True, methods=["get"])
+    def standing(self, request: Request, pk: str) -> Response:
+        """Show on which rung of the ladder the end user's next call would stand, and why."""
+        user, now = self.get_object(), timezone.now()
+        wanted = StandingQuerySerializer(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        tier = user.tier.name if user.tier else Tenant.objects.get(pk=user.tenant_id).default_tier
+        agent = CascadeAgent(config=config.load(tenant_id=user.tenant_id, now=now).agent, providers={})
+        message = {"role": "user", "content": "x" * given["prompt_bytes"]}
+        best = agent.plan(
+            CascadeRequest(messages=[message], model=given["model"], max_tokens=given.get("max_tokens"), domain=given.get("domain"), tier=tier)
+        )
+        rungs = agent.ladder(best)
+        windows = reports.LedgerSpend(tier=tier).windows_of(user.external_id, now=now)
+        chosen = choose_rung([plan.max_cost_nusd for plan in rungs], windows)
+        unbounded = [*best.unpriced_models, *best.quarantined_models] if any(window.action != "warn" for window in windows) else []
+        return Response(
+            {
+                "user_id": user.external_id, "tier": tier, "rung": rungs[chosen].rung if chosen is not None and not unbounded else None,
+                "explanation": _explanation(rungs[chosen] if chosen is not None else None, is_blocked=user.is_blocked, unbounded=unbounded),
+                "rungs": [_rung(plan) for plan in rungs], "windows": WindowSumSerializer(windows, many=True).data,
+            }
+        )
+
+
+def _rung(plan: CascadePlan) -> dict[str, Any]:
+    return {
+        "rung": plan.rung, "worst_cost": to_usd(plan.max_cost_nusd), "models": [step.model.name for step in plan.steps],
+        "max_tokens": max(step.max_tokens for step in plan.steps if step.kind == "answer"), "why": plan.degraded,
+    }
+
+
+def _explanation(plan: CascadePlan | None, *, is_blocked: bool, unbounded: list[str]) -> str:
+    if is_blocked:
+        return "The end user is blocked, so every call is refused. An operator can lift it."
+    if unbounded:
+        return f"A budget that degrades or blocks applies, and the cost of {', '.join(unbounded)} has no bound that can be trusted: refused."
+    if plan is None:
+        return "No budget can bear even the cheapest way that it allows: the call would be refused. `windows` has the arithmetic."
+    return plan.degraded or "Every budget bears the best path."
