@@ -6,8 +6,36 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from billing.engine.money import to_usd
-from billing.models import Budget, BudgetWindow, CostEntry, ModelPrice, Reservation
+from billing.models import (
+    Budget,
+    BudgetMark,
+    BudgetWindow,
+    CostEntry,
+    IdempotencyKey,
+    LedgerOwner,
+    LedgerState,
+    ModelPrice,
+    PlatformPrice,
+    QuarantinedModel,
+    Reconciliation,
+    Reservation,
+)
 from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
+
+
+class ReadOnlyPlatformAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """For rows of the whole platform that commands and processes write."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Budget)
@@ -80,3 +108,62 @@ class CostEntryAdmin(ReadOnlyTenantAdmin):
     @admin.display(description="amount, USD")
     def amount(self, entry: CostEntry) -> str:
         return to_usd(entry.amount_nusd)
+
+
+@admin.register(BudgetMark)
+class BudgetMarkAdmin(ReadOnlyTenantAdmin):
+    list_display = ["reached_at", "tenant", "window", "percent"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant", "window"]
+
+
+@admin.register(QuarantinedModel)
+class QuarantinedModelAdmin(ReadOnlyTenantAdmin):
+    list_display = ["since", "tenant", "provider", "model", "reason", "cleared_at", "cleared_by"]
+    list_filter = ["tenant"]
+    search_fields = ["model"]
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnlyTenantAdmin):
+    """The reply stays out of sight: it is the customer's."""
+
+    list_display = ["created_at", "tenant", "endpoint", "key", "status", "expires_at"]
+    list_filter = ["tenant", "endpoint"]
+    search_fields = ["key"]
+    exclude = ["reply", "fingerprint"]
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyTenantAdmin):
+    list_display = ["created_at", "tenant", "provider", "first_day", "last_day", "difference", "approved_by"]
+    list_filter = ["tenant", "provider"]
+
+    @admin.display(description="difference, USD")
+    def difference(self, found: Reconciliation) -> str:
+        return to_usd(found.provider_nusd - found.booked_nusd)
+
+
+@admin.register(PlatformPrice)
+class PlatformPriceAdmin(ReadOnlyPlatformAdmin):
+    list_display = ["provider", "model", "input_usd", "output_usd", "valid_from", "valid_to", "source"]
+    list_filter = ["provider"]
+    search_fields = ["model"]
+
+    @admin.display(description="input, USD per million tokens")
+    def input_usd(self, price: PlatformPrice) -> str:
+        return to_usd(price.input_nusd)
+
+    @admin.display(description="output, USD per million tokens")
+    def output_usd(self, price: PlatformPrice) -> str:
+        return to_usd(price.output_nusd)
+
+
+@admin.register(LedgerState)
+class LedgerStateAdmin(ReadOnlyPlatformAdmin):
+    list_display = ["id", "beats", "rewound_at", "resumed_at", "resumed_by"]
+
+
+@admin.register(LedgerOwner)
+class LedgerOwnerAdmin(ReadOnlyPlatformAdmin):
+    list_display = ["name", "alive_until"]
