@@ -30,6 +30,7 @@ from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
 from cascade.engine.values import Completion, CompletionRequest
 from tenants.authentication import FIND_KEY, Caller, KeyRing
+from tenants.end_users import end_user_id
 
 log = logging.getLogger(__name__)
 END_USERS_KEPT = 50_000
@@ -49,6 +50,7 @@ class TenantRuntime(Struct, frozen=True):
 
 
 class EndUserSeen(Struct, frozen=True):
+    id: UUID
     tier: str | None
     is_blocked: bool
 
@@ -63,7 +65,7 @@ class Runtime:
         self.keys = KeyRing(fetch=self._find_key)
         self._tenants: dict[UUID, TenantRuntime] = {}
         self._loading: dict[UUID, asyncio.Lock] = {}
-        self._end_users: dict[tuple[UUID, str | None, int], EndUserSeen] = {}
+        self._end_users: dict[tuple[UUID, str, str | None, int], EndUserSeen] = {}
         self._runs: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -130,14 +132,15 @@ class Runtime:
                 self._tenants[caller.tenant_id] = found
         return found
 
-    async def see_end_user(self, caller: Caller, *, end_user: UUID, external_id: str, tier: str | None) -> EndUserSeen:
+    async def see_end_user(self, caller: Caller, *, external_id: str, tier: str | None) -> EndUserSeen:
         """Return what is known of an end user, created on first sight. Remembered until one of the tenant's end users is changed."""
-        key = (end_user, tier, caller.end_users_version)
+        key = (caller.tenant_id, external_id, tier, caller.end_users_version)
         found = self._end_users.get(key)
         if found is not None:
             return found
-        row = await self._one("SELECT * FROM tenants_see_end_user(%s, %s, %s, %s)", (caller.tenant_id, end_user, external_id, tier))
-        seen = EndUserSeen(row["tier"] if row else None, bool(row and row["is_blocked"]))
+        identity = end_user_id(salt=caller.end_user_salt, external_id=external_id)
+        row = await self._one("SELECT * FROM tenants_see_end_user(%s, %s, %s, %s)", (caller.tenant_id, identity, external_id, tier))
+        seen = EndUserSeen(identity, row["tier"] if row else None, bool(row and row["is_blocked"]))
         if len(self._end_users) >= END_USERS_KEPT:
             self._end_users.clear()
         self._end_users[key] = seen

@@ -20,7 +20,6 @@ from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, p
 from cascade.refusals import refusal_of
 from cascade.runtime import Runtime, TenantRuntime
 from tenants.authentication import Caller
-from tenants.end_users import end_user_id
 from tenants.scoping import uuid7
 
 LONGEST_WAIT_S = 2.0
@@ -110,13 +109,12 @@ async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, requ
         raise InvalidRequest(f"No tier is called {said[:64]!r}. Tiers: {', '.join(sorted(tenant.config.tiers)) or 'none yet'}.", param="user_tier")
     identity, tier = None, said
     if request.user_id:
-        identity = end_user_id(salt=caller.end_user_salt, external_id=request.user_id)
-        seen = await _away_as_503(runtime.see_end_user(caller, end_user=identity, external_id=request.user_id, tier=said))
+        seen = await _away_as_503(runtime.see_end_user(caller, external_id=request.user_id, tier=said))
         if seen.is_blocked:
             blocked = ModelNotAllowed(f"The end user {request.user_id[:64]!r} is blocked. An operator can lift it in the console.", param="user")
             blocked.code = "end_user_blocked"
             raise blocked
-        tier = said or seen.tier
+        identity, tier = seen.id, said or seen.tier
     tier = tier or caller.default_tier
     subject = Subject(
         tenant_id=caller.tenant_id, time_zone=caller.time_zone, api_key_id=caller.key_id, end_user_id=identity, end_user_name=request.user_id,

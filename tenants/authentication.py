@@ -62,22 +62,38 @@ def digest_from_header(authorization: str | None) -> bytes:
     return digest_of(key.strip(), pepper=settings.API_KEY_PEPPER)
 
 
-def caller_from_row(row: Mapping[str, Any] | None, *, now: datetime) -> Caller:
-    """Return the caller of a row of tenants_find_api_key. Raises KeyRefused for unknown, revoked and expired keys."""
+class FoundKey(Struct, frozen=True, kw_only=True):
+    """A key as it was looked up: who it makes the caller (nobody, where it is not known), and from when on it is a key no more."""
+
+    caller: Caller | None
+    revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    tenant_is_active: bool = True
+
+    def admit(self, *, now: datetime) -> Caller:
+        """Return the caller. Raises KeyRefused for unknown, revoked and expired keys, and those of a tenant that is switched off."""
+        if self.caller is None:
+            raise KeyRefused("This API key is not known. It may have been deleted; make a new one in the console.")
+        if self.revoked_at and self.revoked_at <= now:
+            raise KeyRefused("This API key was revoked. Use the key that replaced it, or make a new one in the console.", code="revoked_api_key")
+        if self.expires_at and self.expires_at <= now:
+            raise KeyRefused(f"This API key expired on {self.expires_at:%Y-%m-%d}. Make a new one in the console.", code="expired_api_key")
+        if not self.tenant_is_active:
+            raise KeyRefused("The account of this API key is switched off. Ask the operator of this service.", status=403, code="tenant_inactive")
+        return self.caller
+
+
+def found_key(row: Mapping[str, Any] | None) -> FoundKey:
+    """Return the key of a row of tenants_find_api_key."""
     if row is None:
-        raise KeyRefused("This API key is not known. It may have been deleted; make a new one in the console.")
-    if row["revoked_at"] and row["revoked_at"] <= now:
-        raise KeyRefused("This API key was revoked. Use the key that replaced it, or make a new one in the console.", code="revoked_api_key")
-    if row["expires_at"] and row["expires_at"] <= now:
-        raise KeyRefused(f"This API key expired on {row['expires_at']:%Y-%m-%d}. Make a new one in the console.", code="expired_api_key")
-    if not row["tenant_is_active"]:
-        raise KeyRefused("The account of this API key is switched off. Ask the operator of this service.", status=403, code="tenant_inactive")
-    return Caller(
+        return FoundKey(caller=None)
+    caller = Caller(
         key_id=row["key_id"], tenant_id=row["tenant_id"], tenant_slug=row["tenant_slug"], scopes=frozenset(row["scopes"]),
         time_zone=row["time_zone"], default_tier=row["default_tier"], allow_undocumented_fields=row["allow_undocumented_fields"],
         budget_refusal_status=row["budget_refusal_status"], end_user_salt=bytes(row["end_user_salt"]), config_version=row["config_version"],
         end_users_version=row["end_users_version"],
     )
+    return FoundKey(caller=caller, revoked_at=row["revoked_at"], expires_at=row["expires_at"], tenant_is_active=row["tenant_is_active"])
 
 
 class KeyRing:
@@ -85,23 +101,23 @@ class KeyRing:
 
     def __init__(self, *, fetch: Callable[[bytes], Awaitable[Mapping[str, Any] | None]]) -> None:
         self._fetch = fetch
-        self._seen: dict[bytes, tuple[float, asyncio.Task[Mapping[str, Any] | None]]] = {}
+        self._seen: dict[bytes, tuple[float, asyncio.Task[FoundKey]]] = {}
 
     async def identify(self, authorization: str | None, *, now: datetime) -> Caller:
         """Return who calls. Raises KeyRefused, or whatever `fetch` raises when the database is away."""
         digest = digest_from_header(authorization)
         found = self._seen.get(digest)
         if found is not None and found[0] > time.monotonic() and found[1].done() and not found[1].exception():
-            return caller_from_row(found[1].result(), now=now)
+            return found[1].result().admit(now=now)
         if found is None or found[0] < time.monotonic() or found[1].done():
             found = time.monotonic() + CACHE_SECONDS, asyncio.ensure_future(self._look_up(digest))
             if len(self._seen) >= CACHE_SIZE:
                 self._seen.clear()
             self._seen[digest] = found
-        return caller_from_row(await asyncio.shield(found[1]), now=now)
+        return (await asyncio.shield(found[1])).admit(now=now)
 
-    async def _look_up(self, digest: bytes) -> Mapping[str, Any] | None:
-        return await self._fetch(digest)
+    async def _look_up(self, digest: bytes) -> FoundKey:
+        return found_key(await self._fetch(digest))
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -114,7 +130,7 @@ class ApiKeyAuthentication(BaseAuthentication):
                 cursor.execute(FIND_KEY, [digest])
                 row = cursor.fetchone()
                 names = [column.name for column in cursor.description or ()]
-            caller = caller_from_row(dict(zip(names, row, strict=True)) if row else None, now=timezone.now())
+            caller = found_key(dict(zip(names, row, strict=True)) if row else None).admit(now=timezone.now())
         except KeyRefused as refused:
             error = exceptions.AuthenticationFailed if refused.status == 401 else exceptions.PermissionDenied
             raise error(refused.message, code=refused.code) from refused

@@ -48,10 +48,10 @@ def to_nusd(usd: str | int | Decimal) -> int:
 
 def to_usd(nusd: int) -> str:
     """Return integer nano-USD as a decimal string in USD without trailing zeros. Example: `to_usd(21_300)` is "0.0000213"."""
-    sign, amount = ("-", -nusd) if nusd < 0 else ("", nusd)
-    whole, fraction = divmod(amount, NUSD_PER_USD)
-    decimals = f"{fraction:09d}".rstrip("0")
-    return f"{sign}{whole}.{decimals}" if decimals else f"{sign}{whole}"
+    if nusd < 0:
+        return f"-{to_usd(-nusd)}"
+    whole, fraction = divmod(nusd, NUSD_PER_USD)
+    return f"{whole}.{fraction:09d}".rstrip("0") if fraction else str(whole)
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

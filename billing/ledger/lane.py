@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg.rows import tuple_row
+from psycopg.types.json import set_json_loads
 
 from billing.ledger.values import LedgerError, LedgerUnavailable
 
@@ -124,10 +125,12 @@ class Lane:
         return [answer for _, answer in rows]
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-        self._connection = await psycopg.AsyncConnection.connect(
+        connection = await psycopg.AsyncConnection.connect(
             self._dsn, autocommit=True, prepare_threshold=0, row_factory=tuple_row, connect_timeout=5, application_name="cascadeflow ledger"
         )
-        return self._connection
+        set_json_loads(msgspec.json.decode, connection)
+        self._connection = connection
+        return connection
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -1,6 +1,7 @@
 """How hard is a prompt? A handful of countable signs, summed as points and cut into five levels."""
 
 import re
+from bisect import bisect_right
 from typing import get_args
 
 from cascade.engine.domains import words_of
@@ -30,6 +31,7 @@ _STEP_WORDS = frozenset({
     "if", "then", "after", "before", "each", "every", "unless", "except", "assuming", "given", "must", "should", "without", "exactly",
     "twice", "half", "percent", "remaining", "per", "than", "least", "most", "also", "additionally", "finally",
 })
+_DIGITS = "0123456789"
 _NUMBER = re.compile(r"\d[\d.,]*")
 _LIST_ITEM = re.compile(r"\n[ \t]{0,8}(?:[-*\u2022]|\d{1,2}[.)]) ")
 
@@ -49,9 +51,9 @@ def complexity_points(text: str, *, domain: str) -> dict[str, float]:
         "expert words": min(2.0 * len(distinct & _EXPERT_WORDS), 4.0),
         "hard words": min(0.8 * len(distinct & _HARD_WORDS), 2.4),
         "conditions and steps": min(0.3 * len(distinct & _STEP_WORDS), 1.8),
-        "numbers": min(0.2 * sum(1 for _ in _NUMBER.finditer(read[:HEAD_CHARS])), 1.4),
+        "numbers": min(0.2 * _count(_NUMBER, read[:HEAD_CHARS]), 1.4) if any(map(read.__contains__, _DIGITS)) else 0.0,
         "questions": min(0.6 * max(read.count("?") - 1, 0), 1.8),
-        "list of demands": min(0.4 * sum(1 for _ in _LIST_ITEM.finditer(read)), 2.0),
+        "list of demands": min(0.4 * _count(_LIST_ITEM, read), 2.0) if "\n" in read else 0.0,
         "code given": 1.2 if "```" in read or "\ndef " in read or "();" in read else 0.0,
     }
 
@@ -63,5 +65,8 @@ def assess_complexity(text: str, *, domain: str) -> Complexity:
     Worked number: "What is the capital of France?" has 6 words, 0.25 points, trivial; "Prove that sqrt(2) is irrational." in math has
     3.25 points, moderate.
     """
-    points = sum(complexity_points(text, domain=domain).values())
-    return COMPLEXITIES[sum(points >= cut for cut in CUTS)]
+    return COMPLEXITIES[bisect_right(CUTS, sum(complexity_points(text, domain=domain).values()))]
+
+
+def _count(pattern: re.Pattern[str], text: str) -> int:
+    return len(pattern.findall(text))

@@ -84,6 +84,13 @@ _SHAPES = (
     _shape("ICD-like code", outlines="A00.0", medical=3.0),
 )
 
+_BY_WORD = {word: tuple(shape for shape in _SHAPES if shape.word == word) for word in {shape.word for shape in _SHAPES if shape.word}}
+_BY_MARK = {
+    mark: tuple(shape for shape in _SHAPES if mark in shape.marks and not shape.word)
+    for mark in frozenset().union(*(shape.marks for shape in _SHAPES))
+}
+_SEARCHED_ALWAYS = tuple(shape for shape in _SHAPES if not shape.word and not shape.marks)
+_WORDS, _MARKS = frozenset(_BY_WORD), frozenset(_BY_MARK)
 _TWO_NUMBERS = re.compile(r"\d[\d.,]{0,20}\D+\d")
 
 _ENDINGS = (
@@ -104,16 +111,21 @@ def shapes_in(text: str, *, words: Set[str]) -> list[tuple[str, str, float]]:
         text = f"{text[:SHAPE_HEAD_CHARS]}\n{text[-SHAPE_TAIL_CHARS:]}"
     raw = text.encode(errors="replace")
     outline = raw.translate(_OUTLINE)
-    specials = set(outline.translate(None, _ORDINARY))
     found: list[tuple[str, str, float]] = []
-    for shape in _SHAPES:
-        if (shape.word and shape.word not in words) or (shape.marks and shape.marks.isdisjoint(specials)):
-            continue
+    for shape in _possible(words, set(outline.translate(None, _ORDINARY))):
         if _seen(shape, raw, outline):
             found += [(domain, shape.name, weight) for domain, weight in shape.evidence]
     if "how" in words and ("many" in words or "much" in words or "long" in words) and _TWO_NUMBERS.search(text):
         found.append(("math", "quantities and a question", 3.5))
     return found
+
+
+def _possible(words: Set[str], specials: set[int]) -> Iterable[_Shape]:
+    """Return the shapes whose word or mark is there: most texts have next to none, so most shapes need not be looked at."""
+    possible = {shape.name: shape for mark in specials & _MARKS for shape in _BY_MARK[mark]}
+    for word in _WORDS & words:
+        possible.update((shape.name, shape) for shape in _BY_WORD[word])
+    return (*possible.values(), *_SEARCHED_ALWAYS)
 
 
 def _seen(shape: _Shape, raw: bytes, outline: bytes) -> bool:

@@ -110,7 +110,7 @@ class Execution:
         tries = [*step.candidates, step.candidates[-1]]
         for number, model in enumerate(tries):
             try:
-                completion, first_token_ms = await self._call(msgspec.structs.replace(request, model=model), live=live)
+                completion, first_token_ms = await self._call(request, model=model, live=live)
             except ProviderError as failure:
                 attempts.append(_failed_attempt(model, failure))
                 self._error = failure
@@ -126,12 +126,13 @@ class Execution:
                 return attempts, completion, first_token_ms
         return attempts, None, None
 
-    async def _call(self, request: CompletionRequest, *, live: bool) -> tuple[Completion, float | None]:
+    async def _call(self, request: CompletionRequest, *, model: ModelConfig, live: bool) -> tuple[Completion, float | None]:
         left = self._deadline_s - (perf_counter() - self._started)
         if left <= 0:
-            raise DeadlinePassed("the time for this run is over", provider=request.model.provider)
-        request = msgspec.structs.replace(request, timeout_s=min(request.timeout_s, left))
-        provider = self._providers[request.model.provider]
+            raise DeadlinePassed("the time for this run is over", provider=model.provider)
+        if model is not request.model or left < request.timeout_s:
+            request = msgspec.structs.replace(request, model=model, timeout_s=min(request.timeout_s, left))
+        provider = self._providers[model.provider]
         try:
             if not live:
                 return await provider.complete(request), None

@@ -203,21 +203,23 @@ def _plan_step(
     threshold = step.threshold
     if step.validator and policy.min_quality is not None:
         threshold = max(step.threshold or 0.0, policy.min_quality)
-    return bounded(
-        PlannedStep(
-            name=step.name, kind=step.kind, candidates=candidates, validator=step.validator, threshold=threshold, max_tokens=0,
-            timeout_s=step.timeout_s, instruction=step.instruction, input_bound_tokens=input_bound, bound_nusd=0,
-        ),
-        max_tokens=max(1, min(*caps, *(model.max_output_tokens for model in candidates))),
+    max_tokens = max(1, min(*caps, *[model.max_output_tokens for model in candidates]))
+    return PlannedStep(
+        name=step.name, kind=step.kind, candidates=candidates, validator=step.validator, threshold=threshold, max_tokens=max_tokens,
+        timeout_s=step.timeout_s, instruction=step.instruction, input_bound_tokens=input_bound,
+        bound_nusd=_dearest_nusd(candidates, input_tokens=input_bound, output_tokens=max_tokens),
     )
 
 
 def bounded(step: PlannedStep, *, max_tokens: int) -> PlannedStep:
     """Return the step with this cap on its answer, and the most that it can cost then."""
-    bounds = [
-        bound_nusd(input_tokens=step.input_bound_tokens, output_tokens=max_tokens, price=model.price) for model in step.candidates if model.price
-    ]
-    return msgspec.structs.replace(step, max_tokens=max_tokens, bound_nusd=max(bounds, default=0))
+    bound = _dearest_nusd(step.candidates, input_tokens=step.input_bound_tokens, output_tokens=max_tokens)
+    return msgspec.structs.replace(step, max_tokens=max_tokens, bound_nusd=bound)
+
+
+def _dearest_nusd(candidates: Sequence[ModelConfig], *, input_tokens: int, output_tokens: int) -> int:
+    bounds = [bound_nusd(input_tokens=input_tokens, output_tokens=output_tokens, price=model.price) for model in candidates if model.price]
+    return max(bounds, default=0)
 
 
 def _with_last_step_unjudged(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:

@@ -29,6 +29,10 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+def _header_value(value: str) -> bytes:
+    return (value if value.isprintable() else CONTROLS.sub(" ", value)).encode("latin-1", "replace")
+
+
 class Kept:
     """A reply as it was sent."""
 
@@ -92,7 +96,7 @@ class Exchange:
         all_headers = {"x-request-id": self.request_id, "x-content-type-options": "nosniff", **headers}
         if self.kept is not None:
             self.kept.status, self.kept.headers = status, dict(headers)
-        encoded = [(name.encode("latin-1"), CONTROLS.sub(" ", value).encode("latin-1", "replace")) for name, value in all_headers.items()]
+        encoded = [(name.encode("latin-1"), _header_value(value)) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def write(self, data: bytes, *, more: bool) -> None:

@@ -127,8 +127,7 @@ async def post_json(
     ProviderUnreachable, ProviderTimeout or ProviderBroken, the last also when the answer is longer than `max_bytes`.
     """
     async with posted(session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s) as response:
-        content = await read_whole(response=response, provider=provider, max_bytes=max_bytes)
-        return Answer(response.status, response.headers, content)
+        return Answer(response.status, response.headers, await read_whole(response=response, provider=provider, max_bytes=max_bytes))
 
 
 async def post_portions(
@@ -170,7 +169,13 @@ async def post_events(
 
 
 async def read_whole(*, response: aiohttp.ClientResponse, provider: str, max_bytes: int) -> bytes:
-    portions = [portion async for portion in limited(response=response, provider=provider, max_bytes=max_bytes)]
+    """Return the body. A loop of its own, since most answers come in one portion and each async generator costs as much as that."""
+    content, portions, left = response.content, [], max_bytes
+    while portion := await content.readany():
+        left -= len(portion)
+        if left < 0:
+            raise too_long(provider=provider, max_bytes=max_bytes)
+        portions.append(portion)
     return portions[0] if len(portions) == 1 else b"".join(portions)
 
 
@@ -180,8 +185,12 @@ async def limited(*, response: aiohttp.ClientResponse, provider: str, max_bytes:
     async for portion in response.content.iter_any():
         left -= len(portion)
         if left < 0:
-            raise ProviderBroken(f"{provider} sent an answer of more than {max_bytes} bytes", provider=provider)
+            raise too_long(provider=provider, max_bytes=max_bytes)
         yield portion
+
+
+def too_long(*, provider: str, max_bytes: int) -> ProviderBroken:
+    return ProviderBroken(f"{provider} sent an answer of more than {max_bytes} bytes", provider=provider)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from cascade.engine.quality.draft import Draft
 from cascade.engine.values import Check
 
 __all__ = ["check_arithmetic"]
+_PASSED = Check(name="arithmetic", score=1.0)
 
 
 def check_arithmetic(draft: Draft) -> Check:
@@ -13,6 +14,6 @@ def check_arithmetic(draft: Draft) -> Check:
     """
     wrong = [found for found in draft.sums if not found.right]
     if not wrong:
-        return Check(name="arithmetic", score=1.0)
+        return _PASSED
     first = wrong[0]
     return Check(name="arithmetic", score=0.2 if len(wrong) == 1 else 0.0, reason=f"The sum {first.left} = {first.claimed:g} is wrong")

@@ -21,12 +21,15 @@ def acceptability(*, kind: Kind, evidence: Mapping[str, float], checks: Sequence
     Worked number: a logit of 2.0 lowered by an arithmetic score of 0.3 at penalty 2.5 is 2.0 - 1.75 = 0.25: probability 0.56.
     """
     weights = WEIGHTS[kind]
-    logit = weights["intercept"] + sum(weights[name] * value for name, value in evidence.items())
+    logit, cap = weights["intercept"], 1.0
+    for name, value in evidence.items():
+        logit += weights[name] * value
     penalties = PENALTIES[kind]
     for check in checks:
         if check.name == "logprobs":
             logit += LOGPROB_NATS * (check.score - TYPICAL_LOGPROB_SCORE)
-        else:
+        elif check.score < 1:
             logit -= penalties.get(check.name, 0.0) * (1 - check.score)
-    probability = 1 / (1 + exp(-max(-30.0, min(30.0, logit))))
-    return min(probability, 0.02) if any(check.fatal for check in checks) else probability
+        if check.fatal:
+            cap = 0.02
+    return min(cap, 1 / (1 + exp(-max(-30.0, min(30.0, logit)))))

@@ -14,6 +14,7 @@ __all__ = ["check_json", "parse_json"]
 
 MAX_LOOSE_CHARS = 100_000
 """JSON that nobody asked for by `response_format` is not parsed beyond this: it takes the slow parser."""
+_PASSED = Check(name="json", score=1.0)
 
 
 def parse_json(text: str) -> tuple[Any, str]:
@@ -56,7 +57,7 @@ def check_json(draft: Draft) -> Check:
     fault = schema_fault(value, schema=schema) if kind == "json_schema" and schema is not None else ""
     if fault:
         return Check(name="json", score=0.0, reason=f"The draft's JSON does not match the schema: {fault}", fatal=True)
-    return Check(name="json", score=1.0)
+    return _PASSED
 
 
 def _check_unasked(draft: Draft) -> Check:
@@ -67,7 +68,7 @@ def _check_unasked(draft: Draft) -> Check:
         for source in sources:
             if len(source) <= MAX_LOOSE_CHARS and (why := _loose_fault(source)):
                 return Check(name="json", score=0.4, reason=f"The draft's JSON does not parse: {why}")
-    return Check(name="json", score=1.0)
+    return _PASSED
 
 
 def _loose_fault(source: str) -> str:

@@ -18,6 +18,11 @@ _FUNCTION_WORDS: dict[str, frozenset[str]] = {
         "Dutch": "de het een en van is niet dat met voor ik zijn op te wat hoe je",
     }.items()
 }
+_LANGUAGES_OF: dict[str, tuple[int, ...]] = {
+    word: tuple(number for number, words in enumerate(_FUNCTION_WORDS.values()) if word in words)
+    for word in frozenset().union(*_FUNCTION_WORDS.values())
+}
+"""Which languages a function word belongs to, by their places in _FUNCTION_WORDS."""
 _SCRIPTS = (
     ("Cyrillic", 0x0400, 0x052F), ("Greek", 0x0370, 0x03FF), ("Hebrew", 0x0590, 0x05FF), ("Arabic", 0x0600, 0x06FF),
     ("Devanagari", 0x0900, 0x097F), ("Thai", 0x0E00, 0x0E7F), ("kana", 0x3040, 0x30FF), ("Han", 0x4E00, 0x9FFF), ("Hangul", 0xAC00, 0xD7AF),
@@ -28,6 +33,9 @@ _ASKS_FOR_LANGUAGE = frozenset({
     "espa\u00f1ol", "italian", "portuguese", "dutch", "chinese", "japanese", "korean", "russian", "arabic", "hindi", "greek", "latin",
     "hebrew", "polish", "turkish", "swedish", "ukrainian", "vietnamese", "thai",
 })
+_ALL_FUNCTION_WORDS = frozenset(_LANGUAGES_OF)
+_NAMES = tuple(_FUNCTION_WORDS)
+_PASSED = Check(name="language", score=1.0)
 
 
 def _script_of(text: str) -> str:
@@ -48,11 +56,14 @@ def _language_of(words: list[str], present: frozenset[str]) -> str:
     """Return the European language whose function words make up most of `words`, or "" when none reaches 15 %."""
     if len(words) < MIN_WORDS:
         return ""
-    distinct = {name: len(present & function_words) for name, function_words in _FUNCTION_WORDS.items()}
-    ranked = sorted(distinct, key=lambda name: -distinct[name])
-    if distinct[ranked[0]] < 2 * distinct[ranked[1]] or distinct[ranked[0]] < max(3, MIN_SHARE * min(len(words), 40)):
+    distinct = [0] * len(_FUNCTION_WORDS)
+    for word in present & _ALL_FUNCTION_WORDS:
+        for number in _LANGUAGES_OF[word]:
+            distinct[number] += 1
+    second, first = sorted(distinct)[-2:]
+    if first < 2 * second or first < max(3, MIN_SHARE * min(len(words), 40)):
         return ""
-    return ranked[0]
+    return _NAMES[distinct.index(first)]
 
 
 def check_language(draft: Draft) -> Check:
@@ -61,14 +72,15 @@ def check_language(draft: Draft) -> Check:
     Both must be long enough to tell (12 words); code and short answers pass.
     """
     if draft.prompt_word_set & _ASKS_FOR_LANGUAGE or draft.calls_tools:
-        return Check(name="language", score=1.0)
+        return _PASSED
     asked, given = _script_of(draft.prompt), _script_of(draft.stripped)
     if asked != given and len(draft.stripped) >= 20:
         reason = f"The prompt is in {asked or 'Latin'} script, the draft in {given or 'Latin'} script"
         return Check(name="language", score=0.0 if given else 0.4, reason=reason)
     if given:
-        return Check(name="language", score=1.0)
-    asked, given = _language_of(draft.prompt_words, draft.prompt_word_set), _language_of(draft.words, draft.word_set)
-    if asked and given and asked != given:
+        return _PASSED
+    given = _language_of(draft.words, draft.word_set)
+    asked = _language_of(draft.prompt_words, draft.prompt_word_set) if given else ""
+    if asked and asked != given:
         return Check(name="language", score=0.0, reason=f"The prompt is in {asked}, the draft in {given}")
-    return Check(name="language", score=1.0)
+    return _PASSED

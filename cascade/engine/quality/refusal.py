@@ -1,5 +1,6 @@
 """Does the draft refuse, or say that it does not know?"""
 
+from cascade.engine.domains import words_of
 from cascade.engine.quality.draft import Draft
 from cascade.engine.values import Check
 
@@ -27,6 +28,15 @@ _HEDGES = ("perhaps", "maybe", "possibly", "might", "unclear", "uncertain", "pre
 HEDGES_PER_HUNDRED_WORDS = 3.0
 
 
+def _signs_of(phrases: tuple[str, ...]) -> frozenset[str]:
+    """Return words of which each phrase has one: "i" where it speaks of itself, else its longest. A draft without any has no phrase."""
+    return frozenset("i" if "i" in words else max(words, key=len) for words in map(words_of, phrases))
+
+
+_SIGNS_OF_BOTH = _signs_of(_REFUSALS) | _signs_of(_IGNORANCE)
+_PASSED_REFUSAL, _PASSED_HEDGING = Check(name="refusal", score=1.0), Check(name="hedging", score=1.0)
+
+
 def _first_in(phrases: tuple[str, ...], text: str) -> str:
     for phrase in phrases:
         if phrase in text:
@@ -41,13 +51,15 @@ def check_refusal(draft: Draft) -> Check:
     """
     if draft.completion.message.get("refusal"):
         return Check(name="refusal", score=0.0, reason="The provider marked the draft as a refusal", fatal=True)
+    if draft.word_set.isdisjoint(_SIGNS_OF_BOTH):
+        return _PASSED_REFUSAL
     text = draft.stripped.replace("\u2019", "'")
     opening, closing = text[:OPENING_CHARS].lower(), text[OPENING_CHARS:][-CLOSING_CHARS:].lower()
     if phrase := _first_in(_REFUSALS, opening):
         return Check(name="refusal", score=0.0, reason=f"The draft refuses (\u201c{phrase}\u201d)", fatal=True)
     if phrase := _first_in(_IGNORANCE, opening) or _first_in(_IGNORANCE, closing):
         return Check(name="refusal", score=0.25, reason=f"The draft does not commit itself (\u201c{phrase}\u201d)")
-    return Check(name="refusal", score=1.0)
+    return _PASSED_REFUSAL
 
 
 def check_hedging(draft: Draft) -> Check:
@@ -57,7 +69,7 @@ def check_hedging(draft: Draft) -> Check:
     """
     words = [word for word in _HEDGES if word in draft.word_set]
     if not words:
-        return Check(name="hedging", score=1.0)
+        return _PASSED_HEDGING
     count = sum(draft.words.count(word) for word in words)
     # Short drafts count as fifty words: one "probably" in a sentence is no verdict.
     rate = 100 * count / max(len(draft.words), 50)

@@ -9,6 +9,7 @@ from cascade.engine.quality.json_schema import schema_fault
 from cascade.engine.values import Check
 
 __all__ = ["check_tools"]
+_PASSED = Check(name="tools", score=1.0)
 
 
 def _offered(draft: Draft) -> dict[str, Mapping[str, Any]]:
@@ -67,4 +68,4 @@ def check_tools(draft: Draft) -> Check:
     if not fault and draft.completion.tool_calls:
         offered = _offered(draft)
         fault = next((found for call in draft.completion.tool_calls if (found := _call_fault(call, offered))), "")
-    return Check(name="tools", score=0.0, reason=fault, fatal=True) if fault else Check(name="tools", score=1.0)
+    return Check(name="tools", score=0.0, reason=fault, fatal=True) if fault else _PASSED

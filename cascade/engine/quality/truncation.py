@@ -8,6 +8,7 @@ TINY_MAX_TOKENS = 64
 SOFT_SCORE = 0.3
 
 _LINE_END = frozenset(".!?:;)]}>\"'`*_|$%\u201d\u2019\u2026\u3002\uff01\uff1f-=~/\\")
+_PASSED = Check(name="truncation", score=1.0)
 
 
 def _asked_for_a_stub(draft: Draft) -> bool:
@@ -41,10 +42,10 @@ def check_truncation(draft: Draft) -> Check:
     if reason == "content_filter":
         return Check(name="truncation", score=0.0, reason="The provider's content filter cut the draft", fatal=True)
     if _asked_for_a_stub(draft):
-        return Check(name="truncation", score=1.0)
+        return _PASSED
     if reason == "length":
         return Check(name="truncation", score=0.0, reason="The draft is cut off (finish_reason length)", fatal=True)
     midway = "" if draft.calls_tools else _stops_midway(draft)
     if midway:
         return Check(name="truncation", score=SOFT_SCORE, reason=f"The draft seems cut off: {midway}")
-    return Check(name="truncation", score=1.0)
+    return _PASSED
