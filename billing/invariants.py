@@ -70,8 +70,8 @@ INVARIANTS = (
         SELECT budget_id, subject, end_at, next_at
           FROM (SELECT budget_id, subject, end_at, lead(start_at) OVER (PARTITION BY budget_id, subject ORDER BY start_at) AS next_at
                   FROM billing_budgetwindow) w WHERE next_at < end_at"""),
-    Invariant("I10", "an adjustment says who and why", """
-        SELECT id FROM billing_costentry WHERE kind = 'adjustment' AND (actor = '' OR reason = '')"""),
+    Invariant("I10", "an adjustment says who and why, and so does an overrun that is taken back", """
+        SELECT id FROM billing_costentry WHERE (kind = 'adjustment' OR amount_nusd < 0) AND (actor = '' OR reason = '')"""),
     Invariant("I12", "an idempotency key belongs to one hold of its tenant, and a hold to one key at the most", """
         SELECT k.id, k.reservation_id, r.tenant_id FROM billing_idempotencykey k LEFT JOIN billing_reservation r ON r.id = k.reservation_id
          WHERE r.tenant_id IS DISTINCT FROM k.tenant_id
@@ -83,6 +83,18 @@ INVARIANTS = (
         SELECT r.id, NULL, e.id FROM billing_reservation r JOIN billing_costentry e ON e.reservation_id = r.id WHERE e.tenant_id <> r.tenant_id
         UNION ALL
         SELECT b.id, w.id, NULL FROM billing_budget b JOIN billing_budgetwindow w ON w.budget_id = b.id WHERE w.tenant_id <> b.tenant_id"""),
+    Invariant("I14", "a correction stands on something booked, is posted once, and takes back no more than there is", """
+        SELECT reservation_id, leg, NULL::smallint AS attempt, coalesce(sum(amount_nusd) FILTER (WHERE kind <> 'overrun'), 0) AS spent,
+               coalesce(sum(amount_nusd) FILTER (WHERE kind = 'overrun'), 0) AS overrun
+          FROM billing_costentry GROUP BY 1, 2
+        HAVING sum(amount_nusd) FILTER (WHERE kind <> 'overrun') < 0 OR sum(amount_nusd) FILTER (WHERE kind = 'overrun') < 0
+        UNION ALL
+        SELECT reservation_id, leg, attempt, count(*), NULL FROM billing_costentry WHERE reference <> ''
+         GROUP BY reservation_id, leg, attempt, kind, reference HAVING count(*) > 1
+        UNION ALL
+        SELECT c.reservation_id, c.leg, c.attempt, c.amount_nusd, NULL FROM billing_costentry c
+         WHERE c.reference <> '' AND NOT EXISTS (SELECT 1 FROM billing_costentry o WHERE o.reservation_id = c.reservation_id AND o.leg = c.leg
+                                                    AND o.attempt = c.attempt AND o.kind NOT IN ('adjustment', 'overrun'))"""),
 )
 
 

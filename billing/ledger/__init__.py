@@ -1,5 +1,6 @@
-"""The one writer of money. `Ledger` is for the hot path; `sweep` and its companions for tasks and commands."""
+"""The one writer of money. `Ledger` is for the hot path; `sweep`, `post_adjustments` and their companions for tasks and commands."""
 
+from billing.ledger.adjustments import Adjustment, AdjustStatus, post_adjustments
 from billing.ledger.book import Ledger, dead_owners, ensure_partitions, owner_name, sweep
 from billing.ledger.keys import KnownCall, find_key, finish_key, forget_keys
 from billing.ledger.values import (
@@ -18,6 +19,7 @@ from billing.ledger.values import (
 )
 
 __all__ = [
-    "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger", "LedgerRewound", "LedgerUnavailable", "Leg",
-    "Rung", "Subject", "WindowFacts", "dead_owners", "ensure_partitions", "find_key", "finish_key", "forget_keys", "owner_name", "sweep",
+    "AdjustStatus", "Adjustment", "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger",
+    "LedgerRewound", "LedgerUnavailable", "Leg", "Rung", "Subject", "WindowFacts", "dead_owners", "ensure_partitions", "find_key",
+    "finish_key", "forget_keys", "owner_name", "post_adjustments", "sweep",
 ]

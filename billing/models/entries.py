@@ -20,7 +20,7 @@ class CostEntry(TenantOwnedModel):
         ESTIMATED = "estimated", "From our own upper count: the provider reported no usage"
         ASSUMED = "assumed", "At the bound: it is not known what the provider billed"
         VOIDED = "voided", "Nothing was billed"
-        OVERRUN = "overrun", "What the provider billed beyond the bound"
+        OVERRUN = "overrun", "What the provider billed beyond the bound, or beyond the room of a budget; negative where it is taken back"
         ADJUSTMENT = "adjustment", "A correction of an earlier entry"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -49,6 +49,9 @@ class CostEntry(TenantOwnedModel):
     tags = ArrayField(models.CharField(max_length=100), default=list)
     actor = models.CharField(max_length=200, blank=True)
     reason = models.TextField(blank=True)
+    reference = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="What a correction comes from: a version of a price, a reconciliation."
+    )
     occurred_at = models.DateTimeField(help_text="When the hold was taken: decides the window.")
     occurred_on = models.DateField(help_text="The day of occurred_at in the tenant's time zone.")
     booked_at = models.DateTimeField()
@@ -62,7 +65,8 @@ class CostEntry(TenantOwnedModel):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(kind="adjustment") | models.Q(amount_nusd__gte=0), name="only_adjustments_are_negative"
+                condition=models.Q(kind="adjustment") | models.Q(amount_nusd__gte=0) | (models.Q(kind="overrun") & ~models.Q(actor="")),
+                name="only_adjustments_are_negative",
             ),
             models.CheckConstraint(
                 condition=~models.Q(kind="adjustment") | (~models.Q(actor="") & ~models.Q(reason="")), name="adjustments_say_who_and_why"

@@ -1,12 +1,35 @@
 """The price book: what each model costs, since when, and who said so."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from tenants.scoping import TenantOwnedModel, uuid7
 
 METERS = ("input", "output", "cached_input", "cache_write", "reasoning")
+LONG_METERS = ("long_input", "long_output", "long_cached_input", "long_cache_write")
+RATES = tuple(f"{meter}_nusd" for meter in (*METERS, "request", *LONG_METERS))
+TERMS = (*RATES, "long_after_tokens")
+"""The columns that say what a version costs: two versions with the same terms are the same price."""
+IN_FORCE = Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from"))
+"""A version that was replaced from its very start ends there: it was never in force, and stays for the entries that it priced."""
+
+
+def price_rules(prefix: str) -> list[models.BaseConstraint]:
+    """The constraints of a table of prices."""
+    no_long = Q(long_after_tokens__isnull=True, **{f"{meter}_nusd__isnull": True for meter in LONG_METERS})
+    return [
+        models.CheckConstraint(condition=Q(input_nusd__gte=0, output_nusd__gte=0, request_nusd__gte=0), name=f"{prefix}prices_not_negative"),
+        models.CheckConstraint(condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name=f"{prefix}price_ends_after_start"),
+        models.CheckConstraint(
+            condition=no_long
+            | Q(
+                long_after_tokens__gt=0, long_input_nusd__gte=F("input_nusd"), long_output_nusd__gte=F("output_nusd"),
+                long_after_tokens__isnull=False, long_input_nusd__isnull=False, long_output_nusd__isnull=False,  # a comparison with null passes
+            ),
+            name=f"{prefix}long_prompts_not_cheaper",
+        ),
+    ]
 
 
 class PriceVersion(models.Model):
@@ -19,9 +42,17 @@ class PriceVersion(models.Model):
     cache_write_nusd = models.BigIntegerField(null=True, blank=True)
     reasoning_nusd = models.BigIntegerField(null=True, blank=True)
     request_nusd = models.BigIntegerField(default=0, help_text="Nano-USD for each request.")
+    long_after_tokens = models.PositiveIntegerField(
+        null=True, blank=True, help_text="A prompt of more tokens than this costs the long_ prices, all of it. Empty: every length costs the same."
+    )
+    long_input_nusd = models.BigIntegerField(null=True, blank=True)
+    long_output_nusd = models.BigIntegerField(null=True, blank=True)
+    long_cached_input_nusd = models.BigIntegerField(null=True, blank=True)
+    long_cache_write_nusd = models.BigIntegerField(null=True, blank=True)
     valid_from = models.DateTimeField(default=timezone.now)
     valid_to = models.DateTimeField(null=True, blank=True)
     source = models.CharField(max_length=200, help_text="Where the price is from: a price list and its date.")
+    note = models.CharField(max_length=500, blank=True, help_text="What was decided where the source leaves a gap.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -38,9 +69,8 @@ class ModelPrice(PriceVersion, TenantOwnedModel):
     class Meta:
         ordering = ["model", "-valid_from"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "model", "valid_from"], name="one_price_per_start"),
-            models.CheckConstraint(condition=Q(input_nusd__gte=0, output_nusd__gte=0, request_nusd__gte=0), name="prices_not_negative"),
-            models.CheckConstraint(condition=Q(valid_to__isnull=True) | Q(valid_to__gt=models.F("valid_from")), name="price_has_duration"),
+            models.UniqueConstraint(fields=["tenant", "model", "valid_from"], condition=IN_FORCE, name="one_price_per_start"),
+            *price_rules(""),
         ]
 
     def __str__(self) -> str:
@@ -50,15 +80,16 @@ class ModelPrice(PriceVersion, TenantOwnedModel):
 class PlatformPrice(PriceVersion):
     """A price that holds for every tenant who has none of their own. Written by `manage.py import_prices`, which shows what changes first."""
 
+    database_grants = "SELECT, INSERT, UPDATE (valid_to)"
+
     provider = models.CharField(max_length=32, help_text="Slug of the provider, as connections name it.")
     model = models.CharField(max_length=200, help_text="The provider's own name of the model.")
 
     class Meta:
         ordering = ["provider", "model", "-valid_from"]
         constraints = [
-            models.UniqueConstraint(fields=["provider", "model", "valid_from"], name="one_platform_price_per_start"),
-            models.CheckConstraint(condition=Q(input_nusd__gte=0, output_nusd__gte=0, request_nusd__gte=0), name="platform_prices_not_negative"),
-            models.CheckConstraint(condition=Q(valid_to__isnull=True) | Q(valid_to__gt=models.F("valid_from")), name="platform_price_has_duration"),
+            models.UniqueConstraint(fields=["provider", "model", "valid_from"], condition=IN_FORCE, name="one_platform_price_per_start"),
+            *price_rules("platform_"),
         ]
 
     def __str__(self) -> str:

@@ -16,11 +16,16 @@ class Reconciliation(TenantOwnedModel):
     last_day = models.DateField()
     provider_nusd = models.BigIntegerField(help_text="What the provider billed, in nano-USD.")
     booked_nusd = models.BigIntegerField(help_text="What the book had for the same days, in nano-USD.")
+    usage = models.JSONField(
+        default=list, help_text="The file's sums, per day, model and user: requests, input, cached input, cache write and output tokens."
+    )
+    summary = models.JSONField(default=dict, help_text="How many groups there are of each kind of gap, and what is to be adjusted.")
     gaps = models.JSONField(default=list, help_text="Per day, model and user: both sums, their difference and what kind of gap it is.")
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
     approved_by = models.CharField(max_length=200, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
+    posted_at = models.DateTimeField(null=True, blank=True, help_text="When the last adjustment was posted; empty: approved, but not all is posted.")
     adjusted_nusd = models.BigIntegerField(default=0, help_text="Sum of the adjustments that were posted, in nano-USD.")
 
     class Meta:

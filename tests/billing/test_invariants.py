@@ -62,6 +62,17 @@ TAMPERINGS = {
     "an adjustment by nobody": ("I10", [
         UNCHECKED.format("costentry", "adjustments_say_who_and_why"), COPY.format("'kind', 'adjustment', 'actor', '', 'reason', 'because'"),
     ]),
+    "an overrun that nobody takes back": ("I10", [
+        UNCHECKED.format("costentry", "only_adjustments_are_negative"), COPY.format("'kind', 'overrun', 'amount_nusd', -1"),
+    ]),
+    "a correction below nothing": ("I14", [COPY.format("'kind', 'adjustment', 'amount_nusd', -61, 'actor', 'x', 'reason', 'y'")]),
+    "an overrun taken back that was none": ("I14", [COPY.format("'kind', 'overrun', 'amount_nusd', -1, 'actor', 'x', 'reason', 'y'")]),
+    "a correction that was posted twice": ("I14", [
+        COPY.format("'kind', 'adjustment', 'amount_nusd', 1, 'actor', 'x', 'reason', 'y', 'reference', 'z'"),
+    ] * 2),
+    "a correction of nothing": ("I14", [
+        COPY.format("'kind', 'adjustment', 'amount_nusd', 1, 'attempt', 2, 'actor', 'x', 'reason', 'y', 'reference', 'z'"),
+    ]),
     "a key that leads nowhere": ("I12", [KEY.format("gen_random_uuid()")]),
     "a hold of two keys": ("I12", [KEY.format("%(closed)s")] * 2),
     "an entry in another tenant's book": ("I13", [ENTRY.format("tenant_id = %(other)s")]),

@@ -46,10 +46,16 @@ class Hold:
     sent: set[int] = field(default_factory=lambda: {0})
     state: str = "open"
     booked: dict[int, int] = field(default_factory=dict)
+    """What is spent, by leg."""
+    overrun: dict[int, int] = field(default_factory=dict)
+    attempted: frozenset[int] = frozenset()
+    """The legs that the closing booked."""
     corrected: bool = False
+    references: set[tuple[int, str]] = field(default_factory=set)
 
     def close(self, state: str, booked: dict[int, int], overrun: int = 0) -> None:
-        self.state, self.booked = state, booked
+        self.state, self.booked, self.attempted = state, dict(booked), frozenset(booked)
+        self.overrun = {0: overrun}
         self.corrected = overrun > 0
         for window in self.windows:
             window.held -= sum(self.legs)
@@ -60,15 +66,42 @@ class Hold:
         differences = {leg: came.get(leg, 0) - self.booked.get(leg, 0) for leg in came.keys() | self.booked.keys()}
         if self.corrected or not (any(differences.values()) or overrun):
             return "again"
-        rooms = [window.room for window in self.windows if window.room is not None]
-        if rooms and sum(differences.values()) > min(rooms):
-            overrun += sum(part for part in differences.values() if part > 0)
+        over = {0: overrun}
+        if not self.has_room(sum(differences.values())):
+            for leg, part in differences.items():
+                over[leg] = over.get(leg, 0) + max(part, 0)
             differences = {leg: part for leg, part in differences.items() if part < 0}
-        for window in self.windows:
-            window.spent += sum(differences.values())
-            window.overrun += overrun
+        self.move(differences, over)
         self.corrected = True
         return "late"
+
+    def adjust(self, leg: int, amount: int, reference: str) -> str:
+        if self.state == "open":
+            return "open"
+        if leg not in self.attempted:
+            return "unknown"
+        if (leg, reference) in self.references:
+            return "again"
+        back = min(self.overrun.get(leg, 0), max(-amount, 0))
+        rest = amount + back
+        if -rest > self.booked[leg]:
+            return "too_low"
+        fits = rest <= 0 or self.has_room(rest)
+        self.move({leg: rest if fits else 0}, {leg: -back if fits else rest})
+        self.references.add((leg, reference))
+        self.corrected = self.corrected or back > 0 or not fits  # a late settle leaves a hold with an overrun alone
+        return "posted"
+
+    def has_room(self, amount: int) -> bool:
+        return all(window.room is None or amount <= window.room for window in self.windows)
+
+    def move(self, spent: dict[int, int], overrun: dict[int, int]) -> None:
+        for changes, kept in ((spent, self.booked), (overrun, self.overrun)):
+            for leg, part in changes.items():
+                kept[leg] = kept.get(leg, 0) + part
+        for window in self.windows:
+            window.spent += sum(spent.values())
+            window.overrun += sum(overrun.values())
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -177,6 +210,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.call("billing_mark_sent", {"id": hold.id, "tenant": self.tenant, "leg": leg}) == [expected]
         if expected == "marked":
             hold.sent.add(leg)
+
+    @rule(hold=holds, leg=st.integers(0, 3), amount=st.integers(-400, 400), reference=st.sampled_from("abc"), twice=st.booleans())
+    def adjust(self, hold: Hold, leg: int, amount: int, reference: str, twice: bool) -> None:
+        expected = [hold.adjust(leg, amount, reference) for _ in range(2 if twice else 1)]
+        item = {"tenant": self.tenant, "reservation": hold.id, "leg": leg, "amount": amount, "actor": "m", "reason": "r", "reference": reference}
+        assert self.call("billing_adjust", *[item] * len(expected)) == expected
 
     @rule()
     def sweep(self) -> None:
