@@ -1,14 +1,18 @@
 """REST for the price book and the book of costs."""
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.mixins import ListModelMixin
 from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet
 
-from billing.api.serializers import CostEntrySerializer, ModelPriceSerializer
-from billing.models import CostEntry, ModelPrice
-from tenants.api.base import TenantModelViewSet
+from billing.api.serializers import CostEntrySerializer, ModelPriceSerializer, PlatformPriceSerializer
+from billing.models import CostEntry, ModelPrice, PlatformPrice
+from tenants.api.base import ScopedViewMixin, TenantModelViewSet
 from tenants.api.end_user_filters import EndUserFilters
+from tenants.api.filtering import StrictFilters
 from tenants.permissions import MANAGEMENT
 
 
@@ -17,7 +21,28 @@ class PriceFilters(filters.FilterSet):
     is_open = filters.BooleanFilter(field_name="valid_to", lookup_expr="isnull", help_text="Only versions without an end.")
 
 
-@extend_schema_view(create=extend_schema(description="Append a version: the one before it ends at its `valid_from` (now, if left out)."))
+class PlatformPriceFilters(PriceFilters):
+    provider = filters.CharFilter(help_text="Slug of the provider, as connections name it.")
+
+
+class PlatformPriceViewSet(ScopedViewMixin, ListModelMixin, GenericViewSet[PlatformPrice]):
+    """Prices that hold for models without a price of your own, imported by the operator of this site. Only read."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = PlatformPriceSerializer
+    filterset_class = PlatformPriceFilters
+    filter_backends = [StrictFilters]
+
+    def get_queryset(self) -> QuerySet[PlatformPrice]:
+        return PlatformPrice.objects.all()
+
+
+@extend_schema_view(
+    create=extend_schema(
+        description="Put a version into the book, from `valid_from` on (now, if left out; the past and the future are fine): the version in force "
+        "then ends there, and the new one lasts until the next begins. What was booked keeps its amounts until it is re-priced."
+    )
+)
 class PriceViewSet(TenantModelViewSet[ModelPrice]):
     """The price book. Versions are never edited, only followed."""
 
