@@ -1,6 +1,6 @@
 """From a tenant's rows to what the engine needs to answer its calls."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from typing import get_args
 from uuid import UUID
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from billing.engine.pricing import Price
 from billing.models import QuarantinedModel
-from billing.pricebook import Place, read_book
+from billing.pricebook import read_book
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
 from cascade.engine.planning import AgentConfig
 from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
@@ -51,13 +51,13 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
     with tenant_scope(tenant_id):
         version = Tenant.objects.values_list("config_version", flat=True).get(id=tenant_id)
         connections = {row.id: row for row in ProviderConnection.objects.filter(is_active=True) if _may_answer(row)}
-        catalog = [row for row in CatalogModel.objects.all() if row.connection_id in connections]
-        book = read_book((_place(row, connections) for row in catalog), since=now)
+        catalog = [row for row in CatalogModel.objects.select_related("connection") if row.connection_id in connections]
+        book = read_book((row.place for row in catalog), since=now)
         quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
         agent = AgentConfig(
             models={
                 row.name: _model(
-                    row, connections[row.connection_id], book.at(now, model=row.name, place=_place(row, connections)),
+                    row, connections[row.connection_id], book.at(now, model=row.name, place=row.place),
                     is_quarantined=(connections[row.connection_id].name, row.name) in quarantined,
                 )
                 for row in catalog
@@ -82,10 +82,6 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
 
 def _may_answer(connection: ProviderConnection) -> bool:
     return connection.provider != SIMULATED.slug or settings.SIMULATED_PROVIDER
-
-
-def _place(row: CatalogModel, connections: Mapping[UUID, ProviderConnection]) -> Place:
-    return connections[row.connection_id].provider, row.upstream_name or row.name
 
 
 def _model(row: CatalogModel, connection: ProviderConnection, price: Price | None, *, is_quarantined: bool) -> ModelConfig:

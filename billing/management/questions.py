@@ -3,6 +3,11 @@
 from argparse import ArgumentTypeError
 from datetime import UTC, date, datetime, time
 
+from django.core.management.base import CommandError
+
+from tenants.models import Tenant
+from tenants.scoping import platform_scope
+
 
 def day(text: str) -> datetime:
     """Return the first instant of a date, in UTC."""
@@ -18,3 +23,13 @@ def confirmed(question: str) -> bool:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
+
+
+def tenant_named(slug: str) -> Tenant:
+    """Raises CommandError that names the tenants there are."""
+    with platform_scope():
+        found = Tenant.objects.filter(slug=slug).first()
+        known = list(Tenant.objects.order_by("slug").values_list("slug", flat=True)[:20])
+    if found is None:
+        raise CommandError(f"no tenant is called {slug!r}. There are: {', '.join(known) or 'none yet'}")
+    return found
