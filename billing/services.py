@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from billing.engine.budgets import BudgetScope
 from billing.models import Budget, ModelPrice
+from billing.pricebook import insert_version
 from tenants.errors import Conflict
 from tenants.models import ApiKey, Tenant, Tier
 from tenants.scoping import current_tenant_id
@@ -75,20 +76,10 @@ def end_budget(*, budget: Budget, now: datetime) -> Budget:
 
 
 def add_price(*, price: ModelPrice) -> ModelPrice:
-    """Append a version to the price book; the version before it ends where this one begins.
+    """Put a version into the tenant's price book, from a start in the past or the future on; see insert_version.
 
-    Raises Conflict where a version that begins later, or at the same time, is there already.
+    What was booked keeps its amounts until it is re-priced (billing/repricing.py).
     """
     # One price at a time: two that find no version before them would both stay open. This lock lets calls book on.
     Tenant.objects.select_for_update(no_key=True).get(pk=current_tenant_id())
-    newest = ModelPrice.objects.filter(model=price.model).order_by("-valid_from").first()
-    if newest is not None and newest.valid_from >= price.valid_from:
-        raise Conflict(
-            f"{price.model} has a price from {newest.valid_from:%Y-%m-%d %H:%M:%S} UTC on, and versions are only appended: "
-            "send a later valid_from.", code="price_not_newest",
-        )
-    if newest is not None and (newest.valid_to is None or newest.valid_to > price.valid_from):
-        newest.valid_to = price.valid_from
-        newest.save(update_fields=["valid_to"])
-    price.save(force_insert=True)
-    return price
+    return insert_version(price, beside=ModelPrice.objects.filter(model=price.model))

@@ -9,7 +9,8 @@ from django.conf import settings
 from msgspec import Struct
 
 from billing.engine.pricing import Price
-from billing.models import ModelPrice, QuarantinedModel
+from billing.models import QuarantinedModel
+from billing.pricebook import read_book
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
 from cascade.engine.planning import AgentConfig
 from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
@@ -50,13 +51,13 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
     with tenant_scope(tenant_id):
         version = Tenant.objects.values_list("config_version", flat=True).get(id=tenant_id)
         connections = {row.id: row for row in ProviderConnection.objects.filter(is_active=True) if _may_answer(row)}
-        catalog = [row for row in CatalogModel.objects.all() if row.connection_id in connections]
-        prices = list(ModelPrice.objects.all())
+        catalog = [row for row in CatalogModel.objects.select_related("connection") if row.connection_id in connections]
+        book = read_book((row.place for row in catalog), since=now)
         quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
         agent = AgentConfig(
             models={
                 row.name: _model(
-                    row, connections[row.connection_id], _price_at(prices, row.name, now),
+                    row, connections[row.connection_id], book.at(now, model=row.name, place=row.place),
                     is_quarantined=(connections[row.connection_id].name, row.name) in quarantined,
                 )
                 for row in catalog
@@ -68,7 +69,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
             today=now.date().isoformat(),
         )
         tiers = frozenset(Tier.objects.values_list("name", flat=True))
-    changes = [at for price in prices for at in (price.valid_from, price.valid_to) if at and at > now]
+    changes = [*book.changes_after(now)]
     changes += [datetime.combine(row.retired_on, time.min, UTC) for row in catalog if row.retired_on and row.retired_on > now.date()]
     return TenantConfig(
         version=version, agent=agent, tiers=tiers, changes_at=min(changes, default=None),
@@ -83,25 +84,13 @@ def _may_answer(connection: ProviderConnection) -> bool:
     return connection.provider != SIMULATED.slug or settings.SIMULATED_PROVIDER
 
 
-def _model(row: CatalogModel, connection: ProviderConnection, price: ModelPrice | None, *, is_quarantined: bool) -> ModelConfig:
+def _model(row: CatalogModel, connection: ProviderConnection, price: Price | None, *, is_quarantined: bool) -> ModelConfig:
     return ModelConfig(
-        name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=_price(price) if price else None,
+        name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=price,
         context_tokens=row.context_tokens, max_output_tokens=row.max_output_tokens,
         cap_parameter=row.cap_parameter or provider_spec(connection.provider).cap_parameter,
         capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities),
         retired_on=row.retired_on.isoformat() if row.retired_on else None, is_quarantined=is_quarantined,
-    )
-
-
-def _price_at(prices: Iterable[ModelPrice], model: str, now: datetime) -> ModelPrice | None:
-    valid = (price for price in prices if price.model == model and price.valid_from <= now and not (price.valid_to and price.valid_to <= now))
-    return max(valid, key=lambda price: price.valid_from, default=None)
-
-
-def _price(row: ModelPrice) -> Price:
-    return Price(
-        version=str(row.id), input_nusd=row.input_nusd, output_nusd=row.output_nusd, cached_input_nusd=row.cached_input_nusd,
-        cache_write_nusd=row.cache_write_nusd, reasoning_nusd=row.reasoning_nusd, request_nusd=row.request_nusd,
     )
 
 

@@ -77,6 +77,11 @@ class CatalogModel(TenantOwnedModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it comes from: slug of the provider, and the provider's own name of the model. The platform's prices go by it."""
+        return self.connection.provider, self.upstream_name or self.name
+
 
 class Preset(TenantOwnedModel):
     """A tenant's own way of answering, as numbered versions. The five built-in presets need no rows."""

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
 from billing.api.holds import HoldViewSet
-from billing.api.views import CostEntryViewSet, PriceViewSet
+from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.runs import RunViewSet
 from cascade.api.standing import StandingViewSet
@@ -33,6 +33,7 @@ router.register("domain-rules", DomainRuleViewSet, basename="domain-rule")
 router.register("providers", ProviderConnectionViewSet, basename="provider")
 router.register("models", CatalogModelViewSet, basename="model")
 router.register("prices", PriceViewSet, basename="price")
+router.register("platform-prices", PlatformPriceViewSet, basename="platform-price")
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")

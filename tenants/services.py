@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -59,3 +60,9 @@ def delete_tier(tier: Tier) -> None:
     if Tenant.objects.filter(pk=current_tenant_id(), default_tier=tier.name).exists():
         raise Conflict(f"{tier.name!r} is the default tier, for end users of whom nobody said one. Make another one the default first.")
     tier.delete()
+
+
+def actor_of_key(key_id: UUID) -> str:
+    """Return who acts by a key of the scope's tenant, as entries and approvals name them. The secret is not in it."""
+    key = ApiKey.objects.get(pk=key_id)
+    return f"API key {key.name} ({key.prefix}…{key.last4})"

@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from tests import database, live
 from tests.cast import Cast, make_cast
 from tests.live import ScriptedProvider, Server
+from tests.shop import Shop
 from tests.stage import Stage, breaks, raise_stage
 
 os.environ.setdefault("HTTPS", "off")
@@ -32,6 +34,16 @@ def committed_cast(django_db_setup: None, django_db_blocker: pytest.FixtureReque
     """The cast in tenants of its own that stay: for tests that use the database over connections beside Django's."""
     with django_db_blocker.unblock():
         return make_cast(suffix=os.urandom(4).hex())
+
+
+@pytest.fixture
+def shop(committed_cast: Cast, django_db_blocker: pytest.FixtureRequest) -> Iterator[Shop]:
+    """A tenant whose calls are booked and stay: whatever a test corrects there, the ledger stays whole."""
+    with django_db_blocker.unblock():
+        before = breaks()
+        yield Shop(committed_cast)
+        assert breaks() - before == set()
+        connection.close()
 
 
 @pytest.fixture(scope="session")

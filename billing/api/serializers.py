@@ -5,7 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.api.fields import UsdField
-from billing.models import Budget, CostEntry, ModelPrice
+from billing.engine.pricing import long_price_problem
+from billing.models import Budget, CostEntry, ModelPrice, PlatformPrice
+from billing.models.prices import TERMS
 from billing.services import add_price, change_budget, checked_subject
 from tenants.api.base import TenantModelSerializer
 
@@ -39,7 +41,7 @@ class BudgetSerializer(TenantModelSerializer[Budget]):
         return change_budget(budget=instance, changes=validated_data)
 
 
-class ModelPriceSerializer(TenantModelSerializer[ModelPrice]):
+class PriceFields(serializers.Serializer[Any]):
     """USD per million tokens, per meter; `request` is USD per request. A meter left out costs what its whole costs."""
 
     input = UsdField(source="input_nusd")
@@ -48,17 +50,43 @@ class ModelPriceSerializer(TenantModelSerializer[ModelPrice]):
     cache_write = UsdField(source="cache_write_nusd", required=False, allow_null=True)
     reasoning = UsdField(source="reasoning_nusd", required=False, allow_null=True)
     request = UsdField(source="request_nusd", required=False)
+    long_input = UsdField(source="long_input_nusd", required=False, allow_null=True, help_text="For prompts of more than long_after_tokens.")
+    long_output = UsdField(source="long_output_nusd", required=False, allow_null=True)
+    long_cached_input = UsdField(source="long_cached_input_nusd", required=False, allow_null=True)
+    long_cache_write = UsdField(source="long_cache_write_nusd", required=False, allow_null=True)
+
+
+PRICE_FIELDS = [
+    "id", "model", "input", "output", "cached_input", "cache_write", "reasoning", "request", "long_after_tokens", "long_input", "long_output",
+    "long_cached_input", "long_cache_write", "valid_from", "valid_to", "source", "note", "created_at",
+]  # fmt: skip
+
+
+class ModelPriceSerializer(PriceFields, TenantModelSerializer[ModelPrice]):
+    """USD per million tokens, per meter; `request` is USD per request. A meter left out costs what its whole costs."""
 
     class Meta:
         model = ModelPrice
-        fields = [
-            "id", "model", "input", "output", "cached_input", "cache_write", "reasoning", "request", "valid_from", "valid_to", "source",
-            "created_at",
-        ]
+        fields = PRICE_FIELDS
         read_only_fields = ["valid_to"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        wrong = long_price_problem({name: attrs.get(name) for name in TERMS})
+        if wrong:
+            raise serializers.ValidationError({"long_after_tokens": f"{wrong[0].upper()}{wrong[1:]}."})
+        return attrs
 
     def create(self, validated_data: dict[str, Any]) -> ModelPrice:
         return add_price(price=ModelPrice(**validated_data))
+
+
+class PlatformPriceSerializer(PriceFields, TenantModelSerializer[PlatformPrice]):
+    """A price that holds for whoever has none of their own."""
+
+    class Meta:
+        model = PlatformPrice
+        fields = ["id", "provider", *PRICE_FIELDS[1:]]
+        read_only_fields = fields
 
 
 class CostEntrySerializer(TenantModelSerializer[CostEntry]):
@@ -69,7 +97,7 @@ class CostEntrySerializer(TenantModelSerializer[CostEntry]):
         fields = [
             "id", "kind", "reservation_id", "leg", "attempt", "amount", "amount_nusd", "step", "outcome", "provider", "model",
             "price_version", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "is_unverified",
-            "provider_request_id", "end_user_id", "api_key_id", "tier", "domain", "preset", "tags", "actor", "reason", "occurred_at",
-            "occurred_on", "booked_at",
+            "provider_request_id", "end_user_id", "api_key_id", "tier", "domain", "preset", "tags", "actor", "reason", "reference",
+            "occurred_at", "occurred_on", "booked_at",
         ]
         read_only_fields = fields

@@ -1,5 +1,8 @@
 """What tokens cost: exact for what was used, rounded up for what might be used."""
 
+from collections.abc import Mapping
+from typing import Optional
+
 from msgspec import Struct
 
 from billing.engine.money import TOKENS_PER_PRICE, divide_half_even, divide_up
@@ -30,7 +33,8 @@ class Usage(Struct, frozen=True, kw_only=True):
 class Price(Struct, frozen=True, kw_only=True):
     """One version of a model's price: nano-USD per million tokens for each meter, and per request.
 
-    A meter that is None costs what its whole costs: cached input and cache writes as input, reasoning as output.
+    A meter that is None costs what its whole costs: cached input and cache writes as input, reasoning as output. Where prompts of more than
+    `long_after_tokens` input tokens cost more, all of such a call costs `long`, whose rates are no lower.
     """
 
     version: str
@@ -41,6 +45,12 @@ class Price(Struct, frozen=True, kw_only=True):
     cache_write_nusd: int | None = None
     reasoning_nusd: int | None = None
     request_nusd: int = 0
+    long_after_tokens: int | None = None
+    long: Optional["Price"] = None
+
+    def for_prompt(self, input_tokens: int) -> "Price":
+        """Return the rates for a prompt of so many tokens. Example: with 200,000 as its limit, one of 200,001 has the long rates."""
+        return self.long if self.long is not None and input_tokens > (self.long_after_tokens or 0) else self
 
     @property
     def dearest_input_nusd(self) -> int:
@@ -57,6 +67,7 @@ def cost_nusd(*, usage: Usage, price: Price) -> int:
     Worked number: 142 input and 125 output tokens at 0.15 and 0.60 USD per million are
     142 x 150 + 125 x 600 = 96,300 nano-USD.
     """
+    price = price.for_prompt(usage.input_tokens)
     cached_rate = price.input_nusd if price.cached_input_nusd is None else price.cached_input_nusd
     write_rate = price.input_nusd if price.cache_write_nusd is None else price.cache_write_nusd
     reasoning_rate = price.output_nusd if price.reasoning_nusd is None else price.reasoning_nusd
@@ -78,8 +89,23 @@ def bound_nusd(*, input_tokens: int, output_tokens: int, price: Price) -> int:
     hold even when prices change while the call is in flight.
     Worked number: 1,000 input bytes and 512 output tokens at 2.50 and 10 USD per million hold 2,500,000 + 5,120,000 nano-USD.
     """
+    longest = price.for_prompt(input_tokens)  # the prompt may turn out to be shorter, and then the other rates hold
     return (
         price.request_nusd
-        + divide_up(input_tokens * price.dearest_input_nusd, TOKENS_PER_PRICE)
-        + divide_up(output_tokens * price.dearest_output_nusd, TOKENS_PER_PRICE)
+        + divide_up(input_tokens * max(price.dearest_input_nusd, longest.dearest_input_nusd), TOKENS_PER_PRICE)
+        + divide_up(output_tokens * max(price.dearest_output_nusd, longest.dearest_output_nusd), TOKENS_PER_PRICE)
     )
+
+
+def long_price_problem(terms: Mapping[str, int | None]) -> str | None:
+    """Return what is wrong with the prices for long prompts, in words, or None. `terms` has the columns of the price book."""
+    after, given = terms.get("long_after_tokens"), [name for name, value in terms.items() if name.startswith("long_") and value is not None]
+    if not given:
+        return None
+    missing = [name for name in ("long_after_tokens", "long_input_nusd", "long_output_nusd") if terms.get(name) is None]
+    if missing or not after:
+        return "prices for long prompts need long_after_tokens (more than 0), long_input and long_output"
+    for name in ("input_nusd", "output_nusd"):
+        if (terms[f"long_{name}"] or 0) < (terms[name] or 0):
+            return f"long_{name.removesuffix('_nusd')} is lower than {name.removesuffix('_nusd')}: a long prompt never costs less"
+    return None

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from msgspec import Struct
 
 from billing.engine.budgets import BudgetScope
+from billing.engine.pricing import long_price_problem
 from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.engine.providers.registry import SIMULATED, SUPPORTED_PROVIDERS
 from cascade.engine.tiers import BUILT_IN_POLICIES
@@ -17,6 +18,7 @@ from cascade.models import CatalogModel, Preset, ProviderConnection
 from cascade.provisioning.answers import definition_in
 from cascade.provisioning.credentials import check_keys, check_operator, check_variable
 from cascade.provisioning.document import WantedBudget, WantedFile, WantedPreset, WantedTenant, WantedTier
+from cascade.provisioning.money import terms_of
 from cascade.provisioning.parse import WRONG, Problem, did_you_mean
 from tenants.models import ApiKey, Tenant, Tier
 from tenants.scoping import tenant_scope
@@ -110,6 +112,10 @@ def _check_models(tenant: WantedTenant, known: Known) -> Iterator[Problem]:
             yield _unknown("provider", row.provider, known.connections)
         if row.name in known.presets or row.name == "auto" or str(row.name or "").startswith("@"):
             yield Problem(row.line, f"model {row.name!r}: a preset has this name, so callers could not tell them apart")
+        terms = terms_of(row.price) if row.price else {}
+        wrong = long_price_problem(terms) if terms and not any(value is WRONG for value in terms.values()) else None
+        if row.price and wrong:
+            yield Problem(row.price.line, f"price: {wrong}")
 
 
 def _check_tiers(tenant: WantedTenant, known: Known) -> Iterator[Problem]:

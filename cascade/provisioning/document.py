@@ -41,7 +41,7 @@ class WantedProvider(Wanted, frozen=True, kw_only=True):
 
 
 class WantedPrice(Wanted, frozen=True, kw_only=True):
-    """USD per million tokens; `request` is USD per request."""
+    """USD per million tokens; `request` is USD per request, and `long_` prices hold for prompts of more than `long_after_tokens`."""
 
     input: Usd
     output: Usd
@@ -49,6 +49,11 @@ class WantedPrice(Wanted, frozen=True, kw_only=True):
     cache_write: Usd | None = None
     reasoning: Usd | None = None
     request: Usd = 0
+    long_after_tokens: Count | None = None
+    long_input: Usd | None = None
+    long_output: Usd | None = None
+    long_cached_input: Usd | None = None
+    long_cache_write: Usd | None = None
 
 
 class WantedModel(Wanted, frozen=True, kw_only=True):

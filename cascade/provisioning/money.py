@@ -7,35 +7,39 @@ from datetime import datetime
 from billing.engine.budgets import BudgetScope
 from billing.engine.money import to_usd
 from billing.models import Budget, ModelPrice
+from billing.models.prices import IN_FORCE
+from billing.pricebook import PriceBook
 from billing.services import add_price
 from cascade.provisioning.changes import Changes, difference
 from cascade.provisioning.document import WantedBudget, WantedPrice
-from cascade.provisioning.parse import InvalidFile, Problem
-from tenants.errors import Conflict
 from tenants.models import ApiKey
 
 Place = tuple[str, str, str]
 """Scope, subject and period of a budget."""
 
 
-def apply_price(wanted: WantedPrice, *, model: str, source: str, now: datetime, changes: Changes) -> None:
-    """A version is never edited: a changed price ends the open version now and opens the next. Raises InvalidFile."""
-    amounts = {
+def terms_of(wanted: WantedPrice) -> dict[str, int | None]:
+    """Return what the price says, by the columns of the price book."""
+    return {
         "input_nusd": wanted.input, "output_nusd": wanted.output, "cached_input_nusd": wanted.cached_input,
         "cache_write_nusd": wanted.cache_write, "reasoning_nusd": wanted.reasoning, "request_nusd": wanted.request,
+        "long_after_tokens": wanted.long_after_tokens, "long_input_nusd": wanted.long_input, "long_output_nusd": wanted.long_output,
+        "long_cached_input_nusd": wanted.long_cached_input, "long_cache_write_nusd": wanted.long_cache_write,
     }  # fmt: skip
-    newest = ModelPrice.objects.filter(model=model).order_by("-valid_from").first()
-    if newest is not None and (newest.valid_to is None or newest.valid_to > now):
-        differing = [difference(name, getattr(newest, name), value) for name, value in amounts.items() if getattr(newest, name) != value]
+
+
+def apply_price(wanted: WantedPrice, *, model: str, source: str, now: datetime, changes: Changes) -> None:
+    """A version is never edited: a changed price ends the version in force now and opens the next. One that is to come later still comes."""
+    terms = terms_of(wanted)
+    in_force = PriceBook(own=ModelPrice.objects.filter(IN_FORCE, model=model)).version_at(now, model=model, place=None)
+    if in_force is not None:
+        differing = [difference(name, getattr(in_force, name), value) for name, value in terms.items() if getattr(in_force, name) != value]
         if not differing:
             return
         changes.changed(f"price of {model}", differing)
     else:
         changes.added(f"price of {model}: input {to_usd(wanted.input)}, output {to_usd(wanted.output)} USD per million tokens")
-    try:
-        add_price(price=ModelPrice(model=model, source=source, valid_from=now, **amounts))
-    except Conflict as wrong:
-        raise InvalidFile([Problem(wanted.line, f"price: {wrong.message}")]) from wrong
+    add_price(price=ModelPrice(model=model, source=source, valid_from=now, **terms))
 
 
 def apply_budgets(wanted: Sequence[WantedBudget], *, changes: Changes) -> None:

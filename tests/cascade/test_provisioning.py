@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from billing.models import Budget, ModelPrice
+from billing.services import add_price
 from cascade.engine.presets import preset_from_definition
 from cascade.models import CatalogModel, DomainRule, PresetVersion, ProviderConnection, TierPolicy
 from cascade.provisioning import InvalidFile, provision
@@ -124,10 +125,22 @@ def test_a_changed_price_ends_the_open_version_and_begins_the_next(initech: Tena
     assert (old.input_nusd, new.input_nusd) == (150_000_000, 200_000_000)
 
 
-def test_a_price_that_begins_later_is_not_passed_by(initech: Tenant) -> None:
-    ModelPrice.objects.update(valid_from=NOW + timedelta(days=1))
-    (found,) = errors(MINIMAL.replace('"0.15"', '"0.2"'))
-    assert found.startswith("line 6: price: mini has a price from 2027-02-01")
+def test_the_files_price_holds_until_one_that_was_announced_for_later(initech: Tenant) -> None:
+    tomorrow = NOW + timedelta(days=1)
+    add_price(price=ModelPrice(model="mini", input_nusd=1, output_nusd=1, source="announced", valid_from=tomorrow))
+    assert run(MINIMAL) == []
+    later = NOW + timedelta(hours=1)
+    assert run(MINIMAL.replace('"0.15"', '"0.2"'), now=later) == ["~ initech: price of mini: input 0.15 -> 0.2 USD"]
+    rows = [(row.input_nusd, row.valid_from, row.valid_to) for row in ModelPrice.objects.filter(model="mini").order_by("valid_from")]
+    assert rows == [(150_000_000, NOW, later), (200_000_000, later, tomorrow), (1, tomorrow, None)]
+
+
+def test_long_prompts_may_have_prices_of_their_own(initech: Tenant) -> None:
+    long = 'long_after_tokens: 200000, long_input: "0.3", long_output: "0.9"'
+    changes = run(MINIMAL.replace('input: "0.15"', f'input: "0.15", {long}'))
+    assert changes == ["~ initech: price of mini: long_after_tokens none -> 200000, long_input none -> 0.3 USD, long_output none -> 0.9 USD"]
+    (found,) = errors(MINIMAL.replace('input: "0.15"', 'input: "0.15", long_input: "0.3"'))
+    assert found.endswith("price: prices for long prompts need long_after_tokens (more than 0), long_input and long_output")
 
 
 def test_a_changed_preset_is_published_as_the_next_version(initech: Tenant) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from billing.models import ModelPrice
+from billing.models import ModelPrice, PlatformPrice
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.rest import Rest
@@ -42,12 +42,44 @@ def test_the_next_version_closes_the_one_before_it(acme: Rest) -> None:
     assert [price["id"] for price in acme.get("prices/", {"model": "gpt-max"}).json()["results"]] == [other["id"]]
 
 
-@pytest.mark.parametrize("start", ["2026-11-01T00:00:00Z", "2026-10-31T23:59:59Z"])
-def test_a_version_before_the_newest_is_a_conflict(acme: Rest, start: str) -> None:
-    acme.make("prices/", **MINI, valid_from="2026-11-01T00:00:00Z")
-    answer = acme.send("post", "prices/", {**MINI, "valid_from": start})
-    assert (answer.status_code, answer.json()["code"]) == (409, "price_not_newest")
-    assert "2026-11-01" in answer.json()["detail"]
+def test_a_version_may_begin_in_the_past_and_then_lasts_until_the_next(acme: Rest) -> None:
+    first = acme.make("prices/", **MINI, valid_from="2026-09-01T00:00:00Z")
+    newest = acme.make("prices/", **MINI, valid_from="2026-11-01T00:00:00Z")
+    between = acme.make("prices/", **MINI | {"input": "0.20"}, valid_from="2026-10-01T00:00:00Z")
+    assert between["valid_to"] == newest["valid_from"]
+    assert acme.get(f"prices/{first['id']}/").json()["valid_to"] == between["valid_from"]
+    instead = acme.make("prices/", **MINI | {"input": "0.30"}, valid_from="2026-10-01T00:00:00Z")
+    replaced = acme.get(f"prices/{between['id']}/").json()
+    assert replaced["valid_to"] == replaced["valid_from"], "it was never in force, and is kept"
+    assert instead["valid_to"] == newest["valid_from"]
+
+
+def test_long_prompts_may_have_prices_of_their_own(acme: Rest) -> None:
+    long = {"long_after_tokens": 200_000, "long_input": "0.30", "long_output": "0.90", "long_cached_input": "0.15"}
+    made = acme.make("prices/", **MINI, **long)
+    assert {name: made[name] for name in (*long, "long_cache_write")} == {
+        **long, "long_input": "0.3", "long_output": "0.9", "long_cache_write": None,
+    }  # fmt: skip
+    for wrong, words in (
+        ({"long_input": "0.30"}, "need long_after_tokens"), ({**long, "long_output": "0.50"}, "long_output is lower than output".capitalize()),
+        ({**long, "long_after_tokens": 0}, "more than 0"), ({**long, "long_input": None}, "long_input and long_output"),
+    ):  # fmt: skip
+        answer = acme.send("post", "prices/", {**MINI, **wrong})
+        assert answer.status_code == 400
+        assert words in answer.json()["errors"]["long_after_tokens"][0]
+
+
+def test_the_platforms_prices_are_listed_and_only_read(cast: Cast, acme: Rest) -> None:
+    for model, rate in (("gpt-mini", 150_000_000), ("gpt-max", 2_500_000_000)):
+        rates = {"input_nusd": rate, "output_nusd": rate * 4}
+        PlatformPrice.objects.create(provider="openai", model=model, source="litellm 1", note="retired on 2026-01-01", **rates)
+    found = acme.get("platform-prices/", {"provider": "openai", "model": "gpt-max", "is_open": "true"}).json()["results"]
+    assert [(row["model"], row["input"], row["output"], row["source"], row["note"]) for row in found] == [
+        ("gpt-max", "2.5", "10", "litellm 1", "retired on 2026-01-01")
+    ]
+    assert len(Rest(cast.globex_admin_key).get("platform-prices/").json()["results"]) == 2
+    assert acme.send("post", "platform-prices/", MINI).status_code == 405
+    assert acme.get("platform-prices/", {"provder": "openai"}).status_code == 400
 
 
 def test_another_tenants_prices_close_nothing_of_mine(cast: Cast, acme: Rest) -> None:

@@ -16,7 +16,7 @@ PUBLIC_FUNCTIONS = {
     "billing_adjust",
     "billing_start_of_day", "billing_window_bounds",  # these two read nothing
 }
-TRIGGERS = {"billing_refuse_change", "billing_roll_up", "billing_marks_changed"}
+TRIGGERS = {"billing_refuse_change", "billing_roll_up", "billing_marks_changed", "billing_platform_prices_changed"}
 
 
 @pytest.fixture
