@@ -12,6 +12,7 @@ from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummary
 from billing.api.holds import HoldViewSet
 from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
 from cascade.api.presets import PresetViewSet
+from cascade.api.reconciliations import ReconciliationViewSet
 from cascade.api.runs import RunViewSet
 from cascade.api.standing import StandingViewSet
 from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
@@ -37,6 +38,7 @@ router.register("platform-prices", PlatformPriceViewSet, basename="platform-pric
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
+router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
 router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")
 

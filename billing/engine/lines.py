@@ -72,3 +72,9 @@ class Line(Struct, frozen=True, kw_only=True):
     def is_explained(self) -> bool:
         """Has somebody told since what the attempt came to: a late answer, or the provider's usage file?"""
         return any(not entry.reference.startswith(BY_PRICE) and (entry.kind == "adjustment" or any(entry.tokens)) for entry in self.later)
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Is what it cost a guess of ours, which the provider's usage file may correct? Not once a late answer told it."""
+        guessed = self.first.kind in ("assumed", "estimated") or (self.first.kind == "voided" and self.is_unverified)
+        return guessed and not any(not entry.reference and (entry.kind == "adjustment" or any(entry.tokens)) for entry in self.later)

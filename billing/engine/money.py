@@ -1,5 +1,6 @@
 """Amounts of money: integers of nano-USD (1 USD = 1,000,000,000), converted, rounded and printed here alone."""
 
+from collections.abc import Sequence
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Underflow
 
 NUSD_PER_USD = 1_000_000_000
@@ -63,3 +64,17 @@ def divide_half_even(numerator: int, denominator: int) -> int:
 def divide_up(numerator: int, denominator: int) -> int:
     """Return numerator / denominator rounded up, as every hold is. Example: 7 / 2 is 4."""
     return -(-numerator // denominator)
+
+
+def apportion(total: int, weights: Sequence[int]) -> list[int]:
+    """Return `total` split by the weights, none of them negative, so that the parts sum to it exactly (largest remainder).
+
+    Weights of nothing but 0 share equally. Example: 100 by weights of 1, 1 and 1 is 34, 33, 33.
+    """
+    shares = weights if any(weights) else [1] * len(weights)
+    whole = sum(shares)
+    parts = [total * share // whole for share in shares]
+    rests = sorted(range(len(shares)), key=lambda at: -(total * shares[at] % whole))
+    for at in rests[: total - sum(parts)]:
+        parts[at] += 1
+    return parts

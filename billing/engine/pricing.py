@@ -68,18 +68,22 @@ def cost_nusd(*, usage: Usage, price: Price) -> int:
     142 x 150 + 125 x 600 = 96,300 nano-USD.
     """
     price = price.for_prompt(usage.input_tokens)
+    return price.request_nusd + divide_half_even(scaled_cost(usage=usage, price=price), TOKENS_PER_PRICE)
+
+
+def scaled_cost(*, usage: Usage, price: Price) -> int:
+    """Return what the tokens cost at these very rates, without the fee for the request, in millionths of a nano-USD: exact."""
     cached_rate = price.input_nusd if price.cached_input_nusd is None else price.cached_input_nusd
     write_rate = price.input_nusd if price.cache_write_nusd is None else price.cache_write_nusd
     reasoning_rate = price.output_nusd if price.reasoning_nusd is None else price.reasoning_nusd
     plain_input = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
-    scaled = (
+    return (
         plain_input * price.input_nusd
         + usage.cached_input_tokens * cached_rate
         + usage.cache_write_tokens * write_rate
         + (usage.output_tokens - usage.reasoning_tokens) * price.output_nusd
         + usage.reasoning_tokens * reasoning_rate
     )
-    return price.request_nusd + divide_half_even(scaled, TOKENS_PER_PRICE)
 
 
 def bound_nusd(*, input_tokens: int, output_tokens: int, price: Price) -> int:

@@ -13,7 +13,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
-from billing.models import Budget, BudgetMark, CostEntry, ModelPrice
+from billing.models import Budget, BudgetMark, CostEntry, ModelPrice, Reconciliation
 from cascade.models import CascadeRun, CatalogModel, DomainRule, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
@@ -59,6 +59,10 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             "hold": run,
             "end-user-summary": EndUser.objects.get().pk,
             "end-user-standing": EndUser.objects.get().pk,
+            "reconciliation": Reconciliation.objects.create(
+                provider="theirs", file_digest="0" * 64, first_day="2026-11-01", last_day="2026-11-02", provider_nusd=1, booked_nusd=1,
+                created_by="x",
+            ).pk,
             "cost-entry": CostEntry.objects.get().pk,
             "run": run,
         }

@@ -1,0 +1,18 @@
+"""What a tenant has of one provider, as those who compare usage files need it."""
+
+from billing.pricebook import read_book
+from billing.reconciling import Catalog
+from cascade.models import CatalogModel, ProviderConnection
+from tenants.errors import Conflict
+
+
+def catalog_of(connection: str) -> Catalog:
+    """Return the models of a connection of the scope's tenant, with their prices. Raises Conflict that names the connections there are."""
+    if not ProviderConnection.objects.filter(name=connection).exists():
+        known = ", ".join(ProviderConnection.objects.values_list("name", flat=True)) or "none yet"
+        raise Conflict(f"There is no provider connection called {connection[:64]!r}. There are: {known}.", code="no_such_connection")
+    rows = list(CatalogModel.objects.select_related("connection").filter(connection__name=connection))
+    places = {row.name: row.place for row in rows}
+    return Catalog(
+        connection=connection, upstream_names={row.name: row.place[1] for row in rows}, places=places, book=read_book(places.values())
+    )  # fmt: skip
