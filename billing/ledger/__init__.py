@@ -2,6 +2,7 @@
 
 from billing.ledger.book import Ledger, dead_owners, ensure_partitions, owner_name, sweep
 from billing.ledger.keys import KnownCall, find_key, finish_key, forget_keys
+from billing.ledger.rates import forget_rates
 from billing.ledger.values import (
     CallKey,
     Entry,
@@ -12,12 +13,17 @@ from billing.ledger.values import (
     LedgerRewound,
     LedgerUnavailable,
     Leg,
+    Rate,
+    RateLimited,
+    RateStanding,
     Rung,
     Subject,
+    TooManyOpen,
     WindowFacts,
 )
 
 __all__ = [
     "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger", "LedgerRewound", "LedgerUnavailable", "Leg",
-    "Rung", "Subject", "WindowFacts", "dead_owners", "ensure_partitions", "find_key", "finish_key", "forget_keys", "owner_name", "sweep",
+    "Rate", "RateLimited", "RateStanding", "Rung", "Subject", "TooManyOpen", "WindowFacts", "dead_owners", "ensure_partitions", "find_key",
+    "finish_key", "forget_keys", "forget_rates", "owner_name", "sweep",
 ]
