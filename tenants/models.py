@@ -136,7 +136,7 @@ class RateLimitedModel(models.Model):
     """Says how much may be asked in a minute. Counted over all processes (billing/ledger/sql/27_rates.sql)."""
 
     requests_per_minute = a_limit("Empty: any number.")
-    tokens_per_minute = a_limit("Counted when a call is admitted: a quarter of its input's bytes and the longest answer it may get. Empty: any number.")
+    tokens_per_minute = a_limit("Counted at admission: a quarter of the input's bytes and the longest answer it may get. Empty: any number.")
 
     class Meta:
         abstract = True

@@ -5,7 +5,18 @@ from typing import Any
 
 import msgspec
 
-from billing.ledger.values import Hold, HoldRefused, HoldRequest, KeyTaken, LedgerError, LedgerRewound, RateLimited, RateStanding, TooManyOpen, WindowFacts
+from billing.ledger.values import (
+    Hold,
+    HoldRefused,
+    HoldRequest,
+    KeyTaken,
+    LedgerError,
+    LedgerRewound,
+    RateLimited,
+    RateStanding,
+    TooManyOpen,
+    WindowFacts,
+)
 
 
 def hold_of(answer: Mapping[str, Any], *, request: HoldRequest) -> Hold:
@@ -24,7 +35,7 @@ def _refusal(answer: Mapping[str, Any], *, request: HoldRequest, rates: Sequence
     if refused == "repeated":
         return KeyTaken("this idempotency key belongs to another call")
     if refused == "rate":
-        return RateLimited(rates)
+        return RateLimited(rates, tokens=request.tokens)
     error: LedgerError
     if refused == "open":
         error = TooManyOpen(request.most_open or 0)

@@ -74,7 +74,8 @@ class Ledger:
         """Hold the first rung that fits, in every budget window that applies. Durable when it returns.
 
         Raises HoldRefused with the arithmetic when no rung fits, RateLimited and TooManyOpen where the caller asks too often, KeyTaken when
-        another call has its key, LedgerRewound after a restore, LedgerUnavailable when the database is away (then nothing may be sent; a hold whose commit is in doubt is voided in the background).
+        another call has its key, LedgerRewound after a restore, LedgerUnavailable when the database is away (then nothing may be sent; a hold
+        whose commit is in doubt is voided in the background).
         Worked number: a daily budget of 1,000,000 nano-USD with 400,000 spent and 300,000 held bears a rung of 300,000, not one of 300,001.
         """
         asked = self._reserve.enqueue(self._item(request))

@@ -180,9 +180,11 @@ class KeyTaken(LedgerError):
 class RateLimited(LedgerError):
     """A limit of requests or tokens a minute is used up; nothing is held, and nothing taken from any limit."""
 
-    def __init__(self, rates: Sequence[RateStanding]) -> None:
+    def __init__(self, rates: Sequence[RateStanding], *, tokens: int) -> None:
         super().__init__("a rate limit does not bear this call")
         self.rates = rates
+        self.tokens = tokens
+        """What the call is estimated to take."""
 
     @property
     def binding(self) -> RateStanding:

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='apikey',
             name='tokens_per_minute',
-            field=models.PositiveIntegerField(blank=True, default=None, help_text="Counted when a call is admitted: a quarter of its input's bytes and the longest answer it may get. Empty: any number.", null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000000)]),
+            field=models.PositiveIntegerField(blank=True, default=None, help_text="Counted at admission: a quarter of the input's bytes and the longest answer it may get. Empty: any number.", null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000000)]),
         ),
         migrations.AddField(
             model_name='tenant',
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='tier',
             name='tokens_per_minute',
-            field=models.PositiveIntegerField(blank=True, default=None, help_text="Counted when a call is admitted: a quarter of its input's bytes and the longest answer it may get. Empty: any number.", null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000000)]),
+            field=models.PositiveIntegerField(blank=True, default=None, help_text="Counted at admission: a quarter of the input's bytes and the longest answer it may get. Empty: any number.", null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000000)]),
         ),
         migrations.CreateModel(
             name='Erasure',

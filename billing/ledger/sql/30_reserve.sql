@@ -42,7 +42,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT i.item, i.tenant_id, i.zone, c.scope, c.subject, c.whose
       FROM items i CROSS JOIN LATERAL (
         VALUES ('tenant', '', ''), ('api_key', i.api_key, ''), ('tier', i.tier, i.end_user), ('end_user', i.end_user_name, i.end_user),
-               ('end_user', '', i.end_user)
+               ('end_user', '', i.end_user), ('end_user', i.end_user, i.end_user)  -- the last: of a person who was erased, and came back
       ) c(scope, subject, whose) WHERE c.subject IS NOT NULL AND c.whose IS NOT NULL
     UNION ALL
     SELECT i.item, i.tenant_id, i.zone, 'tag', t.value, ''

@@ -61,8 +61,9 @@ async def test_a_call_that_is_one_too_many_lets_go_of_its_key(till: Till, ledger
 def test_open_calls_are_counted_by_an_index_of_open_holds_alone(till: Till) -> None:
     user = uuid4()
     till.owner.execute(
-        "INSERT INTO billing_reservation (id, tenant_id, state, owner, end_user_id, labels, legs, sent, window_ids, amount_nusd, actual_nusd, created_at,"
-        " expires_at) SELECT gen_random_uuid(), %s, 'voided', 'test', %s, '{}', '[]', 1, '{}', 0, 0, now(), now() FROM generate_series(1, 2000)",
+        "INSERT INTO billing_reservation (id, tenant_id, state, owner, end_user_id, labels, legs, sent, window_ids, amount_nusd, actual_nusd,"
+        " created_at, expires_at)"
+        " SELECT gen_random_uuid(), %s, 'voided', 'test', %s, '{}', '[]', 1, '{}', 0, 0, now(), now() FROM generate_series(1, 2000)",
         [till.cast.globex.id, user],
     )
     count = "SELECT count(*) FROM billing_reservation r WHERE r.tenant_id = %s AND r.end_user_id = %s AND r.state = 'open'"

@@ -35,7 +35,8 @@ async def tries(ledgers: Sequence[Ledger], request: Any, number: int) -> tuple[l
 def full_in(till: Till, unit: str = "requests", subject: UUID = KEY) -> float:
     """Seconds until the bucket is full."""
     row = till.owner.execute(
-        "SELECT extract(epoch FROM full_at - clock_timestamp())::float8 AS s FROM tenants_ratebucket WHERE tenant_id = %s AND subject = %s AND unit = %s",
+        "SELECT extract(epoch FROM full_at - clock_timestamp())::float8 AS s FROM tenants_ratebucket"
+        " WHERE tenant_id = %s AND subject = %s AND unit = %s",
         [till.tenant_id, subject, unit],
     ).fetchone()
     return row["s"] if row else 0.0
@@ -176,7 +177,7 @@ async def test_a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_minute
 async def test_full_buckets_are_forgotten_and_others_kept(till: Till, ledger: Ledger) -> None:
     await ledger.reserve(limited(till, of_key(1)))
     await ledger.reserve(limited(till, of_key(1, subject=UUID(int=2))))
-    till.owner.execute("UPDATE tenants_ratebucket SET full_at = clock_timestamp() WHERE tenant_id = %s AND subject = %s", [till.tenant_id, UUID(int=2)])
+    till.owner.execute("UPDATE tenants_ratebucket SET full_at = now() WHERE tenant_id = %s AND subject = %s", [till.tenant_id, UUID(int=2)])
     assert forget_rates(dsn=database.app_dsn(), batch=1) >= 1
     rows = till.owner.execute("SELECT subject FROM tenants_ratebucket WHERE tenant_id = %s", [till.tenant_id]).fetchall()
     assert [row["subject"] for row in rows] == [KEY]

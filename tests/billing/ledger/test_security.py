@@ -13,7 +13,7 @@ TABLES = ["billing_budgetwindow", "billing_reservation", "billing_costentry", "b
 PUBLIC_FUNCTIONS = {
     "billing_reserve", "billing_settle", "billing_mark_sent", "billing_sweep", "billing_open_owners", "billing_ensure_partitions",
     "billing_say_alive", "billing_resume", "billing_open_holds", "billing_standing", "billing_find_key", "billing_finish_key", "billing_forget_keys",
-    "billing_forget_rates",
+    "billing_forget_rates", "billing_forget_end_user",
     "billing_start_of_day", "billing_window_bounds",  # these two read nothing
 }
 TRIGGERS = {"billing_refuse_change", "billing_roll_up", "billing_marks_changed"}
