@@ -3,9 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from billing.engine.money import to_usd
+from billing.erasure import forget_end_user
 from billing.models import (
     Budget,
     BudgetMark,
@@ -20,7 +25,34 @@ from billing.models import (
     Reconciliation,
     Reservation,
 )
-from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
+from tenants.admin import EndUserAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
+from tenants.models import EndUser
+from tenants.scoping import tenant_scope
+
+admin.site.unregister(EndUser)
+
+
+@admin.register(EndUser)
+class ErasableEndUserAdmin(EndUserAdmin):
+    """To delete an end user is to erase them: their money stays booked under the derived id, and so does the log of it."""
+
+    def delete_model(self, request: HttpRequest, obj: EndUser) -> None:
+        with tenant_scope(obj.tenant_id):
+            forget_end_user(external_id=obj.external_id, actor=f"staff {request.user}", now=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EndUser]) -> None:
+        for end_user in list(queryset):
+            self.delete_model(request, end_user)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
+        assert request.user.pk is not None
+        content_type = ContentType.objects.get_for_model(EndUser)
+        return [
+            LogEntry.objects.create(
+                user_id=request.user.pk, content_type=content_type, object_id=str(end_user.pk), object_repr=str(end_user.pk), action_flag=DELETION
+            )
+            for end_user in queryset
+        ]
 
 
 class ReadOnlyPlatformAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

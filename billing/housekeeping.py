@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from billing.ledger import dead_owners, ensure_partitions, forget_keys, sweep
+from billing.ledger import dead_owners, ensure_partitions, forget_keys, forget_rates, sweep
 from billing.models import LedgerState
 from tenants.scoping import platform_scope
 
@@ -53,6 +53,11 @@ def resume_ledger(*, actor: str, reason: str) -> bool:
 def forget_old_keys() -> int:
     """Forget idempotency keys, and the replies kept with them, after their 24 hours. Returns how many."""
     return forget_keys(dsn=database_dsn())
+
+
+def forget_full_rates() -> int:
+    """Forget the buckets of rate limits that are full again. Returns how many."""
+    return forget_rates(dsn=database_dsn())
 
 
 async def keep_swept(*, every_s: float) -> None:

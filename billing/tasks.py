@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.housekeeping import forget_old_keys, prepare_partitions, sweep_now
+from billing.housekeeping import forget_full_rates, forget_old_keys, prepare_partitions, sweep_now
 
 
 @shared_task(name="billing.sweep", ignore_result=True, time_limit=120, expires=60)
@@ -18,3 +18,8 @@ def prepare_partitions_task() -> int:
 @shared_task(name="billing.forget_keys", ignore_result=True, time_limit=120, expires=3600)
 def forget_keys_task() -> int:
     return forget_old_keys()
+
+
+@shared_task(name="billing.forget_rates", ignore_result=True, time_limit=120, expires=3600)
+def forget_rates_task() -> int:
+    return forget_full_rates()

@@ -1,6 +1,6 @@
 """From a tenant's rows to what the engine needs to answer its calls."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time
 from typing import get_args
 from uuid import UUID
@@ -42,6 +42,8 @@ class TenantConfig(Struct, frozen=True, kw_only=True):
     agent: AgentConfig
     connections: tuple[ConnectionConfig, ...]
     tiers: frozenset[str]
+    tier_rates: Mapping[str, tuple[int | None, int | None]] = {}
+    """Requests and tokens a minute, for each end user of the tiers that have such limits."""
     changes_at: datetime | None
     """When the next price begins or ends; the configuration must be read again then."""
 
@@ -68,11 +70,12 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
             router=TierAwareRouter(policies={row.tier.name: _policy(row) for row in TierPolicy.objects.select_related("tier")}),
             today=now.date().isoformat(),
         )
-        tiers = frozenset(Tier.objects.values_list("name", flat=True))
+        tiers = {row.name: (row.requests_per_minute, row.tokens_per_minute) for row in Tier.objects.all()}
     changes = [*book.changes_after(now)]
     changes += [datetime.combine(row.retired_on, time.min, UTC) for row in catalog if row.retired_on and row.retired_on > now.date()]
     return TenantConfig(
-        version=version, agent=agent, tiers=tiers, changes_at=min(changes, default=None),
+        version=version, agent=agent, tiers=frozenset(tiers), changes_at=min(changes, default=None),
+        tier_rates={name: rates for name, rates in tiers.items() if rates != (None, None)},
         connections=tuple(
             ConnectionConfig(name=row.name, provider=row.provider, base_url=row.base_url or None, credential=row.credential)
             for row in connections.values()

@@ -13,7 +13,7 @@ from cascade.engine.providers.addresses import AddressForbidden, AddressGuard
 from cascade.engine.providers.openai_compatible import checked_base_url
 from cascade.engine.providers.registry import SIMULATED
 from cascade.models import ProviderConnection
-from tenants.encryption import Secret
+from tenants.encryption import LostSecret, Secret
 from tenants.errors import Conflict
 
 ORIGIN = ("provider", "base_url")
@@ -47,7 +47,9 @@ def delete_connection(connection: ProviderConnection) -> None:
 
 
 def last_four(credential: Secret) -> str:
-    """Return the end of a credential, to tell it from others; nothing of one so short that this would give it away."""
+    """Return the end of a credential, to tell it from others; nothing of one so short that this would give it away, or whose key is lost."""
+    if isinstance(credential, LostSecret):
+        return ""
     text = credential.reveal()
     return text[-LAST_SHOWN:] if len(text) >= SHORTEST_SHOWN else ""
 
@@ -65,6 +67,8 @@ def check_origin(connection: ProviderConnection) -> None:
 
 
 def _check_credential(credential: Secret) -> None:
+    if isinstance(credential, LostSecret):
+        return  # it was checked when it came in
     text = credential.reveal()
     if len(text) > CREDENTIAL_MAX or not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
         raise ValidationError({"credential": f"A credential is at most {CREDENTIAL_MAX} printable ASCII characters without spaces."})

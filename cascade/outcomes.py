@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.engine.pricing import Usage, cost_nusd
-from billing.ledger import Entry, Hold, Leg, Rung, Subject, WindowFacts
+from billing.ledger import Entry, Hold, Leg, RateStanding, Rung, Subject, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.values import Completion
 
@@ -34,6 +34,8 @@ class RunOutcome(Struct, frozen=True, kw_only=True):
     """What the trace and the reply say of each step."""
     remaining_nusd: int | None
     warnings: Sequence[WindowFacts]
+    limits: Sequence[RateStanding] = ()
+    """How the caller's rate limits stand."""
     latency_ms: float
     first_token_ms: float | None = None
     recorded: Future[Any] | None = None
@@ -123,7 +125,7 @@ def outcome_of(
     return RunOutcome(
         run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), cost_by_step=by_step,
         steps=[_step_facts(step, cost_nusd=by_step.get(step.leg, 0)) for step in result.steps],
-        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, latency_ms=latency_ms, first_token_ms=first_token_ms,
+        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, limits=hold.rates, latency_ms=latency_ms, first_token_ms=first_token_ms,
     )
 
 

@@ -8,8 +8,19 @@ from typing import Any
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import HoldRefused, WindowFacts
-from cascade.engine.errors import AdmissionError, BudgetExhausted, BudgetReserved, CascadeError, ProviderError, UnpricedRefused
+from billing.ledger import HoldRefused, RateLimited, TooManyOpen, WindowFacts
+from cascade.engine.errors import (
+    AdmissionError,
+    BudgetExhausted,
+    BudgetReserved,
+    CascadeError,
+    ProviderError,
+    RateLimitExceeded,
+    TooManyNewEndUsers,
+    TooManyOpenCalls,
+    UnpricedRefused,
+)
+from cascade.limits import END_USER, duration, limit_headers
 
 SPENT = 402
 
@@ -24,24 +35,75 @@ class HttpReply(Struct, frozen=True, kw_only=True):
 
 def reply_to(failure: CascadeError, *, budget_status: int = SPENT) -> HttpReply:
     """Return how a failure is answered. `budget_status` is what the tenant wants for a budget that is spent: 402 or 429."""
-    status, headers = failure.status, {}
+    status, headers = failure.status, limit_headers(failure.limits)
     if isinstance(failure, AdmissionError) and status == SPENT:
         status, headers["x-should-retry"] = budget_status, "false"  # the official clients would try a 429 again
     if isinstance(failure, AdmissionError | ProviderError) and failure.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(failure.retry_after_s)))
+    elif isinstance(failure, RateLimitExceeded):
+        headers["x-should-retry"] = "false"
     if failure.run_id is not None:
         headers["x-cascadeflow-run-id"] = str(failure.run_id)
     facts = failure.facts if isinstance(failure, AdmissionError) else None
     return HttpReply(status=status, headers=headers, facts=dict(facts or {}))
 
 
+def limit_refusal_of(limited: RateLimited | TooManyOpen) -> AdmissionError:
+    """Return the error that says which limit is used up, and when the call fits."""
+    error = _too_often(limited) if isinstance(limited, RateLimited) else _too_many_open(limited)
+    error.limits = limited.rates
+    return error
+
+
+def _too_often(limited: RateLimited) -> AdmissionError:
+    binding = limited.binding
+    whose = "each end user of this tier" if binding.name == END_USER else "this API key"
+    limit = f"{whose} may {'make' if binding.unit == 'requests' else 'use'} {binding.limit:,} {binding.unit} a minute"
+    counts = "" if binding.unit == "requests" else f", and this call counts as {limited.tokens:,}"
+    if limited.reset is None:
+        message = f"This call can never fit: {limit}{counts}. Ask for less (max_tokens, a shorter prompt), or have an operator raise the limit."
+    else:
+        message = f"Rate limit reached: {limit}, {binding.remaining:,} are left{counts}. Try again in {duration(limited.reset)}."
+    error = RateLimitExceeded(message)
+    error.kind = binding.unit
+    error.retry_after_s = None if limited.reset is None else math.ceil(limited.reset)
+    error.facts = {"violated-policies": [f"{rate.name}-{rate.unit}" for rate in limited.rates if rate.wait is None or rate.wait > 0]}
+    return error
+
+
+def _too_many_open(limited: TooManyOpen) -> AdmissionError:
+    return TooManyOpenCalls(
+        f"The end user has {limited.most} calls in flight, which is as many as one may have at once. Wait until one of them is answered, or have an "
+        "operator raise 'open calls per end user' of the account."
+    )
+
+
+def new_end_user_refusal(name: str, *, wait_s: float) -> AdmissionError:
+    """Return the error for an end user who would be one too many: names can be made up to dodge the budgets of end users."""
+    error = TooManyNewEndUsers(
+        f"The end user {name[:64]!r} is new, and as many new end users came within the last hour as this account allows. Those who are known are "
+        f"served. There is room for another one in {duration(wait_s)}; an operator can raise 'new end users per hour' of the account.",
+        param="user",
+    )
+    error.retry_after_s = math.ceil(wait_s)
+    return error
+
+
 def refusal_of(refused: HoldRefused, *, now: datetime, unpriced: list[str], holds: Sequence[Mapping[str, Any]] = ()) -> AdmissionError:
     """Return the error that explains a refusal with its arithmetic."""
-    if refused.unpriced:
-        return UnpricedRefused(
-            f"A budget that stops calls applies here, and the cost of this call has no bound: {', '.join(unpriced)}. "
-            "Give the model a price, leave the field out, or call without a budget that blocks."
-        )
+    error = _unpriced(unpriced) if refused.unpriced else _not_borne(refused, now=now, holds=holds)
+    error.limits = refused.rates
+    return error
+
+
+def _unpriced(unpriced: list[str]) -> UnpricedRefused:
+    return UnpricedRefused(
+        f"A budget that stops calls applies here, and the cost of this call has no bound: {', '.join(unpriced)}. "
+        "Give the model a price, leave the field out, or call without a budget that blocks."
+    )
+
+
+def _not_borne(refused: HoldRefused, *, now: datetime, holds: Sequence[Mapping[str, Any]]) -> AdmissionError:
     binding = refused.binding
     assert binding is not None
     error: AdmissionError

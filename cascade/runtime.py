@@ -30,6 +30,7 @@ from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
 from cascade.engine.values import Completion, CompletionRequest
 from tenants.authentication import FIND_KEY, Caller, KeyRing
+from tenants.encryption import UnreadableSecret
 from tenants.end_users import end_user_id
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class EndUserSeen(Struct, frozen=True):
     id: UUID
     tier: str | None
     is_blocked: bool
+    wait_s: float = 0.0
+    """More than 0: the tenant had too many new end users of late, and this one was not created; so long until there is room."""
 
 
 class Runtime:
@@ -140,7 +143,9 @@ class Runtime:
             return found
         identity = end_user_id(salt=caller.end_user_salt, external_id=external_id)
         row = await self._one("SELECT * FROM tenants_see_end_user(%s, %s, %s, %s)", (caller.tenant_id, identity, external_id, tier))
-        seen = EndUserSeen(identity, row["tier"] if row else None, bool(row and row["is_blocked"]))
+        seen = EndUserSeen(identity, row["tier"], row["is_blocked"], row["wait_s"]) if row else EndUserSeen(identity, None, is_blocked=False)
+        if seen.wait_s:
+            return seen
         if len(self._end_users) >= END_USERS_KEPT:
             self._end_users.clear()
         self._end_users[key] = seen
@@ -183,6 +188,8 @@ class Runtime:
             )
         except InvalidRequest as wrong:
             return MisconfiguredProvider(name=connection.name, problem=wrong.message)
+        except UnreadableSecret as lost:
+            return MisconfiguredProvider(name=connection.name, problem=str(lost))
 
 
 class MisconfiguredProvider(BaseProvider):

@@ -11,13 +11,14 @@ import msgspec
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, Subject
+from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, RateLimited, Subject, TooManyOpen
 from cascade.engine.errors import InvalidRequest, KeyInUse, LedgerAway, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
+from cascade.limits import rates_of, tokens_of
 from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
-from cascade.refusals import refusal_of
+from cascade.refusals import limit_refusal_of, new_end_user_refusal, refusal_of
 from cascade.runtime import Runtime, TenantRuntime
 from tenants.authentication import Caller
 from tenants.scoping import uuid7
@@ -69,7 +70,7 @@ async def run_cascade(
     subject, tier = await _subject(runtime, tenant, caller, request)
     user = str(subject.end_user_id) if subject.end_user_id else None
     best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user))
-    hold, plan = await _hold(runtime, _affordable(best, tenant=tenant), tenant=tenant, subject=subject, request=request, now=now)
+    hold, plan = await _hold(runtime, _affordable(best, tenant=tenant), tenant=tenant, caller=caller, subject=subject, request=request, now=now)
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
     result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
@@ -89,7 +90,7 @@ async def _book(
     recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
     if result.error is not None:
         await asyncio.wait([recorded])  # the error names the run, so its trace is there to be looked at
-        result.error.run_id = hold.id
+        result.error.run_id, result.error.limits = hold.id, hold.rates
         result.error.was_free = all(entry.kind == "voided" for entry in entries)
         raise result.error
     return msgspec.structs.replace(outcome, recorded=recorded)
@@ -110,6 +111,8 @@ async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, requ
     identity, tier = None, said
     if request.user_id:
         seen = await _away_as_503(runtime.see_end_user(caller, external_id=request.user_id, tier=said))
+        if seen.wait_s:
+            raise new_end_user_refusal(request.user_id, wait_s=seen.wait_s)
         if seen.is_blocked:
             blocked = ModelNotAllowed(f"The end user {request.user_id[:64]!r} is blocked. An operator can lift it in the console.", param="user")
             blocked.code = "end_user_blocked"
@@ -141,17 +144,18 @@ def _affordable(best: CascadePlan, *, tenant: TenantRuntime) -> CascadePlan:
 
 
 async def _hold(
-    runtime: Runtime, best: CascadePlan, *, tenant: TenantRuntime, subject: Subject, request: RunRequest, now: datetime
+    runtime: Runtime, best: CascadePlan, *, tenant: TenantRuntime, caller: Caller, subject: Subject, request: RunRequest, now: datetime
 ) -> tuple[Hold, CascadePlan]:
     """Hold the money for the best plan, or, where a budget degrades, for the first cheaper rung that fits.
 
     Waits a little where calls in flight hold what is missing. The cheaper rungs are worked out only when the best plan does not fit.
     """
-    unpriced = _without_bound(best, request)
+    unpriced, rates = _without_bound(best, request), rates_of(caller, config=tenant.config, subject=subject)
     plans: Sequence[CascadePlan] = (best,)
     asked = HoldRequest(
         id=uuid7(), subject=subject, rungs=[rung_of(best)], domain=best.domain.domain, preset=policy_label(best),
         ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced), key=request.key,
+        rates=rates, tokens=tokens_of(best) if rates else 0, most_open=caller.open_calls_per_end_user,
     )
     waited, pause = 0.0, FIRST_WAIT_S
     while True:
@@ -168,6 +172,8 @@ async def _hold(
                 holding = [facts.window for facts in refused.windows if facts.held_nusd]
                 holds = await runtime.open_holds(subject.tenant_id, holding, limit=HOLDS_SHOWN) if holding else ()
                 raise refusal_of(refused, now=now, unpriced=unpriced, holds=holds) from refused
+        except (RateLimited, TooManyOpen) as limited:
+            raise limit_refusal_of(limited) from limited
         except LedgerRewound as rewound:
             raise SpendForgotten(
                 "The ledger was restored from a backup and may have forgotten spend, so budgets that block let no call through until an operator "

@@ -11,22 +11,25 @@ from rest_framework.views import APIView
 from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
 from billing.api.holds import HoldViewSet
 from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
+from cascade.api.end_users import EndUserDataViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.reconciliations import ReconciliationViewSet
 from cascade.api.runs import RunViewSet
 from cascade.api.standing import StandingViewSet
 from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
 from cascadeflow_site.problems import problem_response
-from tenants.api.views import ApiKeyViewSet, EndUserViewSet, TierViewSet
+from tenants.api.views import ApiKeyViewSet, ErasureViewSet, TenantSettingsViewSet, TierViewSet
 
 __all__ = ["problem_response", "router", "urlpatterns"]
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
-router.register("end-users", EndUserViewSet, basename="end-user")
+router.register("end-users", EndUserDataViewSet, basename="end-user")
 router.register("end-users", EndUserSummaryViewSet, basename="end-user-summary")
 router.register("end-users", StandingViewSet, basename="end-user-standing")
+router.register("erasures", ErasureViewSet, basename="erasure")
+router.register("tenant", TenantSettingsViewSet, basename="tenant")
 router.register("tiers", TierViewSet, basename="tier")
 router.register("tier-policies", TierPolicyViewSet, basename="tier-policy")
 router.register("presets", PresetViewSet, basename="preset")

@@ -22,6 +22,7 @@ app.conf.update(
     beat_schedule={
         "sweep": {"task": "billing.sweep", "schedule": float(settings.SWEEP_SECONDS)},
         "forget idempotency keys": {"task": "billing.forget_keys", "schedule": 600.0},
+        "forget full rate limits": {"task": "billing.forget_rates", "schedule": 3600.0},
         "prepare partitions": {"task": "billing.prepare_partitions", "schedule": 6 * 3600.0},
     },
 )

@@ -20,7 +20,8 @@ from types import FrameType
 from cascadeflow_site import embedded
 
 PID_FILE, LOG_FILE, DEMO_FILE = embedded.VAR / "serve.pid", embedded.VAR / "serve.log", embedded.VAR / "demo.json"
-START_SECONDS, STOP_SECONDS = 90, 40
+START_SECONDS, GRACE_SECONDS, STOP_SECONDS = 90, 30, 50
+"""Calls under way are answered within the grace; runs that go on longer get ten seconds more, to be booked (cascade/runtime.py)."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -89,7 +90,7 @@ class Site:
         say("Starting web and worker ...")
         python = sys.executable
         web = ["-m", "uvicorn", "cascadeflow_site.asgi:application", "--host", self.host, "--port", str(self.port), "--workers", str(self.workers)]
-        web += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "30", "--no-server-header"]
+        web += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(GRACE_SECONDS), "--no-server-header"]
         worker = ["-m", "celery", "-A", "cascadeflow_site.celery", "worker", "-B", "--pool", "solo", "--loglevel", "warning"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         for name, arguments in (("web", web), ("worker", worker)):

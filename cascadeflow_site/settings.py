@@ -180,6 +180,7 @@ LEDGER_MEMORY = env("LEDGER_MEMORY", default=str(embedded.VAR / "ledger.beats"))
 ALLOW_PRIVATE_ENDPOINTS = env.list("ALLOW_PRIVATE_ENDPOINTS", default=["127.0.0.0/8", "::1/128"] if embedded.is_wanted() else [])
 SIMULATED_PROVIDER = env.bool("SIMULATED_PROVIDER", default=embedded.is_wanted())
 SIMULATED_LATENCY_SCALE = env.float("SIMULATED_LATENCY_SCALE", default=1.0)
+READER_PATIENCE_SECONDS = env.float("READER_PATIENCE_SECONDS", default=15.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=4 * 1024 * 1024)
 
 # ---- Language and time

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tenants.admin_base import ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_site import PlatformAdminSite
-from tenants.models import ApiKey, EndUser, Membership, Tenant, Tier, User
+from tenants.models import ApiKey, EndUser, Erasure, Membership, Tenant, Tier, User
 from tenants.services import revoke_key
 
 __all__ = ["PlatformAdminSite", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
@@ -101,7 +101,7 @@ class MembershipAdmin(TenantModelAdmin):
 
 @admin.register(Tier)
 class TierAdmin(TenantModelAdmin):
-    list_display = ["name", "title", "tenant"]
+    list_display = ["name", "title", "requests_per_minute", "tokens_per_minute", "tenant"]
     search_fields = ["name", "title"]
 
 
@@ -119,13 +119,21 @@ class EndUserAdmin(TenantModelAdmin):
         return False
 
 
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnlyTenantAdmin):
+    list_display = ["erased_at", "end_user_id", "actor", "tenant"]
+    search_fields = ["end_user_id"]
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(TenantModelAdmin):
-    """Keys are made by their tenants, for the secret is shown once. Staff may rename and revoke them."""
+    """Keys are made by their tenants, for the secret is shown once. Staff may rename, limit and revoke them."""
 
     list_display = ["name", "prefix", "last4", "tenant", "expires_at", "revoked_at", "last_used_at"]
     search_fields = ["name", "prefix"]
-    fields = ["name", "prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+    fields = [
+        "name", "requests_per_minute", "tokens_per_minute", "prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at",
+    ]  # fmt: skip
     readonly_fields = ["prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
     actions = ["revoke"]
 

@@ -38,6 +38,9 @@ class Caller(Struct, frozen=True, kw_only=True):
     end_user_salt: bytes
     config_version: int
     end_users_version: int
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    open_calls_per_end_user: int | None
 
     is_authenticated = True
     pk = None
@@ -91,7 +94,8 @@ def found_key(row: Mapping[str, Any] | None) -> FoundKey:
         key_id=row["key_id"], tenant_id=row["tenant_id"], tenant_slug=row["tenant_slug"], scopes=frozenset(row["scopes"]),
         time_zone=row["time_zone"], default_tier=row["default_tier"], allow_undocumented_fields=row["allow_undocumented_fields"],
         budget_refusal_status=row["budget_refusal_status"], end_user_salt=bytes(row["end_user_salt"]), config_version=row["config_version"],
-        end_users_version=row["end_users_version"],
+        end_users_version=row["end_users_version"], requests_per_minute=row["requests_per_minute"], tokens_per_minute=row["tokens_per_minute"],
+        open_calls_per_end_user=row["open_calls_per_end_user"],
     )
     return FoundKey(caller=caller, revoked_at=row["revoked_at"], expires_at=row["expires_at"], tenant_is_active=row["tenant_is_active"])
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from tenants.scoping import TenantOwnedModel, uuid7
@@ -22,6 +22,19 @@ def check_time_zone(name: str) -> None:
 
 def new_salt() -> bytes:
     return secrets.token_bytes(32)
+
+
+MOST_A_MINUTE = 1_000_000_000
+NEW_END_USERS_PER_HOUR = 5_000
+"""More than the busiest hour of a launch brings, and few enough to notice when somebody makes names up."""
+OPEN_CALLS_PER_END_USER = 32
+"""A person's agents may make a dozen calls at once; whoever makes more is no person."""
+
+
+def a_limit(help_text: str, *, default: int | None = None) -> "models.PositiveIntegerField[int | None, int | None]":
+    return models.PositiveIntegerField(
+        null=True, blank=True, default=default, validators=[MinValueValidator(1), MaxValueValidator(MOST_A_MINUTE)], help_text=help_text
+    )
 
 
 class Tenant(models.Model):
@@ -41,6 +54,11 @@ class Tenant(models.Model):
         default=False, help_text="Pass request fields that OpenAI does not document on to the provider."
     )
     budget_refusal_status = models.PositiveSmallIntegerField(choices=Refusal.choices, default=Refusal.PAYMENT_REQUIRED)
+    new_end_users_per_hour = a_limit(
+        "End users that may come into being in an hour; empty: any number. Names can be made up to dodge the budgets of end users.",
+        default=NEW_END_USERS_PER_HOUR,
+    )
+    open_calls_per_end_user = a_limit("Calls that one end user may have in flight at once; empty: any number.", default=OPEN_CALLS_PER_END_USER)
     end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
     config_version = models.BigIntegerField(default=1, editable=False)
     end_users_version = models.BigIntegerField(default=1, editable=False, help_text="Raised when the tier or block of an end user changes.")
@@ -114,8 +132,18 @@ class Membership(TenantOwnedModel):
         return f"{self.user} ({self.role})"
 
 
-class Tier(TenantOwnedModel):
-    """A class of end users, such as free, pro and enterprise."""
+class RateLimitedModel(models.Model):
+    """Says how much may be asked in a minute. Counted over all processes (billing/ledger/sql/27_rates.sql)."""
+
+    requests_per_minute = a_limit("Empty: any number.")
+    tokens_per_minute = a_limit("Counted at admission: a quarter of the input's bytes and the longest answer it may get. Empty: any number.")
+
+    class Meta:
+        abstract = True
+
+
+class Tier(RateLimitedModel, TenantOwnedModel):
+    """A class of end users, such as free, pro and enterprise. Its rate limits are for each end user of it."""
 
     bumps_config = True
 
@@ -162,7 +190,47 @@ def default_scopes() -> list[str]:
     return [Scope.INVOKE]
 
 
-class ApiKey(TenantOwnedModel):
+class Erasure(TenantOwnedModel):
+    """A note that an end user was erased, without the identity: the derived id is what their money stays booked under."""
+
+    database_grants = "SELECT, INSERT"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    end_user_id = models.UUIDField()
+    erased_at = models.DateTimeField()
+    actor = models.CharField(max_length=200, help_text="Who did it: an API key, a person of our staff, or the command.")
+
+    class Meta:
+        ordering = ["-erased_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.end_user_id} at {self.erased_at:%Y-%m-%d}"
+
+
+class RateBucket(TenantOwnedModel):
+    """When a subject may again ask for a whole minute's worth at once; without a row, now. SQL functions alone write it.
+
+    The table is unlogged: after a crash of the database all buckets are full, which is a minute's worth at the most.
+    """
+
+    database_grants = "SELECT"
+
+    class Unit(models.TextChoices):
+        REQUESTS = "requests"
+        TOKENS = "tokens"
+        END_USERS = "end_users", "new end users, by the hour"
+
+    pk = models.CompositePrimaryKey("tenant_id", "subject", "unit")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", editable=False, db_index=False)  # plans would go by that index
+    subject = models.UUIDField(help_text="Id of the API key, of the end user, or of the tenant for its new end users.")
+    unit = models.CharField(max_length=9, choices=Unit.choices)
+    full_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.unit} of {self.subject}"
+
+
+class ApiKey(RateLimitedModel, TenantOwnedModel):
     """A key of a tenant's application. The secret is shown once; a keyed digest is kept."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -198,5 +266,5 @@ def tenant_column(model: type[models.Model]) -> str | None:
 
 
 __all__ = [
-    "GLOBAL_MODELS", "ApiKey", "EndUser", "Membership", "Role", "Scope", "Tenant", "Tier", "User", "tenant_column",
+    "GLOBAL_MODELS", "ApiKey", "EndUser", "Erasure", "Membership", "RateBucket", "Role", "Scope", "Tenant", "Tier", "User", "tenant_column",
 ]

@@ -17,7 +17,8 @@ OVERLAPS = {"0s": timedelta(0), "1h": timedelta(hours=1), "24h": timedelta(hours
 
 
 def issue_key(
-    *, name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime, rolled_from: ApiKey | None = None
+    *, name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime, rolled_from: ApiKey | None = None,
+    requests_per_minute: int | None = None, tokens_per_minute: int | None = None,
 ) -> tuple[ApiKey, str]:
     """Return a new key and its secret, which is shown this once. Raises ValidationError for an end in the past."""
     if expires_at is not None and expires_at <= now:
@@ -25,13 +26,14 @@ def issue_key(
     secret = new_key()
     key = ApiKey.objects.create(
         name=name, scopes=list(scopes), expires_at=expires_at, rolled_from=rolled_from,
+        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute,
         prefix=secret[:SHOWN_LENGTH], last4=secret[-4:], digest=digest_of(secret, pepper=settings.API_KEY_PEPPER),
     )
     return key, secret
 
 
 def roll_key(*, key: ApiKey, overlap: timedelta, now: datetime) -> tuple[ApiKey, str]:
-    """Return a successor of the key with its name, scopes and length of life; the old one ends after `overlap`.
+    """Return a successor of the key with its name, scopes, rate limits and length of life; the old one ends after `overlap`.
 
     Raises Conflict for a key that no longer works or has a successor already.
     """
@@ -41,7 +43,10 @@ def roll_key(*, key: ApiKey, overlap: timedelta, now: datetime) -> tuple[ApiKey,
     if old.rolled_to.exists():
         raise Conflict("This key was rolled already: roll its successor, or revoke this one now.", code="key_already_rolled")
     life = old.expires_at - old.created_at if old.expires_at else None
-    made = issue_key(name=old.name, scopes=old.scopes, expires_at=now + life if life else None, now=now, rolled_from=old)
+    made = issue_key(
+        name=old.name, scopes=old.scopes, expires_at=now + life if life else None, now=now, rolled_from=old,
+        requests_per_minute=old.requests_per_minute, tokens_per_minute=old.tokens_per_minute,
+    )
     old.expires_at = min(old.expires_at or now + overlap, now + overlap)
     old.save(update_fields=["expires_at"])
     return made

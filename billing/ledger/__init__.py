@@ -3,6 +3,7 @@
 from billing.ledger.adjustments import Adjustment, AdjustStatus, post_adjustments
 from billing.ledger.book import Ledger, dead_owners, ensure_partitions, owner_name, sweep
 from billing.ledger.keys import KnownCall, find_key, finish_key, forget_keys
+from billing.ledger.rates import forget_rates
 from billing.ledger.values import (
     CallKey,
     Entry,
@@ -13,13 +14,17 @@ from billing.ledger.values import (
     LedgerRewound,
     LedgerUnavailable,
     Leg,
+    Rate,
+    RateLimited,
+    RateStanding,
     Rung,
     Subject,
+    TooManyOpen,
     WindowFacts,
 )
 
 __all__ = [
     "AdjustStatus", "Adjustment", "CallKey", "Entry", "Hold", "HoldRefused", "HoldRequest", "KeyTaken", "KnownCall", "Ledger",
-    "LedgerRewound", "LedgerUnavailable", "Leg", "Rung", "Subject", "WindowFacts", "dead_owners", "ensure_partitions", "find_key",
-    "finish_key", "forget_keys", "owner_name", "post_adjustments", "sweep",
+    "LedgerRewound", "LedgerUnavailable", "Leg", "Rate", "RateLimited", "RateStanding", "Rung", "Subject", "TooManyOpen", "WindowFacts",
+    "dead_owners", "ensure_partitions", "find_key", "finish_key", "forget_keys", "forget_rates", "owner_name", "post_adjustments", "sweep",
 ]

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psycopg
 
+from billing.ledger.answers import hold_of
 from billing.ledger.beats import BeatMemory
 from billing.ledger.lane import Lane, RefusedByDatabase
-from billing.ledger.values import Entry, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, WindowFacts
+from billing.ledger.values import Entry, Hold, HoldRequest, LedgerUnavailable
 
 log = logging.getLogger(__name__)
 SETTLE_PATIENCE_S = 120.0
@@ -73,8 +73,9 @@ class Ledger:
     async def reserve(self, request: HoldRequest) -> Hold:
         """Hold the first rung that fits, in every budget window that applies. Durable when it returns.
 
-        Raises HoldRefused with the arithmetic when no rung fits, KeyTaken when another call has its key, LedgerRewound after a restore,
-        LedgerUnavailable when the database is away (then nothing may be sent; a hold whose commit is in doubt is voided in the background).
+        Raises HoldRefused with the arithmetic when no rung fits, RateLimited and TooManyOpen where the caller asks too often, KeyTaken when
+        another call has its key, LedgerRewound after a restore, LedgerUnavailable when the database is away (then nothing may be sent; a hold
+        whose commit is in doubt is voided in the background).
         Worked number: a daily budget of 1,000,000 nano-USD with 400,000 spent and 300,000 held bears a rung of 300,000, not one of 300,001.
         """
         asked = self._reserve.enqueue(self._item(request))
@@ -87,18 +88,7 @@ class Ledger:
             if away.in_doubt:
                 self._void_later(request, asked)
             raise
-        if answer.get("refused") == "repeated":
-            raise KeyTaken("this idempotency key belongs to another call")
-        if answer.get("refused") == "rewound":
-            raise LedgerRewound("the ledger was restored from a backup")
-        if "refused" in answer:
-            windows = msgspec.convert(answer["windows"] or [], list[WindowFacts])
-            amounts = [rung.amount for rung in request.rungs]
-            raise HoldRefused(best_nusd=amounts[0], cheapest_nusd=min(amounts), windows=windows, unpriced=answer["refused"] == "unpriced")
-        warnings = msgspec.convert(answer["warned"] or [], list[WindowFacts])
-        return Hold(
-            id=request.id, tenant_id=request.subject.tenant_id, rung=answer["rung"], remaining_nusd=answer["remaining"], warnings=warnings
-        )
+        return hold_of(answer, request=request)
 
     async def mark_sent(self, hold: Hold, *, leg: int) -> None:
         """Say, durably, that the first byte of a leg is about to leave. The first leg needs no mark.
@@ -168,6 +158,10 @@ class Ledger:
         if request.key is not None:
             key = request.key
             item["key"] = {"endpoint": key.endpoint, "key": key.key, "fingerprint": key.fingerprint.hex(), "ttl_s": KEY_LIFE_S}
+        if request.rates:
+            item["rates"], item["tokens"] = request.rates, request.tokens
+        if request.most_open is not None and subject.end_user_id is not None:
+            item["most_open"] = request.most_open
         return item
 
     async def _say_alive(self) -> None:

@@ -1,5 +1,6 @@
 """What goes into the ledger and what comes out of it. Amounts are nano-USD."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -51,6 +52,40 @@ class CallKey(Struct, frozen=True, kw_only=True):
     """SHA-256 of what was sent: something else under the same key is another call, and refused."""
 
 
+class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much a subject may ask for in a minute; None is no limit."""
+
+    name: str
+    """Whose limit: "key" or "end-user"."""
+    subject: UUID
+    requests: int | None = None
+    tokens: int | None = None
+
+
+class RateStanding(Struct, frozen=True, kw_only=True):
+    """How one limit stands. It refills all the time: `left` of `limit` a minute can be had at once."""
+
+    name: str
+    unit: Literal["requests", "tokens"]
+    limit: int
+    left: float
+    wait: float | None
+    """Seconds until the call fits that was asked for; 0 where it did, None where it never can."""
+
+    @property
+    def remaining(self) -> int:
+        return int(self.left)
+
+    @property
+    def until_more_s(self) -> float:
+        """Seconds until one more than `remaining` can be had. Worked number: of 30 a minute 4.5 are left: 1 s."""
+        return (self.remaining + 1 - self.left) * 60 / self.limit if self.remaining < self.limit else 0.0
+
+    @property
+    def until_full_s(self) -> float:
+        return (self.limit - self.left) * 60 / self.limit
+
+
 class HoldRequest(Struct, frozen=True, kw_only=True):
     """Asks to hold the first of `rungs` that every budget of the subject can bear."""
 
@@ -64,6 +99,12 @@ class HoldRequest(Struct, frozen=True, kw_only=True):
     """Is a model without a price on the path? Refused wherever a budget degrades or blocks."""
     key: CallKey | None = None
     """Claimed together with the hold."""
+    rates: Sequence[Rate] = ()
+    """Limits that the call is taken from, together with the hold."""
+    tokens: int = 0
+    """What the call is estimated to take of the limits in tokens."""
+    most_open: int | None = None
+    """So many holds of the end user may be open at once."""
 
 
 class WindowFacts(Struct, frozen=True, kw_only=True):
@@ -92,6 +133,8 @@ class Hold(Struct, frozen=True, kw_only=True):
     rung: int
     remaining_nusd: int | None
     warnings: Sequence[WindowFacts] = ()
+    rates: Sequence[RateStanding] = ()
+    """How the limits stand, this call taken from them."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,6 +161,9 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class LedgerError(Exception):
     """Base of what the ledger says instead of a hold."""
 
+    rates: Sequence[RateStanding] = ()
+    """How the caller's limits stand. Nothing was taken from them."""
+
 
 class LedgerUnavailable(LedgerError):
     """The database cannot be reached. Nothing is admitted; try again after `retry_after_s`."""
@@ -129,6 +175,42 @@ class LedgerUnavailable(LedgerError):
 
 class KeyTaken(LedgerError):
     """The idempotency key belongs to another call; nothing is held. keys.find_key tells which."""
+
+
+class RateLimited(LedgerError):
+    """A limit of requests or tokens a minute is used up; nothing is held, and nothing taken from any limit."""
+
+    def __init__(self, rates: Sequence[RateStanding], *, tokens: int) -> None:
+        super().__init__("a rate limit does not bear this call")
+        self.rates = rates
+        self.tokens = tokens
+        """What the call is estimated to take."""
+
+    @property
+    def binding(self) -> RateStanding:
+        """The limit that makes the call wait longest, one that never bears it before all others."""
+        return max(self.rates, key=lambda rate: math.inf if rate.wait is None else rate.wait)
+
+    @property
+    def limit(self) -> int:
+        return self.binding.limit
+
+    @property
+    def remaining(self) -> int:
+        return self.binding.remaining
+
+    @property
+    def reset(self) -> float | None:
+        """Seconds until the call fits; None when it never can."""
+        return self.binding.wait
+
+
+class TooManyOpen(LedgerError):
+    """The end user has as many calls in flight as they may; nothing is held."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the end user has {most} calls in flight")
+        self.most = most
 
 
 class LedgerRewound(LedgerError):

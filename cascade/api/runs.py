@@ -20,6 +20,7 @@ from billing.ledger import CallKey
 from cascade.api.run_history import RunHistoryViewSet
 from cascade.engine.plans import CascadeRequest
 from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
+from cascade.limits import limit_headers
 from cascade.outcomes import RunOutcome, extension_of
 from cascade.runtime import borrowed
 from cascade.services import RunRequest, run_cascade
@@ -145,7 +146,7 @@ class RunViewSet(RunHistoryViewSet):
         outcome = async_to_sync(_answer)(caller_of(request), msgspec.structs.replace(_run_request(wanted.validated_data), key=key))
         answer = outcome.completion
         body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}
-        return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id)})
+        return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id), **limit_headers(outcome.limits)})
 
     def handle_exception(self, exc: Exception) -> Response:
         self._failure = exc

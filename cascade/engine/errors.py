@@ -1,6 +1,6 @@
 """Everything that can go wrong while an answer is made: meaning by class, the original kept as `__cause__`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,8 @@ class CascadeError(Exception):
     code = "internal_error"
     run_id: UUID | None = None
     """The run whose trace tells more, once there is one."""
+    limits: Sequence[Any] = ()
+    """How the rate limits of the caller stand, for the headers of the reply."""
     was_free = False
     """Is it known that the run cost nothing, so that the very same call may be made again?"""
 
@@ -161,6 +163,30 @@ class SpendForgotten(AdmissionError):
     status = 503
     code = "ledger_rewound"
     retry_after_s = 60
+
+
+class RateLimitExceeded(AdmissionError):
+    """A limit of requests or tokens a minute is used up, or can never bear the call; then `retry_after_s` is None."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "requests"
+    """What is limited, in the words of OpenAI's `error.type`: "requests" or "tokens"."""
+
+
+class TooManyOpenCalls(AdmissionError):
+    """The end user has as many calls in flight as they may."""
+
+    status = 429
+    code = "too_many_open_calls"
+    retry_after_s = 1
+
+
+class TooManyNewEndUsers(AdmissionError):
+    """More end users came into being in the last hour than the tenant allows; this one would be one too many."""
+
+    status = 429
+    code = "too_many_new_end_users"
 
 
 class KeyInUse(AdmissionError):

@@ -15,6 +15,7 @@ from cascade.gateway.errors import HttpError, http_error
 from cascade.gateway.http import Exchange, Kept, Receive, Scope, Send
 from cascade.gateway.models import list_models, show_model
 from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
+from cascade.limits import policy_header
 from cascade.refusals import SPENT
 from cascade.runtime import Runtime, current
 from tenants.authentication import Caller, KeyRefused
@@ -33,6 +34,7 @@ async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
     now = datetime.now(UTC)
     try:
         caller = await runtime.keys.identify(exchange.headers.get("authorization"), now=now)
+        exchange.policy = policy_header(caller)
         if KeyScope.INVOKE not in caller.scopes:
             raise HttpError(403, "This API key may not make calls: it lacks the scope 'invoke'. Use a key that has it.", code="missing_scope")
         await _route(exchange, runtime=runtime, caller=caller, now=now)
@@ -76,6 +78,8 @@ async def _answer_once(exchange: Exchange, *, runtime: Runtime, caller: Caller, 
     call = msgspec.structs.replace(call, run=msgspec.structs.replace(call.run, key=key))
     try:
         await answer_chat(exchange, runtime=runtime, caller=caller, call=call, now=now)
+    except ConnectionResetError:
+        raise
     except Exception as failure:
         repeat = may_repeat(failure)
         await _answer_failure(exchange, failure, caller)

@@ -1,13 +1,15 @@
 """Replies in OpenAI's form: the whole completion, and the chunks of a stream."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from billing.engine.money import to_usd
+from billing.ledger import RateStanding
 from cascade.engine.plans import CascadePlan
 from cascade.engine.values import Completion, Usage
+from cascade.limits import limit_headers
 from cascade.outcomes import RunOutcome, extension_of
 
 PIECE = 64
@@ -36,14 +38,14 @@ def completion_of(outcome: RunOutcome, *, created: int) -> dict[str, Any]:
 def headers_of(outcome: RunOutcome) -> dict[str, str]:
     result = outcome.result
     return {
-        **plan_headers(str(outcome.run_id), result.plan),
+        **plan_headers(str(outcome.run_id), result.plan, limits=outcome.limits),
         "x-cascadeflow-model": outcome.model_used,
         "x-cascadeflow-cost": to_usd(outcome.cost_nusd),
         "x-cascadeflow-draft-accepted": {True: "true", False: "false", None: "unjudged"}[result.draft_accepted],
     }
 
 
-def plan_headers(run_id: str, plan: CascadePlan) -> dict[str, str]:
+def plan_headers(run_id: str, plan: CascadePlan, *, limits: Sequence[RateStanding]) -> dict[str, str]:
     """What is known before the answer: a stream's headers leave first."""
     headers = {
         "x-cascadeflow-run-id": run_id, "x-cascadeflow-policy": plan.policy_version, "x-cascadeflow-domain": plan.domain.domain,
@@ -51,6 +53,8 @@ def plan_headers(run_id: str, plan: CascadePlan) -> dict[str, str]:
     }
     if plan.degraded:
         headers["x-cascadeflow-degraded"] = plan.degraded
+    if limits:
+        headers.update(limit_headers(limits))
     return headers
 
 

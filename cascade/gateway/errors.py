@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from cascade.engine.errors import CascadeError
+from cascade.engine.errors import CascadeError, RateLimitExceeded
 from cascade.refusals import SPENT, reply_to
 from tenants.authentication import KeyRefused
 
@@ -21,11 +21,11 @@ class HttpError(Exception):
 
     def __init__(
         self, status: int, message: str, *, code: str, param: str | None = None, headers: Mapping[str, str] | None = None,
-        more: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any] | None = None, kind: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.headers = status, dict(headers or {})
-        self.error = {"message": message, "type": TYPES.get(status, "api_error"), "param": param, "code": code}
+        self.error = {"message": message, "type": kind or TYPES.get(status, "api_error"), "param": param, "code": code}
         self.more = dict(more or {})
 
     @property
@@ -40,4 +40,5 @@ def http_error(failure: CascadeError | KeyRefused, *, budget_status: int = SPENT
         return HttpError(failure.status, failure.message, code=failure.code, headers=headers)
     reply = reply_to(failure, budget_status=budget_status)
     more = {"cascadeflow": reply.facts} if reply.facts else {}
-    return HttpError(reply.status, failure.message, code=failure.code, param=failure.param, headers=reply.headers, more=more)
+    kind = failure.kind if isinstance(failure, RateLimitExceeded) else None
+    return HttpError(reply.status, failure.message, code=failure.code, param=failure.param, headers=reply.headers, more=more, kind=kind)

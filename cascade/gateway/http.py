@@ -55,6 +55,8 @@ class Exchange:
         self.started = False
         self.kept: Kept | None = None
         """Set it to have the reply kept while it is sent."""
+        self.policy: Mapping[str, str] = {}
+        """Headers of the caller's limits, for a reply that does not tell more of them."""
 
     async def body(self, *, limit: int) -> bytes:
         """Return the whole body. Raises HttpError 408, 413, 415, and ConnectionResetError when the caller is gone."""
@@ -93,7 +95,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.started = True
-        all_headers = {"x-request-id": self.request_id, "x-content-type-options": "nosniff", **headers}
+        all_headers = {"x-request-id": self.request_id, "x-content-type-options": "nosniff", **self.policy, **headers}
         if self.kept is not None:
             self.kept.status, self.kept.headers = status, dict(headers)
         encoded = [(name.encode("latin-1"), _header_value(value)) for name, value in all_headers.items()]

@@ -65,7 +65,8 @@ def _free_part(wanted: WantedModel, *, changes: Changes) -> None:
 
 
 def apply_tier(wanted: WantedTier, *, changes: Changes) -> None:
-    tier = changes.upsert(Tier, label=f"tier {wanted.name}", key={"name": wanted.name}, values={"title": wanted.title})
+    values = {"title": wanted.title, "requests_per_minute": wanted.requests_per_minute, "tokens_per_minute": wanted.tokens_per_minute}
+    tier = changes.upsert(Tier, label=f"tier {wanted.name}", key={"name": wanted.name}, values=values)
     if wanted.policy is not None:
         _apply_policy(wanted.policy, tier=tier, changes=changes)
 

@@ -78,7 +78,10 @@ def _apply_tenant(wanted: WantedTenant, *, environment: Mapping[str, str], now: 
 
 
 def _tenant(wanted: WantedTenant, *, changes: Changes) -> Tenant:
-    values = {"name": wanted.name, "time_zone": wanted.time_zone, "default_tier": wanted.default_tier}
+    values = {
+        "name": wanted.name, "time_zone": wanted.time_zone, "default_tier": wanted.default_tier,
+        "new_end_users_per_hour": wanted.new_end_users_per_hour, "open_calls_per_end_user": wanted.open_calls_per_end_user,
+    }  # fmt: skip
     given = {name: plain(value) for name, value in values.items() if value is not None}
     tenant = Tenant.objects.filter(slug=str(wanted.slug)).first()
     if tenant is None:

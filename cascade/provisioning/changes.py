@@ -7,6 +7,7 @@ from django.db import models
 from msgspec import Struct
 
 from billing.engine.money import to_usd
+from cascade.provisioning.scalars import UNLIMITED
 from tenants.encryption import Secret
 from tenants.scoping import TenantOwnedModel
 
@@ -69,7 +70,9 @@ def difference(name: str, old: Any, new: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as the database's adapter knows it: a plain str for what is only a kind of str."""
+    """Return a value as the database's adapter knows it: a plain str for what is only a kind of str, null for no limit."""
+    if value is UNLIMITED:
+        return None
     if isinstance(value, str):
         return str(value)
     return [plain(item) for item in value] if isinstance(value, list) else value

@@ -20,6 +20,7 @@ WordsOrNothing = Annotated[str, scalars.words_or_nothing(200)]
 Variable = Annotated[str, scalars.variable]
 Usd = Annotated[int, scalars.usd]
 Count = Annotated[int, scalars.counting_number]
+Limit = Annotated[int | scalars.Unlimited, scalars.limit]
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -87,6 +88,9 @@ class WantedTier(Wanted, frozen=True, kw_only=True):
     name: Slug
     title: WordsOrNothing | None = None
     policy: WantedPolicy | None = None
+    requests_per_minute: Limit | None = None
+    """For each end user of the tier."""
+    tokens_per_minute: Limit | None = None
 
 
 class WantedPreset(Wanted, frozen=True, kw_only=True):
@@ -119,6 +123,8 @@ class WantedKey(Wanted, frozen=True, kw_only=True):
     name: Words
     key_env: Variable
     scopes: list[Scope] | None = None
+    requests_per_minute: Limit | None = None
+    tokens_per_minute: Limit | None = None
 
 
 class WantedTenant(Wanted, frozen=True, kw_only=True):
@@ -126,6 +132,8 @@ class WantedTenant(Wanted, frozen=True, kw_only=True):
     name: Words | None = None
     time_zone: Annotated[str, scalars.time_zone] | None = None
     default_tier: Slug | None = None
+    new_end_users_per_hour: Limit | None = None
+    open_calls_per_end_user: Limit | None = None
     operators: list[WantedOperator] = []
     providers: list[WantedProvider] = []
     models: list[WantedModel] = []

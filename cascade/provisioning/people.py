@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from cascade.provisioning.changes import Changes
+from cascade.provisioning.changes import Changes, plain
 from cascade.provisioning.document import WantedKey, WantedOperator
 from tenants.keys import SHOWN_LENGTH, digest_of
 from tenants.models import ApiKey, Membership, Scope, User
@@ -24,13 +24,17 @@ def apply_key(wanted: WantedKey, *, environment: Mapping[str, str], changes: Cha
     secret, name = environment[wanted.key_env], str(wanted.name)
     digest = digest_of(secret, pepper=settings.API_KEY_PEPPER)
     scopes = [scope.value for scope in Scope if scope in wanted.scopes] if wanted.scopes is not None else None
+    said = {"requests_per_minute": wanted.requests_per_minute, "tokens_per_minute": wanted.tokens_per_minute}
+    limits = {field: plain(value) for field, value in said.items() if value is not None}
     stored = ApiKey.objects.filter(digest=digest).first()
     if stored is not None:
-        values = {"name": name} if scopes is None or set(stored.scopes) == set(scopes) else {"name": name, "scopes": scopes}
+        values = {"name": name, **limits}
+        if scopes is not None and set(stored.scopes) != set(scopes):
+            values["scopes"] = scopes
         changes.update(stored, label=f"key {name}", values=values)
         return
     older = ApiKey.objects.filter(name=name, revoked_at=None).order_by("-created_at").first()
     ApiKey.objects.create(
-        name=name, prefix=secret[:SHOWN_LENGTH], last4=secret[-4:], digest=digest, scopes=scopes or [Scope.INVOKE.value], rolled_from=older
+        name=name, prefix=secret[:SHOWN_LENGTH], last4=secret[-4:], digest=digest, scopes=scopes or [Scope.INVOKE.value], rolled_from=older, **limits
     )
     changes.added(f"key {name} (…{secret[-4:]})" + (f"; …{older.last4} works on until you revoke it" if older else ""))

@@ -10,7 +10,7 @@ from django.core.validators import validate_email
 from billing.engine.money import to_nusd
 from cascade.engine.errors import InvalidRequest
 from cascade.engine.providers.openai_compatible import checked_base_url
-from tenants.models import check_time_zone, slug_rule
+from tenants.models import MOST_A_MINUTE, check_time_zone, slug_rule
 
 MOST = 2**31 - 1
 PLAIN_DECIMAL = re.compile(r"[0-9]{1,10}(\.[0-9]+)?")
@@ -37,6 +37,26 @@ def counting_number(text: str) -> int:
     if whole_number(text) == 0:
         raise ValueError("must be at least 1")
     return int(text)
+
+
+class Unlimited:
+    """Says that there is no limit, where a limit that is left out stays as it is."""
+
+
+UNLIMITED = Unlimited()
+
+
+def limit(text: str) -> int | Unlimited:
+    """A number of at least 1, or "unlimited"."""
+    if text == "unlimited":
+        return UNLIMITED
+    try:
+        number = counting_number(text)
+    except ValueError:
+        number = MOST
+    if number > MOST_A_MINUTE:
+        raise ValueError(f"{text[:40]!r} is not a limit: write a whole number from 1 to {MOST_A_MINUTE}, or \"unlimited\"")
+    return number
 
 
 def decimal_number(text: str) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from tenants.api.base import TenantModelSerializer
-from tenants.models import ApiKey, EndUser, Scope, Tier, default_scopes, slug_rule
+from tenants.models import ApiKey, EndUser, Erasure, Scope, Tenant, Tier, default_scopes, slug_rule
 from tenants.services import OVERLAPS
 
 
@@ -35,7 +35,8 @@ class ApiKeySerializer(TenantModelSerializer[ApiKey]):
     class Meta:
         model = ApiKey
         fields = [
-            "id", "name", "prefix", "last4", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at", "rolled_from",
+            "id", "name", "prefix", "last4", "scopes", "requests_per_minute", "tokens_per_minute", "created_at", "expires_at", "revoked_at",
+            "last_used_at", "rolled_from",
         ]
         read_only_fields = ["prefix", "last4", "revoked_at", "last_used_at", "rolled_from"]
         create_only = ["scopes", "expires_at"]
@@ -57,6 +58,20 @@ class RollSerializer(serializers.Serializer[Any]):
     overlap = serializers.ChoiceField(choices=sorted(OVERLAPS), help_text="How long the old key goes on working.")
 
 
+class TenantSettingsSerializer(TenantModelSerializer[Tenant]):
+    class Meta:
+        model = Tenant
+        fields = ["slug", "name", "time_zone", "default_tier", "new_end_users_per_hour", "open_calls_per_end_user"]
+        read_only_fields = ["slug", "name", "time_zone", "default_tier"]
+
+
+class ErasureSerializer(TenantModelSerializer[Erasure]):
+    class Meta:
+        model = Erasure
+        fields = ["id", "end_user_id", "erased_at", "actor"]
+        read_only_fields = fields
+
+
 class EndUserSerializer(TenantModelSerializer[EndUser]):
     tier = TierNameField(allow_null=True, required=False)
 
@@ -71,5 +86,5 @@ class TierSerializer(TenantModelSerializer[Tier]):
 
     class Meta:
         model = Tier
-        fields = ["id", "name", "title"]
+        fields = ["id", "name", "title", "requests_per_minute", "tokens_per_minute"]
         create_only = ["name"]

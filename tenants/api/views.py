@@ -11,13 +11,22 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
 
 from tenants import services
-from tenants.api.base import TenantModelViewSet
-from tenants.api.serializers import ApiKeySerializer, EndUserSerializer, NewApiKeySerializer, RollSerializer, TierSerializer
+from tenants.api.base import ScopedViewMixin, TenantModelViewSet
+from tenants.api.serializers import (
+    ApiKeySerializer,
+    EndUserSerializer,
+    ErasureSerializer,
+    NewApiKeySerializer,
+    RollSerializer,
+    TenantSettingsSerializer,
+    TierSerializer,
+)
 from tenants.authentication import caller_of
 from tenants.end_users import end_user_id
-from tenants.models import ApiKey, EndUser, Tier
+from tenants.models import ApiKey, EndUser, Erasure, Tenant, Tier
 from tenants.permissions import MANAGEMENT
 
 
@@ -32,7 +41,7 @@ class ApiKeyViewSet(TenantModelViewSet[ApiKey]):
         wanted = self.get_serializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
-        made = services.issue_key(name=given["name"], scopes=given["scopes"], expires_at=given.get("expires_at"), now=timezone.now())
+        made = services.issue_key(**{"expires_at": None, **given}, now=timezone.now())
         return _with_secret(*made)
 
     @extend_schema(request=RollSerializer, responses={201: NewApiKeySerializer})
@@ -99,3 +108,39 @@ class TierViewSet(TenantModelViewSet[Tier]):
 
     def perform_destroy(self, instance: Tier) -> None:
         services.delete_tier(instance)
+
+
+class TenantSettingsViewSet(ScopedViewMixin, GenericViewSet[Tenant]):
+    """What the tenant settled for all of its calls."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = TenantSettingsSerializer
+    pagination_class = None
+
+    @extend_schema(responses=TenantSettingsSerializer)
+    @action(detail=False, methods=["get"], url_path="settings")
+    def show_settings(self, request: Request) -> Response:
+        """The limits against abuse: new end users an hour, and calls that one end user may have in flight. null is no limit."""
+        return Response(self.get_serializer(_own_tenant(request)).data)
+
+    @extend_schema(responses=TenantSettingsSerializer)
+    @show_settings.mapping.patch
+    def change_settings(self, request: Request) -> Response:
+        """Change the limits. They hold within a second."""
+        wanted = self.get_serializer(_own_tenant(request), data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        wanted.save()
+        return Response(wanted.data)
+
+
+def _own_tenant(request: Request) -> Tenant:
+    return Tenant.objects.get(pk=caller_of(request).tenant_id)
+
+
+class ErasureViewSet(TenantModelViewSet[Erasure]):
+    """That end users were erased, when and by whom; never who they were."""
+
+    required_scopes = MANAGEMENT
+    serializer_class = ErasureSerializer
+    http_method_names = ["get", "head"]
+    page_ordering = ("-erased_at", "-id")

@@ -1,7 +1,8 @@
 -- Decides a batch of holds. Each item: {id, tenant, zone, owner, ttl_s, end_user, end_user_name, api_key, tier, tags, labels,
--- unpriced, rungs: [{amount, legs}], key (25_keys.sql)}, dearest rung first. Answers one row an item, in their order:
+-- unpriced, rungs: [{amount, legs}], key (25_keys.sql), rates and tokens (27_rates.sql), most_open (28_open_calls.sql)}, dearest rung
+-- first. Answers one row an item, in their order, each with "rates" where the item has rate limits:
 --   granted   {"rung": 0-based, "remaining": nano-USD or null, "warned": [...]}
---   refused   {"refused": "repeated"}, when the idempotency key belongs to another call, or
+--   refused   {"refused": "repeated"}, when the idempotency key belongs to another call, {"refused": "rate" | "open"}, or
 --             {"refused": "budget" | "unpriced" | "rewound", "windows": [the arithmetic of each window that applies]}
 --
 -- Locks first, in one order, in a statement of its own; reads afterwards, with a fresh snapshot; writes last. Locking and
@@ -41,7 +42,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT i.item, i.tenant_id, i.zone, c.scope, c.subject, c.whose
       FROM items i CROSS JOIN LATERAL (
         VALUES ('tenant', '', ''), ('api_key', i.api_key, ''), ('tier', i.tier, i.end_user), ('end_user', i.end_user_name, i.end_user),
-               ('end_user', '', i.end_user)
+               ('end_user', '', i.end_user), ('end_user', i.end_user, i.end_user)  -- the last: of a person who was erased, and came back
       ) c(scope, subject, whose) WHERE c.subject IS NOT NULL AND c.whose IS NOT NULL
     UNION ALL
     SELECT i.item, i.tenant_id, i.zone, 'tag', t.value, ''
@@ -127,12 +128,22 @@ DECLARE
   v_left bigint[] := array_fill(NULL::bigint, ARRAY[v_count]);
   v_rewound boolean := (SELECT s.rewound_at IS NOT NULL FROM billing_ledgerstate s);
   v_repeated int[] := '{}';                           -- items whose idempotency key belongs to another call
+  v_limited int[] := '{}'; v_crowded int[] := '{}';   -- items that a rate limit refuses, or whose end user has too many calls in flight
+  v_barred int[]; v_rates jsonb;                      -- all of these items; per item that has rate limits: how they stand
   v_pair int := 1; v_last int; v_smallest bigint; v_block bigint; v_amount bigint; v_asked record; v_number int;
 BEGIN
   -- 0. Keys before windows: a key may have to wait for another transaction, and whoever waits holds no window.
   IF jsonb_path_exists(p_batch, '$[*].key') THEN
     v_repeated := billing_claim_keys(p_batch, v_now);
   END IF;
+  IF jsonb_path_exists(p_batch, '$[*].rates') THEN
+    SELECT jsonb_object_agg(r.item, r.standing), coalesce(array_agg(r.item) FILTER (WHERE r.is_refused), '{}') INTO v_rates, v_limited
+      FROM billing_take_rates(p_batch, v_repeated) r;
+  END IF;
+  IF jsonb_path_exists(p_batch, '$[*].most_open') THEN
+    v_crowded := billing_too_many_open(p_batch, v_repeated || v_limited);
+  END IF;
+  v_barred := v_repeated || v_limited || v_crowded;
 
   -- 1. Which windows? Where some are missing they are opened, and all looked up again.
   FOR attempt IN 1 .. 2 LOOP
@@ -176,7 +187,7 @@ BEGIN
       v_pair := v_pair + 1;
     END LOOP;
     v_last := v_pair - 1; v_to[v_asked.item] := v_last;
-    CONTINUE WHEN v_asked.item = ANY (v_repeated) OR (v_smallest IS NOT NULL AND v_asked.unpriced) OR (v_block IS NOT NULL AND v_rewound);
+    CONTINUE WHEN v_asked.item = ANY (v_barred) OR (v_smallest IS NOT NULL AND v_asked.unpriced) OR (v_block IS NOT NULL AND v_rewound);
     -- Only budgets that degrade are met by a cheaper rung. What costs nothing passes a window whose limit was lowered below its spend.
     CONTINUE WHEN (v_asked.rungs -> 0 ->> 'amount')::bigint > greatest(v_block, CASE WHEN v_block IS NOT NULL THEN 0 END);
     v_smallest := greatest(v_smallest, CASE WHEN v_smallest IS NOT NULL THEN 0 END);
@@ -206,6 +217,8 @@ BEGIN
    WHERE v_rungs[i.ord] IS NOT NULL;
   PERFORM billing_release_keys(p_batch, array_agg(i.ord::int)) FROM jsonb_array_elements(p_batch) WITH ORDINALITY AS i(value, ord)
     WHERE v_rungs[i.ord] IS NULL AND i.value ? 'key' AND i.ord <> ALL (v_repeated) HAVING count(*) > 0;
+  PERFORM billing_return_rates(p_batch, array_agg(r.item::int)) FROM jsonb_object_keys(v_rates) AS r(item)
+    WHERE v_rungs[r.item::int] IS NULL AND r.item::int <> ALL (v_limited) HAVING count(*) > 0;
 
   RETURN QUERY
   SELECT n, CASE
@@ -213,10 +226,12 @@ BEGIN
         (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k
           WHERE v_free[v_at[k]] IS NULL AND billing_window_is_over(v_of[k])))
       WHEN n = ANY (v_repeated) THEN '{"refused": "repeated"}'::jsonb
+      WHEN n = ANY (v_limited) THEN '{"refused": "rate"}'::jsonb
+      WHEN n = ANY (v_crowded) THEN '{"refused": "open"}'::jsonb
       ELSE jsonb_build_object('refused', CASE WHEN (p_batch -> (n - 1) ->> 'unpriced')::boolean THEN 'unpriced'
           WHEN v_rewound AND true = ANY (v_hard[v_from[n] : v_to[n]]) THEN 'rewound' ELSE 'budget' END, 'windows',
         (SELECT jsonb_agg(billing_window_facts(v_of[k])) FROM generate_series(v_from[n], v_to[n]) k))
-    END
+    END || CASE WHEN v_rates ? n::text THEN jsonb_build_object('rates', v_rates -> n::text) ELSE '{}' END
     FROM generate_series(1, v_count) n ORDER BY n;
 END $$;
 

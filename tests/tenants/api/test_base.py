@@ -67,7 +67,7 @@ class TestFields:
     def test_unknown_fields_are_named_and_so_are_the_known(self, acme: Rest) -> None:
         answer = acme.send("post", "tiers/", {"name": "gold", "titel": "Gold"})
         assert answer.status_code == 400
-        assert answer.json()["errors"] == {"titel": ["There is no such field. You can set: name, title."]}
+        assert answer.json()["errors"] == {"titel": ["There is no such field. You can set: name, requests_per_minute, title, tokens_per_minute."]}
 
     def test_mass_assignment_changes_nothing(self, cast: Cast, acme: Rest) -> None:
         before = acme.get(f"end-users/{cast.ann.pk}/").json()
