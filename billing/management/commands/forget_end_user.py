@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from billing.erasure import forget_end_user
-from tenants.models import EndUser, Tenant
+from billing.management.questions import tenant_named
+from tenants.models import EndUser
 from tenants.scoping import tenant_scope
 
 
@@ -21,10 +22,7 @@ class Command(BaseCommand):
         whom.add_argument("--id", type=UUID, help="our id of the person: to erase again after a restore, as the log and the notes have it")
 
     def handle(self, *, tenant: str, user: str | None, **options: Any) -> None:
-        owner = Tenant.objects.filter(slug=tenant).first() if tenant else None
-        if owner is None:
-            raise CommandError(f"There is no tenant {tenant!r}.")
-        with tenant_scope(owner.pk):
+        with tenant_scope(tenant_named(tenant).pk):
             note = forget_end_user(external_id=user or _name_of(options["id"]), actor="manage.py forget_end_user", now=timezone.now())
         self.stdout.write(f"Erased. What they spent stays booked under {note.end_user_id}.")
 
