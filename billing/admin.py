@@ -25,11 +25,10 @@ from billing.models import (
     Reconciliation,
     Reservation,
 )
-from tenants.admin import EndUserAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
+from billing.models.prices import PriceVersion
+from tenants.admin import EndUserAdmin, ReadOnlyPlatformAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.models import EndUser
 from tenants.scoping import tenant_scope
-
-admin.site.unregister(EndUser)
 
 
 @admin.register(EndUser)
@@ -55,21 +54,6 @@ class ErasableEndUserAdmin(EndUserAdmin):
         ]
 
 
-class ReadOnlyPlatformAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """For rows of the whole platform that commands and processes write."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Budget)
 class BudgetAdmin(TenantModelAdmin):
     """Staff may pause and rename a budget, not move its limit."""
@@ -91,18 +75,20 @@ class BudgetAdmin(TenantModelAdmin):
         return to_usd(budget.limit_nusd)
 
 
-@admin.register(ModelPrice)
-class ModelPriceAdmin(ReadOnlyTenantAdmin):
-    list_display = ["model", "tenant", "input_usd", "output_usd", "valid_from", "valid_to", "source"]
-    search_fields = ["model"]
-
+class PriceColumns:
     @admin.display(description="input, USD per million tokens")
-    def input_usd(self, price: ModelPrice) -> str:
+    def input_usd(self, price: PriceVersion) -> str:
         return to_usd(price.input_nusd)
 
     @admin.display(description="output, USD per million tokens")
-    def output_usd(self, price: ModelPrice) -> str:
+    def output_usd(self, price: PriceVersion) -> str:
         return to_usd(price.output_nusd)
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(PriceColumns, ReadOnlyTenantAdmin):
+    list_display = ["model", "tenant", "input_usd", "output_usd", "valid_from", "valid_to", "source"]
+    search_fields = ["model"]
 
 
 @admin.register(BudgetWindow)
@@ -177,18 +163,10 @@ class ReconciliationAdmin(ReadOnlyTenantAdmin):
 
 
 @admin.register(PlatformPrice)
-class PlatformPriceAdmin(ReadOnlyPlatformAdmin):
+class PlatformPriceAdmin(PriceColumns, ReadOnlyPlatformAdmin):
     list_display = ["provider", "model", "input_usd", "output_usd", "valid_from", "valid_to", "source"]
     list_filter = ["provider"]
     search_fields = ["model"]
-
-    @admin.display(description="input, USD per million tokens")
-    def input_usd(self, price: PlatformPrice) -> str:
-        return to_usd(price.input_nusd)
-
-    @admin.display(description="output, USD per million tokens")
-    def output_usd(self, price: PlatformPrice) -> str:
-        return to_usd(price.output_nusd)
 
 
 @admin.register(LedgerState)

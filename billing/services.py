@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from billing.engine.budgets import BudgetScope
-from billing.models import Budget, ModelPrice
+from billing.models import Budget, ModelPrice, QuarantinedModel
 from billing.pricebook import insert_version
 from tenants.errors import Conflict
 from tenants.models import ApiKey, Tenant, Tier
@@ -73,6 +73,14 @@ def end_budget(*, budget: Budget, now: datetime) -> Budget:
         budget.ended_at, budget.is_paused = now, True
         budget.save(update_fields=["ended_at", "is_paused"])
     return budget
+
+
+def clear_quarantine(row: QuarantinedModel, *, actor: str, now: datetime) -> QuarantinedModel:
+    """Let budgets bear a model again that billed beyond its bound. Raises Conflict where somebody has cleared it already."""
+    if not QuarantinedModel.objects.filter(pk=row.pk, cleared_at=None).update(cleared_at=now, cleared_by=actor):
+        raise Conflict("This model was cleared already.", code="already_cleared")
+    row.refresh_from_db()
+    return row
 
 
 def add_price(*, price: ModelPrice) -> ModelPrice:

@@ -73,7 +73,7 @@ def _too_often(limited: RateLimited) -> AdmissionError:
 
 def _too_many_open(limited: TooManyOpen) -> AdmissionError:
     return TooManyOpenCalls(
-        f"The end user has {limited.most} calls in flight, which is as many as one may have at once. Wait until one of them is answered, or have an "
+        f"The end user has as many calls in flight as one may have at once: {limited.most}. Wait until one of them is answered, or have an "
         "operator raise 'open calls per end user' of the account."
     )
 

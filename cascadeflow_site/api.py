@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
 from billing.api.holds import HoldViewSet
+from billing.api.quarantine import QuarantinedModelViewSet
 from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
 from cascade.api.end_users import EndUserDataViewSet
 from cascade.api.presets import PresetViewSet
@@ -42,6 +43,7 @@ router.register("budgets", BudgetViewSet, basename="budget")
 router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
+router.register("quarantined-models", QuarantinedModelViewSet, basename="quarantined-model")
 router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")
 

@@ -10,12 +10,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from tenants.admin_base import ReadOnlyTenantAdmin, TenantModelAdmin
+from tenants.admin_base import ReadOnlyPlatformAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_site import PlatformAdminSite
-from tenants.models import ApiKey, EndUser, Erasure, Membership, Tenant, Tier, User
+from tenants.models import ApiKey, Erasure, Membership, Tenant, Tier, User
 from tenants.services import revoke_key
 
-__all__ = ["PlatformAdminSite", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
+__all__ = ["PlatformAdminSite", "ReadOnlyPlatformAdmin", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
 
 
 @admin.register(Tenant)
@@ -105,9 +105,11 @@ class TierAdmin(TenantModelAdmin):
     search_fields = ["name", "title"]
 
 
-@admin.register(EndUser)
 class EndUserAdmin(TenantModelAdmin):
-    """End users come into being with their first call: their ids are derived, so none is added here."""
+    """End users come into being with their first call: their ids are derived, so none is added here.
+
+    Registered where deleting one is more than a row: in billing/admin.py.
+    """
 
     list_display = ["external_id", "tier", "is_blocked", "tenant", "created_at"]
     list_filter = ["tenant", "tier", "is_blocked"]

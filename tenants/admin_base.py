@@ -129,7 +129,7 @@ class TenantModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return (path, TenantRelatedFilter)
 
 
-class ReadOnlyTenantAdmin(TenantModelAdmin):
+class LookOnly:
     """For rows that people look at and never change: money, traces, published versions."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -140,3 +140,13 @@ class ReadOnlyTenantAdmin(TenantModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyTenantAdmin(LookOnly, TenantModelAdmin):
+    """Looked at only, and tenant-owned."""
+
+
+class ReadOnlyPlatformAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Looked at only, and of the whole platform: rows that commands and processes write."""
+
+    show_full_result_count = False

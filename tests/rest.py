@@ -59,7 +59,9 @@ def operations() -> Iterator[Operation]:
                 yield Operation(method, path, callback.initkwargs["basename"], callback.cls, ids > 0)
 
 
-def book(tenant: Tenant, *, model: str = "gpt-mini", amount_nusd: int = 96_300, end_user: uuid.UUID | None = None, **labels: Any) -> uuid.UUID:
+def book(
+    tenant: Tenant, *, model: str = "gpt-mini", amount_nusd: int = 96_300, overrun_nusd: int = 0, end_user: uuid.UUID | None = None, **labels: Any
+) -> uuid.UUID:
     """Reserve and settle one call, as the ledger does; returns the id of hold and run. Call it in the tenant's scope."""
     hold, leg = str(uuid.uuid4()), {"step": "draft", "provider": "simulated", "model": model, "price_version": "v1", "amount": amount_nusd}
     asked = {
@@ -69,7 +71,9 @@ def book(tenant: Tenant, *, model: str = "gpt-mini", amount_nusd: int = 96_300, 
         "rungs": [{"amount": amount_nusd, "legs": [leg]}],
     }
     entry = {**leg, "leg": 0, "attempt": 1, "kind": "settled", "outcome": "accepted", "input_tokens": 142, "output_tokens": 125}
-    done = {"id": hold, "tenant": str(tenant.id), "state": "settled", "entries": [entry]}
+    done: dict[str, Any] = {"id": hold, "tenant": str(tenant.id), "state": "settled", "entries": [entry]}
+    if overrun_nusd:
+        done["entries"].append({**entry, "kind": "overrun", "amount": overrun_nusd})
     with connection.cursor() as cursor:
         cursor.execute("SELECT answer FROM billing_reserve(%s)", [json.dumps([asked])])
         cursor.execute("SELECT status FROM billing_settle(%s)", [json.dumps([done])])

@@ -25,8 +25,3 @@ def zero(name: str, count: int, *, of: int, what: str) -> Line:
     """A figure that must be 0, with the number of trials and, where it is, the 95 % bound that so many trials give (rule of three)."""
     bound = f", 95 % bound {3 / of:.2g}" if of and not count else ""
     return Line(name, f"{count} of {of:,} {what}{bound}", "target 0", met=count == 0 and of > 0)
-
-
-def percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")

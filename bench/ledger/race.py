@@ -6,7 +6,7 @@ import statistics
 import time
 
 from bench import ledger_lane
-from bench.ledger.lines import Line, Say, percentile, zero
+from bench.ledger.lines import Line, Say, zero
 from bench.ledger.scene import FLAT, Scene, Tally, call, clients, scene
 from billing.ledger import Ledger
 from cascadeflow_site import embedded
@@ -85,6 +85,3 @@ def _reserves(*, quick: bool, say: Say) -> list[Line]:
         Line("race: reserve p50 / p99", f"{statistics.median(r.p50 for r in found):.1f} / {statistics.median(r.p99 for r in found):.1f} ms at 64"),
         Line("race: throughput", f"{statistics.median(r.per_second for r in found):,.0f} reserve and settle pairs a second"),
     ]
-
-
-__all__ = ["percentile", "run"]

@@ -1,8 +1,6 @@
 """A site with workers, an upstream that bills, and clients that call: the stage of the parts that crash things."""
 
 import asyncio
-import csv
-import io
 import json
 import os
 import time
@@ -24,7 +22,6 @@ from tenants.keys import new_key
 FLAT, METERED = "flat", "metered"
 """A model that costs a cent a request, whatever is said; and one with prices per token."""
 WORKERS = 4
-NORMAL_END = {200, 402, 429, 503}
 
 
 class Scene(Struct):
@@ -56,10 +53,6 @@ class Scene(Struct):
         for name, counts in by.items():
             sums.setdefault(name.split("|", 1)[1], Counter()).update(counts)
         return sums
-
-    def invoice(self) -> list[dict[str, str]]:
-        with urllib.request.urlopen(f"{self.provider}/invoice.csv") as reply:
-            return list(csv.DictReader(io.TextIOWrapper(reply)))
 
     def breaks(self) -> list[str]:
         """The invariants that do not hold, as check_ledger says them."""
@@ -113,7 +106,6 @@ class Tally(Struct):
 
     statuses: Counter[int] = field(default_factory=Counter)
     runs: list[str] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -129,7 +121,6 @@ async def clients(given: Scene, *, connections: int) -> AsyncIterator[aiohttp.Cl
 async def call(session: aiohttp.ClientSession, tally: Tally, *, model: str, user: str, max_tokens: int = 256) -> int:
     """One call; its status, or 0 where the connection broke."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Where is my order?"}], "user": user, "max_tokens": max_tokens})
-    began = time.perf_counter()
     try:
         async with session.post("/v1/chat/completions", data=body) as reply:
             await reply.read()
@@ -139,7 +130,6 @@ async def call(session: aiohttp.ClientSession, tally: Tally, *, model: str, user
     except (aiohttp.ClientError, TimeoutError, OSError):
         status = 0
     tally.statuses[status] += 1
-    tally.times.append(time.perf_counter() - began)
     return status
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from billing.ledger.answers import hold_of
+from billing.ledger.batches import in_batches
 from billing.ledger.beats import BeatMemory
 from billing.ledger.lane import Lane, RefusedByDatabase
 from billing.ledger.values import Entry, Hold, HoldRequest, LedgerUnavailable
@@ -224,14 +225,7 @@ class Ledger:
 
 def sweep(*, dsn: str, dead_owners: Sequence[str] = ()) -> int:
     """Close every hold that expired or whose owner is known to be dead, at its bound. Returns how many; safe to run anywhere, any time."""
-    closed = 0
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
-        while True:
-            row = connection.execute("SELECT billing_sweep(%s, %s)", (SWEEP_BATCH, list(dead_owners))).fetchone()
-            count = int(row[0]) if row else 0
-            closed += count
-            if count < SWEEP_BATCH:
-                return closed
+    return in_batches(dsn=dsn, function="billing_sweep", most=SWEEP_BATCH, further=(list(dead_owners),))
 
 
 def dead_owners(*, dsn: str) -> list[str]:

@@ -7,6 +7,7 @@ import psycopg
 from msgspec import Struct
 from psycopg.rows import tuple_row
 
+from billing.ledger.batches import in_batches
 from billing.ledger.values import CallKey
 
 
@@ -44,11 +45,4 @@ async def finish_key(
 
 def forget_keys(*, dsn: str, batch: int = 1000) -> int:
     """Forget the keys whose 24 hours are over. Returns how many; safe to run anywhere, any time."""
-    forgotten = 0
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
-        while True:
-            row = connection.execute("SELECT billing_forget_keys(%s)", (batch,)).fetchone()
-            count = int(row[0]) if row else 0
-            forgotten += count
-            if count < batch:
-                return forgotten
+    return in_batches(dsn=dsn, function="billing_forget_keys", most=batch)

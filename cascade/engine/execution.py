@@ -27,7 +27,6 @@ from cascade.engine.streaming import StreamAssembler
 from cascade.engine.values import Completion, CompletionRequest, ModelConfig, Usage, ValidationResult
 
 log = logging.getLogger(__name__)
-log = logging.getLogger(__name__)
 Sink = Callable[[Chunk], Awaitable[None]]
 """Takes the chunks of an answer that is streamed live, each with our name of the model that speaks."""
 BeforeLeg = Callable[[int], Awaitable[None]]

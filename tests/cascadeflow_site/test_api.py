@@ -13,7 +13,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
-from billing.models import Budget, BudgetMark, CostEntry, ModelPrice, Reconciliation
+from billing.models import Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
 from cascade.models import CascadeRun, CatalogModel, DomainRule, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
@@ -39,7 +39,7 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
     with tenant_scope(tenant.id):
         connection = ProviderConnection.objects.create(name="theirs", provider="simulated")
         budget = Budget.objects.create(scope="tenant", period="daily", limit_nusd=1, action="warn")
-        run = book(tenant)
+        run = book(tenant, overrun_nusd=1)
         CascadeRun.objects.create(
             id=run, status="served", preset="production_ready", policy_version="production_ready@builtin-1", domain="general",
             domain_confidence=0.9, complexity="simple", latency_ms=12.5, started_at="2026-11-01T10:00:00Z",
@@ -64,7 +64,8 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
                 provider="theirs", file_digest="0" * 64, first_day="2026-11-01", last_day="2026-11-02", provider_nusd=1, booked_nusd=1,
                 created_by="x",
             ).pk,
-            "cost-entry": CostEntry.objects.get().pk,
+            "quarantined-model": QuarantinedModel.objects.get().pk,
+            "cost-entry": CostEntry.objects.filter(kind="settled").get().pk,
             "run": run,
         }
 

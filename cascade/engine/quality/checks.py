@@ -1,4 +1,4 @@
-"""The checks of each preset, in the order in which they are told."""
+"""The checks of each preset, in the order in which they are told; that of emptiness comes before them all."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -23,7 +23,7 @@ __all__ = ["CHECKS", "QualityPreset", "run_checks"]
 QualityPreset = Literal["fast", "balanced", "strict"]
 
 _FAST: tuple[Callable[[Draft], Check | None], ...] = (
-    check_emptiness, check_truncation, check_refusal, check_tools, check_json, check_repetition, check_arithmetic, check_contradiction,
+    check_truncation, check_refusal, check_tools, check_json, check_repetition, check_arithmetic, check_contradiction,
     check_logprobs,
 )
 _ALL = (*_FAST, check_hedging, check_relevance, check_language, check_code)
@@ -36,4 +36,4 @@ def run_checks(draft: Draft, *, preset: QualityPreset) -> tuple[Check, ...]:
     empty = check_emptiness(draft)
     if empty.fatal:
         return (empty,)
-    return tuple(check for run in CHECKS[preset] if (check := run(draft)) is not None)
+    return (empty, *[check for run in CHECKS[preset] if (check := run(draft)) is not None])
