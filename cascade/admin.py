@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from cascade.connections import change_connection, check_origin
-from cascade.models import CascadeRun, CatalogModel, DomainRule, Preset, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, Preset, PresetVersion, ProviderConnection, TierPolicy
 from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_base import TenantModelForm
 from tenants.encryption import Secret
@@ -74,6 +74,19 @@ class PresetVersionAdmin(ReadOnlyTenantAdmin):
 class TierPolicyAdmin(TenantModelAdmin):
     list_display = ["tier", "preset", "tenant"]
     list_select_related = ["tenant", "tier"]
+
+
+@admin.register(EnforcementHook)
+class EnforcementHookAdmin(TenantModelAdmin):
+    """Hooks are made by their tenants, for the secret is shown once. Staff may switch them off and change what they are asked about."""
+
+    list_display = ["name", "url", "timeout_ms", "is_active", "tenant"]
+    list_filter = ["tenant", "is_active"]
+    search_fields = ["name", "url"]
+    readonly_fields = ["name", "url", "old_secret_until", "created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
 
 @admin.register(DomainRule)

@@ -17,7 +17,7 @@ from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_
 from cascade.engine.providers.registry import SIMULATED, provider_spec
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
 from cascade.engine.values import Capability, ModelConfig
-from cascade.models import CatalogModel, DomainRule, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetVersion, ProviderConnection, TierPolicy
 from tenants.encryption import Secret
 from tenants.models import Tenant, Tier
 from tenants.scoping import tenant_scope
@@ -35,12 +35,29 @@ class ConnectionConfig(Struct, frozen=True, kw_only=True):
     credential: Secret
 
 
+class HookConfig(Struct, frozen=True, kw_only=True):
+    """What is needed to ask one address of the tenant about a call."""
+
+    name: str
+    url: str
+    secret: Secret
+    old_secret: Secret
+    old_secret_until: datetime | None
+    timeout_s: float
+    tiers: frozenset[str]
+
+    def secrets_at(self, now: datetime) -> tuple[Secret, ...]:
+        """Return the secrets that sign at `now`."""
+        return (self.secret, self.old_secret) if self.old_secret_until and self.old_secret_until > now else (self.secret,)
+
+
 class TenantConfig(Struct, frozen=True, kw_only=True):
     """One version of a tenant's configuration, whole."""
 
     version: int
     agent: AgentConfig
     connections: tuple[ConnectionConfig, ...]
+    hooks: tuple[HookConfig, ...] = ()
     tiers: frozenset[str]
     tier_rates: Mapping[str, tuple[int | None, int | None]] = {}
     """Requests and tokens a minute, for each end user of the tiers that have such limits."""
@@ -70,16 +87,24 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
             router=TierAwareRouter(policies={row.tier.name: _policy(row) for row in TierPolicy.objects.select_related("tier")}),
             today=now.date().isoformat(),
         )
+        hooks = tuple(hook_config(row) for row in EnforcementHook.objects.filter(is_active=True))
         tiers = {row.name: (row.requests_per_minute, row.tokens_per_minute) for row in Tier.objects.all()}
     changes = [*book.changes_after(now)]
     changes += [datetime.combine(row.retired_on, time.min, UTC) for row in catalog if row.retired_on and row.retired_on > now.date()]
     return TenantConfig(
-        version=version, agent=agent, tiers=frozenset(tiers), changes_at=min(changes, default=None),
+        version=version, agent=agent, hooks=hooks, tiers=frozenset(tiers), changes_at=min(changes, default=None),
         tier_rates={name: rates for name, rates in tiers.items() if rates != (None, None)},
         connections=tuple(
             ConnectionConfig(name=row.name, provider=row.provider, base_url=row.base_url or None, credential=row.credential)
             for row in connections.values()
         ),
+    )
+
+
+def hook_config(row: EnforcementHook) -> HookConfig:
+    return HookConfig(
+        name=row.name, url=row.url, secret=row.secret, old_secret=row.old_secret, old_secret_until=row.old_secret_until,
+        timeout_s=row.timeout_ms / 1000, tiers=frozenset(row.tiers),
     )
 
 

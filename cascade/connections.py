@@ -61,7 +61,7 @@ def check_origin(connection: ProviderConnection) -> None:
     if connection.base_url:
         try:
             connection.base_url = checked_base_url(connection.base_url)
-            _check_address(connection.base_url)
+            check_address(connection.base_url)
         except InvalidRequest as wrong:
             raise ValidationError({"base_url": f"{wrong.message[:1].upper()}{wrong.message[1:]}."}) from wrong
 
@@ -74,7 +74,7 @@ def _check_credential(credential: Secret) -> None:
         raise ValidationError({"credential": f"A credential is at most {CREDENTIAL_MAX} printable ASCII characters without spaces."})
 
 
-def _check_address(url: str) -> None:
+def check_address(url: str) -> None:
     """Say early what connecting would refuse. A name is judged at each connect, by what it resolves to then."""
     parts = urlsplit(url)
     try:

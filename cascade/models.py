@@ -5,6 +5,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from cascade.engine.errors import InvalidRequest
+from cascade.engine.providers.openai_compatible import checked_base_url
 from cascade.engine.providers.registry import SIMULATED, SUPPORTED_PROVIDERS
 from tenants.encryption import EncryptedTextField
 from tenants.models import slug_rule
@@ -14,6 +16,13 @@ from tenants.scoping import TenantOwnedModel, uuid7
 def check_provider(slug: str) -> None:
     if slug not in SUPPORTED_PROVIDERS and slug != SIMULATED.slug:
         raise ValidationError(f"{slug!r} is not a supported provider. Supported: {', '.join(sorted(SUPPORTED_PROVIDERS))}.")
+
+
+def check_hook_url(url: str) -> None:
+    try:
+        checked_base_url(url)
+    except InvalidRequest as wrong:
+        raise ValidationError(f"Not an address that can be asked: {wrong.message.replace('the base URL', 'it')}.") from wrong
 
 
 def default_capabilities() -> list[str]:
@@ -160,6 +169,32 @@ class DomainRule(TenantOwnedModel):
 
     def __str__(self) -> str:
         return f"{self.phrase} speaks for {self.domain}"
+
+
+class EnforcementHook(TenantOwnedModel):
+    """An address of the tenant's own that is asked about each call before money is held for it. What is posted is signed."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=64, validators=[slug_rule])
+    url = models.CharField(max_length=500, validators=[check_hook_url])
+    secret = EncryptedTextField(editable=False)
+    old_secret = EncryptedTextField(default=b"", blank=True, editable=False)
+    old_secret_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Until then both secrets sign.")
+    timeout_ms = models.PositiveSmallIntegerField(
+        default=1000, validators=[MinValueValidator(50), MaxValueValidator(2000)], help_text="No answer by then is a failure."
+    )
+    tiers = ArrayField(models.CharField(max_length=64, validators=[slug_rule]), default=list, blank=True, help_text="Empty: every tier.")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="one_hook_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class CascadeRun(TenantOwnedModel):

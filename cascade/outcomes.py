@@ -34,6 +34,8 @@ class RunOutcome(Struct, frozen=True, kw_only=True):
     """What the trace and the reply say of each step."""
     remaining_nusd: int | None
     warnings: Sequence[WindowFacts]
+    notices: Sequence[str] = ()
+    """What the operator's callbacks warn of, in words."""
     limits: Sequence[RateStanding] = ()
     """How the caller's rate limits stand."""
     latency_ms: float
@@ -116,7 +118,8 @@ def _nothing_sent(plan: CascadePlan) -> Entry:
 
 
 def outcome_of(
-    result: CascadeResult, *, hold: Hold, entries: Sequence[Entry], user_id: str | None, latency_ms: float, first_token_ms: float | None
+    result: CascadeResult, *, hold: Hold, notices: Sequence[str], entries: Sequence[Entry], user_id: str | None, latency_ms: float,
+    first_token_ms: float | None,
 ) -> RunOutcome:
     """Return the money side of a result. The baseline is what the tenant's baseline model costs for the served answer's tokens."""
     by_step: dict[int, int] = {}
@@ -125,7 +128,8 @@ def outcome_of(
     return RunOutcome(
         run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), cost_by_step=by_step,
         steps=[_step_facts(step, cost_nusd=by_step.get(step.leg, 0)) for step in result.steps],
-        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, limits=hold.rates, latency_ms=latency_ms, first_token_ms=first_token_ms,
+        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, notices=notices, limits=hold.rates,
+        latency_ms=latency_ms, first_token_ms=first_token_ms,
     )
 
 
@@ -172,7 +176,7 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "steps_executed": outcome.steps,
         "draft_accepted": result.draft_accepted,
         "budget_remaining": None if outcome.remaining_nusd is None else to_usd(_remaining(outcome)),
-        "budget_warnings": [_warning(facts) for facts in outcome.warnings],
+        "budget_warnings": [*outcome.notices, *(_warning(facts) for facts in outcome.warnings)],
         "cost_breakdown": _breakdown(outcome, saved),
         "quality_metrics": _quality(result),
         "preset": plan.preset or None,

@@ -15,11 +15,14 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from msgspec import Struct
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from billing.engine.enforcement import EnforcementCallbacks
+from billing.engine.tracking import WindowSum
 from billing.housekeeping import database_dsn
-from billing.ledger import Ledger, LedgerUnavailable
+from billing.ledger import Ledger, LedgerUnavailable, Subject
 from billing.ledger.lane import Lane
 from cascade import config
 from cascade.engine.agent import CascadeAgent
@@ -29,6 +32,7 @@ from cascade.engine.providers.registry import SIMULATED, build_provider
 from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
 from cascade.engine.values import Completion, CompletionRequest
+from cascade.hooks import callbacks_of
 from tenants.authentication import FIND_KEY, Caller, KeyRing
 from tenants.encryption import UnreadableSecret
 from tenants.end_users import end_user_id
@@ -38,6 +42,8 @@ END_USERS_KEPT = 50_000
 LOOK_UP_CONNECTIONS = 3
 FAREWELL_S = 10.0
 """How long a process that ends waits for runs whose callers are gone; what is not done by then is left to the sweep."""
+STANDING = """SELECT name, scope, subject, period, action, limit_nusd, spent_nusd, held_nusd, start_at, end_at
+  FROM billing_standing(%s, %s)"""
 T = TypeVar("T")
 _of_loop: dict[int, "Runtime"] = {}
 
@@ -48,6 +54,7 @@ class TenantRuntime(Struct, frozen=True):
     config: config.TenantConfig
     agent: CascadeAgent
     providers: Mapping[str, BaseProvider]
+    callbacks: EnforcementCallbacks
 
 
 class EndUserSeen(Struct, frozen=True):
@@ -79,7 +86,9 @@ class Runtime:
             kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, "application_name": "cascadeflow look-ups"},
         )
         await pool.open()
-        runtime = cls(session=open_session(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS), pool=pool, dsn=dsn)
+        session = open_session(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS)
+        callbacks_of((), session=session)  # one that cannot be imported ends the start, not the first call
+        runtime = cls(session=session, pool=pool, dsn=dsn)
         _of_loop[id(asyncio.get_running_loop())] = runtime
         return runtime
 
@@ -131,7 +140,8 @@ class Runtime:
             if found is None or not _is_current(found, caller, now):
                 loaded = await sync_to_async(_load)(caller.tenant_id, now)
                 providers = {connection.name: self._provider(connection) for connection in loaded.connections}
-                found = TenantRuntime(loaded, CascadeAgent(config=loaded.agent, providers=providers), providers)
+                callbacks = callbacks_of(loaded.hooks, session=self.session)
+                found = TenantRuntime(loaded, CascadeAgent(config=loaded.agent, providers=providers), providers, callbacks)
                 self._tenants[caller.tenant_id] = found
         return found
 
@@ -159,6 +169,20 @@ class Runtime:
                 return await cursor.fetchall()
         except (psycopg.Error, PoolTimeout, OSError):
             return ()
+
+    async def standing(self, subject: Subject, *, now: datetime) -> Sequence[WindowSum]:
+        """Return each budget window that would bind a call of the subject at `now`. Raises LedgerUnavailable."""
+        item = {
+            "tenant": str(subject.tenant_id), "zone": subject.time_zone, "end_user": str(subject.end_user_id) if subject.end_user_id else None,
+            "end_user_name": subject.end_user_name, "api_key": str(subject.api_key_id), "tier": subject.tier,
+            "tags": list(dict.fromkeys(subject.tags)),
+        }
+        try:
+            async with self.pool.connection() as connection, connection.cursor(row_factory=class_row(WindowSum)) as cursor:
+                await cursor.execute(STANDING, (Jsonb([item]), now))
+                return await cursor.fetchall()
+        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
+            raise LedgerUnavailable("the database is away") from away
 
     async def is_healthy(self) -> bool:
         try:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, RateLimited, Subject, TooManyOpen
+from cascade.enforcement import enforce
 from cascade.engine.errors import InvalidRequest, KeyInUse, LedgerAway, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
@@ -58,7 +59,7 @@ Admitted = Callable[[Admission], Awaitable[None]]
 async def run_cascade(
     *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None = None, on_admitted: Admitted | None = None
 ) -> RunOutcome:
-    """Answer one call: plan, hold, execute, settle, in this order.
+    """Answer one call: plan, ask the operator's callbacks where there are any, hold, execute, settle, in this order.
 
     Returns the outcome once its cost is durably booked. Raises a CascadeError whose message tells the caller what to do; its cost, if
     any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
@@ -69,21 +70,28 @@ async def run_cascade(
     tenant = await _away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
     user = str(subject.end_user_id) if subject.end_user_id else None
-    best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user))
-    hold, plan = await _hold(runtime, _affordable(best, tenant=tenant), tenant=tenant, caller=caller, subject=subject, request=request, now=now)
+    best, run_id = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user)), uuid7()
+    notices: Sequence[str] = ()
+    if tenant.callbacks:
+        best, notices = await _away_as_503(
+            enforce(best, runtime=runtime, tenant=tenant, caller=caller, subject=subject, run_id=run_id, now=now)
+        )
+    best = _affordable(best, tenant=tenant)
+    hold, plan = await _hold(runtime, best, run_id=run_id, tenant=tenant, caller=caller, subject=subject, request=request, now=now)
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
     result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
-    return await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began)
+    return await _book(runtime, result, hold=hold, notices=notices, subject=subject, request=request, now=now, began=began)
 
 
 async def _book(
-    runtime: Runtime, result: CascadeResult, *, hold: Hold, subject: Subject, request: RunRequest, now: datetime, began: float
+    runtime: Runtime, result: CascadeResult, *, hold: Hold, notices: Sequence[str], subject: Subject, request: RunRequest, now: datetime,
+    began: float,
 ) -> RunOutcome:
     """Book what the run cost and keep its trace. Raises the run's own error, if it has one, afterwards."""
     entries = entries_of(result)
     outcome = outcome_of(
-        result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
+        result, hold=hold, notices=notices, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
         first_token_ms=next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None),
     )
     await _away_as_503(runtime.ledger.settle(hold, entries=entries))
@@ -144,7 +152,7 @@ def _affordable(best: CascadePlan, *, tenant: TenantRuntime) -> CascadePlan:
 
 
 async def _hold(
-    runtime: Runtime, best: CascadePlan, *, tenant: TenantRuntime, caller: Caller, subject: Subject, request: RunRequest, now: datetime
+    runtime: Runtime, best: CascadePlan, *, run_id: UUID, tenant: TenantRuntime, caller: Caller, subject: Subject, request: RunRequest, now: datetime
 ) -> tuple[Hold, CascadePlan]:
     """Hold the money for the best plan, or, where a budget degrades, for the first cheaper rung that fits.
 
@@ -153,7 +161,7 @@ async def _hold(
     unpriced, rates = _without_bound(best, request), rates_of(caller, config=tenant.config, subject=subject)
     plans: Sequence[CascadePlan] = (best,)
     asked = HoldRequest(
-        id=uuid7(), subject=subject, rungs=[rung_of(best)], domain=best.domain.domain, preset=policy_label(best),
+        id=run_id, subject=subject, rungs=[rung_of(best)], domain=best.domain.domain, preset=policy_label(best),
         ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced), key=request.key,
         rates=rates, tokens=tokens_of(best) if rates else 0, most_open=caller.open_calls_per_end_user,
     )

@@ -13,6 +13,7 @@ from billing.api.holds import HoldViewSet
 from billing.api.quarantine import QuarantinedModelViewSet
 from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
 from cascade.api.end_users import EndUserDataViewSet
+from cascade.api.enforcement_hooks import EnforcementHookViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.reconciliations import ReconciliationViewSet
 from cascade.api.runs import RunViewSet
@@ -34,6 +35,7 @@ router.register("tenant", TenantSettingsViewSet, basename="tenant")
 router.register("tiers", TierViewSet, basename="tier")
 router.register("tier-policies", TierPolicyViewSet, basename="tier-policy")
 router.register("presets", PresetViewSet, basename="preset")
+router.register("enforcement-hooks", EnforcementHookViewSet, basename="enforcement-hook")
 router.register("domain-rules", DomainRuleViewSet, basename="domain-rule")
 router.register("providers", ProviderConnectionViewSet, basename="provider")
 router.register("models", CatalogModelViewSet, basename="model")

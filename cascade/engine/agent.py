@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from cascade.engine.execution import BeforeLeg, Execution, Sink
-from cascade.engine.ladder import ladder
-from cascade.engine.planning import AgentConfig, make_plan
+from cascade.engine.ladder import TIGHT_BUDGET, ladder
+from cascade.engine.planning import AgentConfig, available_models, make_plan
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.engine.providers.base import BaseProvider
 
@@ -34,9 +34,13 @@ class CascadeAgent:
         """
         return make_plan(request, config=self._config)
 
-    def ladder(self, plan: CascadePlan) -> Sequence[CascadePlan]:
+    def ladder(self, plan: CascadePlan, *, because: str = TIGHT_BUDGET) -> Sequence[CascadePlan]:
         """Return the plan and what a tight budget still bears, dearest first."""
-        return ladder(plan, config=self._config)
+        return ladder(plan, config=self._config, because=because)
+
+    def available_models(self, request: CascadeRequest) -> Sequence[str]:
+        """Return the names of the models that could answer this request and may."""
+        return available_models(request, config=self._config)
 
     async def execute(
         self, plan: CascadePlan, *, before_leg: BeforeLeg = _nothing, sink: Sink | None = None, deadline_s: float = DEADLINE_S

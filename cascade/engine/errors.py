@@ -165,6 +165,21 @@ class SpendForgotten(AdmissionError):
     retry_after_s = 60
 
 
+class BlockedByCallback(AdmissionError):
+    """A rule of the operator's own says no."""
+
+    status = 402
+    code = "blocked_by_callback"
+
+
+class EnforcementUnavailable(AdmissionError):
+    """A rule of the operator's own gave no answer, and a budget that blocks applies: nothing is sent."""
+
+    status = 503
+    code = "enforcement_unavailable"
+    retry_after_s = 2
+
+
 class RateLimitExceeded(AdmissionError):
     """A limit of requests or tokens a minute is used up, or can never bear the call; then `retry_after_s` is None."""
 

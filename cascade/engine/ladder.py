@@ -4,16 +4,19 @@ from collections.abc import Iterator
 
 import msgspec
 
-from cascade.engine.planning import AgentConfig, bounded, inability, needed_capabilities
+from cascade.engine.planning import AgentConfig, bounded, inability, needed_capabilities, objection
 from cascade.engine.plans import CascadePlan, PlannedStep
 from cascade.engine.values import ModelConfig
 
 SHORTEST = 256
 """Tokens: answers are not cut below this."""
+TIGHT_BUDGET = "the budget does not bear the best path"
 
 
-def ladder(plan: CascadePlan, *, config: AgentConfig) -> tuple[CascadePlan, ...]:
+def ladder(plan: CascadePlan, *, config: AgentConfig, because: str = TIGHT_BUDGET) -> tuple[CascadePlan, ...]:
     """Return the plan and its cheaper ways, each with a lower worst cost than the one before: at most five rungs.
+
+    `because` is why a cheaper way is wanted, in words for the reply.
 
     best            the plan as it is
     cheaper_path    the next cheaper model that the tier allows in place of the last one (or one escalation less)
@@ -27,7 +30,7 @@ def ladder(plan: CascadePlan, *, config: AgentConfig) -> tuple[CascadePlan, ...]
     rungs = [plan]
     for candidate in _cheaper(plan, config):
         if candidate.max_cost_nusd < rungs[-1].max_cost_nusd:
-            rungs.append(candidate)
+            rungs.append(msgspec.structs.replace(candidate, degraded=f"{candidate.degraded}: {because}"))
     return tuple(rungs)
 
 
@@ -48,10 +51,10 @@ def _cheaper_path(plan: CascadePlan, config: AgentConfig) -> CascadePlan | None:
     if model is not None:
         step = bounded(msgspec.structs.replace(last, candidates=(model,)), max_tokens=min(last.max_tokens, model.max_output_tokens))
         steps = tuple(step if number == answers[-1] else each for number, each in enumerate(plan.steps))
-        return _rung(plan, steps, name="cheaper_path", reason=f"{model.name} in place of {last.model.name}: the budget does not bear the best path")
+        return _rung(plan, steps, name="cheaper_path", what=f"{model.name} in place of {last.model.name}")
     if len(answers) > 2:
         steps = tuple(each for number, each in enumerate(plan.steps) if number != answers[-1])
-        return _rung(plan, steps, name="cheaper_path", reason=f"without {last.name}: the budget does not bear the best path")
+        return _rung(plan, steps, name="cheaper_path", what=f"without {last.name}")
     return None
 
 
@@ -63,7 +66,7 @@ def _next_cheaper(plan: CascadePlan, last: PlannedStep, config: AgentConfig, *, 
     for model in config.models.values():
         if model.price is None or model.is_quarantined or model.name in asked or inability(model, needs=needs, today=config.today):
             continue
-        if config.router.objection(model=model, policy=policy):
+        if objection(model, request=plan.request, config=config, policy=policy):
             continue
         bound = bounded(msgspec.structs.replace(last, candidates=(model,)), max_tokens=min(last.max_tokens, model.max_output_tokens)).bound_nusd
         if above < bound < last.bound_nusd:
@@ -76,22 +79,22 @@ def _shorter(plan: CascadePlan) -> CascadePlan:
         bounded(step, max_tokens=min(step.max_tokens, max(SHORTEST, step.max_tokens // 2))) if step.kind == "answer" else step for step in plan.steps
     )
     longest = max(step.max_tokens for step in steps if step.kind == "answer")
-    return _rung(plan, steps, name="shorter_answers", reason=f"answers of at most {longest} tokens: the budget does not bear longer ones")
+    return _rung(plan, steps, name="shorter_answers", what=f"answers of at most {longest} tokens")
 
 
 def _draft_only(plan: CascadePlan) -> CascadePlan:
     first = next(number for number, step in enumerate(plan.steps) if step.kind == "answer")
     steps = tuple(step for number, step in enumerate(plan.steps) if step.kind != "answer" or number == first)
-    return _rung(plan, steps, name="draft_only", reason="draft only: the budget does not bear an escalation")
+    return _rung(plan, steps, name="draft_only", what="draft only")
 
 
 def _short_draft(draft: CascadePlan) -> CascadePlan:
     steps = tuple(bounded(step, max_tokens=min(step.max_tokens, SHORTEST)) if step.kind == "answer" else step for step in draft.steps)
-    return _rung(draft, steps, name="short_draft", reason=f"draft only, at most {SHORTEST} tokens: the budget does not bear more")
+    return _rung(draft, steps, name="short_draft", what=f"draft only, at most {SHORTEST} tokens")
 
 
-def _rung(plan: CascadePlan, steps: tuple[PlannedStep, ...], *, name: str, reason: str) -> CascadePlan:
+def _rung(plan: CascadePlan, steps: tuple[PlannedStep, ...], *, name: str, what: str) -> CascadePlan:
     """Nothing is left to escalate to after the last answer step, so it is not judged."""
     last = max(number for number, step in enumerate(steps) if step.kind == "answer")
     unjudged = tuple(msgspec.structs.replace(step, validator=None, threshold=None) if number == last else step for number, step in enumerate(steps))
-    return msgspec.structs.replace(plan, steps=unjudged, degraded=reason, rung=name)
+    return msgspec.structs.replace(plan, steps=unjudged, degraded=what, rung=name)

@@ -56,7 +56,7 @@ def make_plan(request: CascadeRequest, *, config: AgentConfig) -> CascadePlan:
     input_bound = input_bound_tokens(request)
     steps, skipped = _decide(wanted, request=request, config=config, policy=policy, input_bound=input_bound)
     if not any(step.kind == "answer" for step in steps):
-        raise _nothing_left(skipped, request=request, denied=_is_denied(wanted, config=config, policy=policy))
+        raise _nothing_left(skipped, request=request, denied=_is_denied(wanted, request=request, config=config, policy=policy))
     return CascadePlan(
         request=request, prompt=prompt, domain=domain, complexity=complexity, tier=request.tier,
         preset=preset.name if preset else "", policy_version=preset.policy_version if preset else f"direct:{request.model}",
@@ -135,7 +135,8 @@ def _decide(
     skipped: list[str] = []
     needs = needed_capabilities(request)
     for step in wanted:
-        candidates, objections = _candidates(step, config=config, policy=policy, needs=needs if step.kind == "answer" else frozenset())
+        needed = needs if step.kind == "answer" else frozenset()
+        candidates, objections = _candidates(step, request=request, config=config, policy=policy, needs=needed)
         skipped += [f"{step.name}: {objection}" for objection in objections]
         answered_by = {planned.model.name for planned in steps if planned.kind == "answer"}
         if not candidates or (step.kind == "answer" and candidates[0].name in answered_by):
@@ -148,7 +149,7 @@ def _decide(
 
 
 def _candidates(
-    step: CascadeStep, *, config: AgentConfig, policy: TierModelPolicy, needs: frozenset[str]
+    step: CascadeStep, *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy, needs: frozenset[str]
 ) -> tuple[tuple[ModelConfig, ...], list[str]]:
     found: list[ModelConfig] = []
     objections: list[str] = []
@@ -156,8 +157,8 @@ def _candidates(
         model = resolve(name, config=config)
         if model is None:
             objections.append(f"no model is called {name!r}" if not name.startswith("@") else f"no model is marked as {name[1:]!r}")
-        elif objection := config.router.objection(model=model, policy=policy) or inability(model, needs=needs, today=config.today):
-            objections.append(objection)
+        elif why := objection(model, request=request, config=config, policy=policy) or inability(model, needs=needs, today=config.today):
+            objections.append(why)
         elif model not in found:
             found.append(model)
     return tuple(found[:MOST_CANDIDATES]), objections
@@ -179,6 +180,23 @@ def needed_capabilities(request: CascadeRequest) -> frozenset[str]:
         if isinstance(content, list) and any(isinstance(part, Mapping) and part.get("type") == "image_url" for part in content):
             needs.add("vision")
     return frozenset(needs)
+
+
+def objection(model: ModelConfig, *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy) -> str | None:
+    """Return why the model may not be asked, in words: the tier's policy, or what an enforcement callback left. None when it may."""
+    if request.only_models is not None and model.name not in request.only_models:
+        return f"an enforcement callback leaves {model.name!r} out"
+    return config.router.objection(model=model, policy=policy)
+
+
+def available_models(request: CascadeRequest, *, config: AgentConfig) -> tuple[str, ...]:
+    """Return the names of the models that could answer this request and may, in their order."""
+    policy, needs = config.router.policy_for(request.tier), needed_capabilities(request)
+    return tuple(
+        name
+        for name, model in sorted(config.models.items())
+        if objection(model, request=request, config=config, policy=policy) is None and inability(model, needs=needs, today=config.today) is None
+    )
 
 
 def inability(model: ModelConfig, *, needs: frozenset[str], today: str) -> str | None:
@@ -234,10 +252,10 @@ def _baseline(preset: CascadePreset | None, *, request: CascadeRequest, config: 
     return resolve(preset.baseline, config=config) if preset else config.models.get(request.model)
 
 
-def _is_denied(wanted: Sequence[CascadeStep], *, config: AgentConfig, policy: TierModelPolicy) -> bool:
-    """Does the tier's policy stand in the way of any model that could be asked?"""
+def _is_denied(wanted: Sequence[CascadeStep], *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy) -> bool:
+    """Does the tier's policy, or a callback, stand in the way of any model that could be asked?"""
     models = (resolve(name, config=config) for step in wanted for name in step.models)
-    return any(model is not None and config.router.objection(model=model, policy=policy) is not None for model in models)
+    return any(model is not None and objection(model, request=request, config=config, policy=policy) is not None for model in models)
 
 
 def _nothing_left(skipped: Sequence[str], *, request: CascadeRequest, denied: bool) -> ModelNotAllowed | CannotServe:
@@ -245,5 +263,3 @@ def _nothing_left(skipped: Sequence[str], *, request: CascadeRequest, denied: bo
     if denied:
         return ModelNotAllowed(f"No model may answer this request: {why}.", param="model")
     return CannotServe(f"No model can answer this request with {request.model!r}: {why}.", param="model")
-
-

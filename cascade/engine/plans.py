@@ -26,6 +26,8 @@ class CascadeRequest(Struct, frozen=True, kw_only=True):
     tier: str | None = None
     max_cost_nusd: int | None = None
     """Most that this run may hold, in nano-USD."""
+    only_models: frozenset[str] | None = None
+    """What enforcement callbacks left of the models; None where none of them said."""
     user: str | None = None
     """Sent to the provider as `user`: never the tenant's own name of a person."""
 

@@ -8,12 +8,14 @@ from django.core.exceptions import ValidationError
 
 from cascade.connections import change_connection
 from cascade.engine.presets import preset_from_definition
-from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection, TierPolicy
+from cascade.hook_secrets import check_url, checked_secret, create_hook
+from cascade.models import CatalogModel, DomainRule, EnforcementHook, Preset, ProviderConnection, TierPolicy
 from cascade.provisioning.changes import Changes, difference, plain
-from cascade.provisioning.document import WantedModel, WantedPolicy, WantedPreset, WantedProvider, WantedRule, WantedTier
+from cascade.provisioning.document import WantedHook, WantedModel, WantedPolicy, WantedPreset, WantedProvider, WantedRule, WantedTier
 from cascade.provisioning.parse import InvalidFile, Problem
 from cascade.publishing import checked_definition, create_preset, publish_version
 from tenants.encryption import Secret
+from tenants.errors import Conflict
 from tenants.models import Tier
 
 
@@ -114,3 +116,28 @@ def apply_rule(wanted: WantedRule, *, changes: Changes) -> None:
     key = {"domain": wanted.domain, "phrase": wanted.phrase}
     label = f"domain rule {wanted.domain}: {wanted.phrase}"
     changes.upsert(DomainRule, label=label, key=key, values={"weight": wanted.weight, "is_enabled": wanted.enabled})
+
+
+def apply_hooks(wanted: Sequence[WantedHook], *, environment: Mapping[str, str], changes: Changes) -> None:
+    """Another secret takes the place of the old one at once: say it to the receiver first. Raises InvalidFile for what cannot be asked."""
+    problems: list[Problem] = []
+    for hook in wanted:
+        try:
+            _apply_hook(hook, secret=environment[hook.secret_env], changes=changes)
+        except (ValidationError, Conflict) as wrong:
+            words = wrong.messages if isinstance(wrong, ValidationError) else [str(wrong)]
+            problems += [Problem(hook.line, f"enforcement hook {hook.name}: {message}") for message in words]
+    if problems:
+        raise InvalidFile(problems)
+
+
+def _apply_hook(wanted: WantedHook, *, secret: str, changes: Changes) -> None:
+    values = {"url": plain(wanted.url), "timeout_ms": wanted.timeout_ms, "tiers": plain(wanted.tiers)}
+    given = {name: value for name, value in values.items() if value is not None}
+    row = EnforcementHook.objects.filter(name=str(wanted.name)).first()
+    if row is None:
+        create_hook(secret=secret, values={"name": str(wanted.name), **given})
+        changes.added(f"enforcement hook {wanted.name}")
+        return
+    check_url(str(wanted.url))
+    changes.update(row, label=f"enforcement hook {wanted.name}", values={**given, "secret": Secret(checked_secret(secret))})

@@ -50,6 +50,9 @@ def check(wanted: WantedFile, *, environment: Mapping[str, str], now: datetime) 
         yield from _check_tiers(tenant, known)
         for preset in tenant.presets:
             yield from _check_preset(preset, known)
+        for hook in tenant.enforcement_hooks:
+            if hook.secret_env:
+                yield from check_variable("secret_env", hook.secret_env, hook.line, environment)
         for budget in tenant.budgets:
             yield from _check_budget(budget, known)
         for operator in tenant.operators:
@@ -92,6 +95,7 @@ def _check_names(tenant: WantedTenant) -> Iterator[Problem]:
     yield from _twice(tenant.tiers, "name", what="tier")
     yield from _twice(tenant.presets, "name", what="preset")
     yield from _twice(tenant.domain_rules, "domain", "phrase", what="domain rule")
+    yield from _twice(tenant.enforcement_hooks, "name", what="enforcement hook")
     yield from _twice(tenant.budgets, "scope", "subject", "period", "action", what="budget")
     yield from _twice(tenant.keys, "name", what="key")
 

@@ -109,6 +109,17 @@ class WantedRule(Wanted, frozen=True, kw_only=True):
     enabled: bool | None = None
 
 
+class WantedHook(Wanted, frozen=True, kw_only=True):
+    """An address that is asked about each call before money is held for it."""
+
+    name: Slug
+    url: Annotated[str, scalars.base_url]
+    secret_env: Variable
+    """Holds the signing secret (whsec_…)."""
+    timeout_ms: Annotated[int, scalars.timeout_ms] | None = None
+    tiers: list[Slug] | None = None
+
+
 class WantedBudget(Wanted, frozen=True, kw_only=True):
     scope: BudgetScope
     subject: Annotated[str, scalars.words_or_nothing(255)] = ""
@@ -140,6 +151,7 @@ class WantedTenant(Wanted, frozen=True, kw_only=True):
     tiers: list[WantedTier] = []
     presets: list[WantedPreset] = []
     domain_rules: list[WantedRule] = []
+    enforcement_hooks: list[WantedHook] = []
     budgets: list[WantedBudget] = []
     keys: list[WantedKey] = []
 

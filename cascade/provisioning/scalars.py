@@ -39,6 +39,12 @@ def counting_number(text: str) -> int:
     return int(text)
 
 
+def timeout_ms(text: str) -> int:
+    if not 50 <= whole_number(text) <= 2000:
+        raise ValueError(f"{text} is not between 50 and 2000 milliseconds")
+    return int(text)
+
+
 class Unlimited:
     """Says that there is no limit, where a limit that is left out stays as it is."""
 

@@ -11,16 +11,19 @@ from django.db import connection
 from billing.models import Budget, ModelPrice
 from billing.services import add_price
 from cascade.engine.presets import preset_from_definition
-from cascade.models import CatalogModel, DomainRule, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetVersion, ProviderConnection, TierPolicy
 from cascade.provisioning import InvalidFile, provision
 from tenants.keys import is_well_formed, new_key
 from tenants.models import ApiKey, Membership, Tenant, Tier, User
 from tenants.scoping import tenant_scope
+from tenants.webhooks import new_webhook_secret
 from tests.cast import Cast
 
 GUIDE = Path(__file__).parents[2] / "docs/guides/provisioning.md"
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
-SECRETS = {"OLGA_PASSWORD": "nine green violins sing", "OPENAI_API_KEY": "sk-very-secret-7531", "ACME_KEY": new_key()}
+SECRETS = {
+    "OLGA_PASSWORD": "nine green violins sing", "OPENAI_API_KEY": "sk-very-secret-7531", "ACME_KEY": new_key(), "POLICY_SECRET": new_webhook_secret(),
+}  # fmt: skip
 MINIMAL = """
 tenants:
   - slug: initech
@@ -392,3 +395,36 @@ def test_make_key_prints_a_well_formed_key() -> None:
     out = io.StringIO()
     call_command("make_key", stdout=out)
     assert is_well_formed(out.getvalue().strip())
+
+
+HOOK = """
+tenants:
+  - slug: initech
+    enforcement_hooks: [{name: policy, url: "https://initech.example/check", secret_env: POLICY_SECRET, timeout_ms: 500}]
+"""
+
+
+def test_an_enforcement_hook_is_made_changed_and_left_alone(initech: Tenant) -> None:
+    assert run(HOOK) == ["+ initech: enforcement hook policy"]
+    assert run(HOOK) == []
+    assert run(HOOK.replace("500", "900")) == ["~ initech: enforcement hook policy: timeout_ms 500 -> 900"]
+    other = new_webhook_secret()
+    assert run(HOOK, POLICY_SECRET=other) == ["~ initech: enforcement hook policy: timeout_ms 900 -> 500, secret changed"]
+    assert EnforcementHook.objects.get().secret.reveal() == other
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "message"),
+    [
+        (HOOK, "hunter2", "A signing secret reads whsec_"),
+        (HOOK.replace("https://initech.example/check", "http://169.254.169.254/x"), None, "This address is not public"),
+        (HOOK.replace("500", "5000"), None, "5000 is not between 50 and 2000 milliseconds"),
+        (HOOK.replace("policy", "p o"), None, "Use 1 to 64 lower-case letters"),
+    ],
+)
+def test_a_hook_that_cannot_be_asked_is_refused(initech: Tenant, text: str, secret: str | None, message: str) -> None:
+    with pytest.raises(InvalidFile) as wrong:
+        run(text, **({"POLICY_SECRET": secret} if secret else {}))
+    assert message in str(wrong.value.problems[0])
+    assert "hunter2" not in str(wrong.value.problems[0])
+    assert not EnforcementHook.objects.exists()

@@ -14,7 +14,7 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
 from billing.models import Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
-from cascade.models import CascadeRun, CatalogModel, DomainRule, ProviderConnection, TierPolicy
+from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
 from tenants.models import ApiKey, EndUser, Erasure, Scope, Tenant, Tier
@@ -51,6 +51,7 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             "tier": Tier.objects.get().pk,
             "tier-policy": TierPolicy.objects.create(tier=Tier.objects.get()).pk,
             "preset": create_preset(name="theirs", title="", definition=DEFINITION).preset.name,
+            "enforcement-hook": EnforcementHook.objects.create(name="theirs", url="https://globex.example/check", secret="whsec_x").pk,
             "domain-rule": DomainRule.objects.create(domain="law", phrase="tort").pk,
             "provider": connection.pk,
             "model": CatalogModel.objects.create(name="theirs", connection=connection).pk,
