@@ -1,6 +1,5 @@
 """Every number that a person sees: the one reader of money. All functions answer for the tenant of the scope, amounts in nano-USD."""
 
-import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from billing.engine.tracking import WindowSum
 from billing.models import Budget, BudgetWindow, DayRollup, Reservation
+from billing.standing import STANDING, standing_batch
 from tenants.end_users import end_user_id
 from tenants.models import EndUser, Tenant
 from tenants.scoping import current_tenant_id
@@ -97,7 +97,7 @@ class LedgerSpend:
     """
 
     def __init__(self, *, tier: str | None = None, api_key: str | None = None, tags: Sequence[str] = ()) -> None:
-        self._tier, self._api_key, self._tags = tier, api_key, list(dict.fromkeys(tags))
+        self._tier, self._api_key, self._tags = tier, api_key, tags
 
     def windows_of(self, user_id: str, *, now: datetime) -> Sequence[WindowSum]:
         """Return each window that would bind a call of the user at `now`. An empty user_id is a call that names nobody."""
@@ -105,16 +105,12 @@ class LedgerSpend:
         identity = end_user_id(salt=bytes(tenant.end_user_salt), external_id=user_id) if user_id else None
         known = EndUser.objects.filter(pk=identity).select_related("tier").first() if identity else None
         own = known.tier.name if known and known.tier else None
-        item = {
-            "tenant": str(tenant.pk), "zone": tenant.time_zone, "end_user": str(identity) if identity else None, "end_user_name": user_id or None,
-            "api_key": self._api_key, "tier": self._tier or own or tenant.default_tier, "tags": self._tags,
-        }
+        batch = standing_batch(
+            tenant_id=tenant.pk, zone=tenant.time_zone, end_user_id=identity, end_user_name=user_id, api_key=self._api_key,
+            tier=self._tier or own or tenant.default_tier, tags=self._tags,
+        )
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT name, scope, subject, period, action, limit_nusd, spent_nusd, held_nusd, start_at, end_at"
-                " FROM billing_standing(%s::jsonb, %s)",
-                [json.dumps([item]), now],
-            )
+            cursor.execute(STANDING, [batch, now])
             names = [column.name for column in cursor.description or ()]
             return [WindowSum(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from cascade.connections import change_connection, check_origin
+from cascade.hook_secrets import change_hook
 from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, Preset, PresetVersion, ProviderConnection, TierPolicy
 from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_base import TenantModelForm
@@ -87,6 +88,9 @@ class EnforcementHookAdmin(TenantModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: EnforcementHook, form: Any, change: bool) -> None:  # noqa: FBT001
+        change_hook(hook=obj, changes={name: getattr(obj, name) for name in form.changed_data})
 
 
 @admin.register(DomainRule)

@@ -35,13 +35,13 @@ async def enforce(
     if said.filters_models:
         left = frozenset(said.filter_models([*available, *_models_of(best)]))
         plan = tenant.agent.plan(msgspec.structs.replace(best.request, only_models=left))
-    notices = [_words(decision) for decision in said.saying(EnforcementAction.WARN)]
-    notices += [f"The callback {failure.callback} has no answer ({failure.reason}); calls continue" for failure in said.failures]
     asked = said.saying(EnforcementAction.DEGRADE)
+    notices = [_words(decision) for decision in (*said.saying(EnforcementAction.WARN), *asked)]
+    notices += [f"The callback {failure.callback} has no answer ({failure.reason}); calls continue" for failure in said.failures]
     if asked:
         rungs = tenant.agent.ladder(plan, because=_words(asked[0]))
         plan = rungs[1] if len(rungs) > 1 else plan
-        notices += [] if len(rungs) > 1 else [f"{_words(asked[0])}; there is no cheaper way to answer"]
+        notices += [] if len(rungs) > 1 else ["There is no cheaper way to answer"]
     return plan, notices
 
 

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from msgspec import Struct
 
 from billing.engine.budgets import Period
-from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementCallbacks, EnforcementContext, EnforcementDecision
+from billing.engine.callbacks import EnforcementCallbacks
+from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementContext, EnforcementDecision
 from billing.engine.money import to_usd
 from billing.engine.tracking import WindowSum
 from cascade.config import HookConfig
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_REPLY_BYTES = 64 * 1024
 EVENT = "enforcement.check"
+MOST_CALLBACK_SECONDS = 10
 
 
 class HookReply(Struct, frozen=True, kw_only=True):
@@ -33,14 +36,40 @@ class HookReply(Struct, frozen=True, kw_only=True):
     models: list[str] | None = None
 
 
-def callbacks_of(hooks: Sequence[HookConfig], *, session: "ClientSession") -> EnforcementCallbacks:
-    """Return the callables of ENFORCEMENT_CALLBACKS, which are asked about every tenant's calls, and the tenant's own addresses."""
+def callbacks_of_installation() -> EnforcementCallbacks:
+    """Return the callables of ENFORCEMENT_CALLBACKS, which are asked about every tenant's calls. Raises ImproperlyConfigured."""
+    problems = callback_problems()
+    if problems:  # a rule that cannot be asked ends the start, not the first call
+        raise ImproperlyConfigured(" ".join(problems))
     callbacks = EnforcementCallbacks()
     for path in settings.ENFORCEMENT_CALLBACKS:
-        callbacks.register(import_string(path), name=path, timeout_s=settings.ENFORCEMENT_CALLBACK_SECONDS)
+        callbacks.register(import_string(path), name=path.rpartition(".")[2], timeout_s=settings.ENFORCEMENT_CALLBACK_SECONDS)
+    return callbacks
+
+
+def callbacks_of_tenant(hooks: Sequence[HookConfig], *, beside: EnforcementCallbacks, session: "ClientSession") -> EnforcementCallbacks:
+    """Return the tenant's own addresses, beside the installation's callables."""
+    callbacks = EnforcementCallbacks(beside=beside)
     for hook in hooks:
         callbacks.register(HttpHook(config=hook, session=session), name=hook.name, timeout_s=hook.timeout_s, tiers=hook.tiers)
     return callbacks
+
+
+def callback_problems() -> list[str]:
+    """Return what keeps ENFORCEMENT_CALLBACKS from being asked, in words."""
+    found = [(path, _problem(path)) for path in settings.ENFORCEMENT_CALLBACKS]
+    problems = [f"ENFORCEMENT_CALLBACKS names {path!r}: {problem}." for path, problem in found if problem]
+    if not 0 < settings.ENFORCEMENT_CALLBACK_SECONDS <= MOST_CALLBACK_SECONDS:
+        problems.append(f"ENFORCEMENT_CALLBACK_SECONDS must be more than 0 and at most {MOST_CALLBACK_SECONDS}.")
+    return problems
+
+
+def _problem(path: str) -> str | None:
+    try:
+        found = import_string(path)
+    except Exception as wrong:  # an import runs the operator's code, which may raise anything
+        return f"it cannot be imported ({type(wrong).__name__}: {wrong})"
+    return None if callable(found) and not isinstance(found, type) else "it is nothing that can be called with a context"
 
 
 class HttpHook:

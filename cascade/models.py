@@ -19,10 +19,13 @@ def check_provider(slug: str) -> None:
 
 
 def check_hook_url(url: str) -> None:
+    path, _, query = url.partition("?")
     try:
-        checked_base_url(url)
+        checked_base_url(path)
     except InvalidRequest as wrong:
-        raise ValidationError(f"Not an address that can be asked: {wrong.message.replace('the base URL', 'it')}.") from wrong
+        raise ValidationError("An address reads https://host[:port]/path, without user and fragment; a query may follow.") from wrong
+    if not query.isascii() or not query.isprintable() or any(character in query for character in ' "#<>\\'):
+        raise ValidationError("The query holds characters that must not stand in a URL.")
 
 
 def default_capabilities() -> list[str]:

@@ -36,8 +36,10 @@ class HttpReply(Struct, frozen=True, kw_only=True):
 def reply_to(failure: CascadeError, *, budget_status: int = SPENT) -> HttpReply:
     """Return how a failure is answered. `budget_status` is what the tenant wants for a budget that is spent: 402 or 429."""
     status, headers = failure.status, limit_headers(failure.limits)
-    if isinstance(failure, AdmissionError) and status == SPENT:
-        status, headers["x-should-retry"] = budget_status, "false"  # the official clients would try a 429 again
+    if isinstance(failure, BudgetExhausted | UnpricedRefused):
+        status = budget_status
+    if isinstance(failure, AdmissionError) and failure.status == SPENT:
+        headers["x-should-retry"] = "false"  # the official clients would try a 429 again
     if isinstance(failure, AdmissionError | ProviderError) and failure.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(failure.retry_after_s)))
     elif isinstance(failure, RateLimitExceeded):

@@ -16,14 +16,14 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from msgspec import Struct
 from psycopg.rows import class_row, dict_row
-from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from billing.engine.enforcement import EnforcementCallbacks
+from billing.engine.callbacks import EnforcementCallbacks
 from billing.engine.tracking import WindowSum
 from billing.housekeeping import database_dsn
 from billing.ledger import Ledger, LedgerUnavailable, Subject
 from billing.ledger.lane import Lane
+from billing.standing import STANDING, standing_batch
 from cascade import config
 from cascade.engine.agent import CascadeAgent
 from cascade.engine.errors import InvalidRequest, ProviderUnreachable
@@ -32,7 +32,7 @@ from cascade.engine.providers.registry import SIMULATED, build_provider
 from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
 from cascade.engine.values import Completion, CompletionRequest
-from cascade.hooks import callbacks_of
+from cascade.hooks import callbacks_of_installation, callbacks_of_tenant
 from tenants.authentication import FIND_KEY, Caller, KeyRing
 from tenants.encryption import UnreadableSecret
 from tenants.end_users import end_user_id
@@ -40,10 +40,9 @@ from tenants.end_users import end_user_id
 log = logging.getLogger(__name__)
 END_USERS_KEPT = 50_000
 LOOK_UP_CONNECTIONS = 3
+"""Of each pool: one for keys and end users, one, which opens when it is first used, for what callbacks are told of budgets."""
 FAREWELL_S = 10.0
 """How long a process that ends waits for runs whose callers are gone; what is not done by then is left to the sweep."""
-STANDING = """SELECT name, scope, subject, period, action, limit_nusd, spent_nusd, held_nusd, start_at, end_at
-  FROM billing_standing(%s, %s)"""
 T = TypeVar("T")
 _of_loop: dict[int, "Runtime"] = {}
 
@@ -68,8 +67,12 @@ class EndUserSeen(Struct, frozen=True):
 class Runtime:
     """One event loop's share of the process. Open it with `Runtime.open()`, end it with `close()`."""
 
-    def __init__(self, *, session: ClientSession, pool: AsyncConnectionPool, dsn: str) -> None:
-        self.session, self.pool = session, pool
+    def __init__(
+        self, *, session: ClientSession, hook_session: ClientSession, pool: AsyncConnectionPool, standings: AsyncConnectionPool, dsn: str,
+        callbacks: EnforcementCallbacks,
+    ) -> None:
+        self._callbacks = callbacks
+        self.session, self.hook_session, self.pool, self.standings = session, hook_session, pool, standings
         self.ledger = Ledger(dsn=dsn, memory=Path(settings.LEDGER_MEMORY) if settings.LEDGER_MEMORY else None)
         self.traces = Lane(dsn=dsn, function="cascade_record_runs")
         self.keys = KeyRing(fetch=self._find_key)
@@ -80,15 +83,14 @@ class Runtime:
 
     @classmethod
     async def open(cls) -> "Runtime":
+        callbacks = callbacks_of_installation()
         dsn = database_dsn()
-        pool = AsyncConnectionPool(
-            dsn, min_size=1, max_size=LOOK_UP_CONNECTIONS, open=False, timeout=5.0,
-            kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, "application_name": "cascadeflow look-ups"},
-        )
+        pool, standings = _pool(dsn, name="look-ups", least=1), _pool(dsn, name="standings", least=0)
         await pool.open()
-        session = open_session(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS)
-        callbacks_of((), session=session)  # one that cannot be imported ends the start, not the first call
-        runtime = cls(session=session, pool=pool, dsn=dsn)
+        await standings.open()
+        # What callbacks need is apart: a tenant whose address hangs takes no connection from the calls of others.
+        session, hook_session = (open_session(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS) for _ in range(2))
+        runtime = cls(session=session, hook_session=hook_session, pool=pool, standings=standings, dsn=dsn, callbacks=callbacks)
         _of_loop[id(asyncio.get_running_loop())] = runtime
         return runtime
 
@@ -102,7 +104,9 @@ class Runtime:
         for tenant in self._tenants.values():
             await _close_providers(tenant)
         await self.pool.close()
+        await self.standings.close()
         await self.session.close()
+        await self.hook_session.close()
 
     async def see_through(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work comes to. It goes on to its end also when nobody waits for it any more."""
@@ -140,7 +144,7 @@ class Runtime:
             if found is None or not _is_current(found, caller, now):
                 loaded = await sync_to_async(_load)(caller.tenant_id, now)
                 providers = {connection.name: self._provider(connection) for connection in loaded.connections}
-                callbacks = callbacks_of(loaded.hooks, session=self.session)
+                callbacks = callbacks_of_tenant(loaded.hooks, beside=self._callbacks, session=self.hook_session)
                 found = TenantRuntime(loaded, CascadeAgent(config=loaded.agent, providers=providers), providers, callbacks)
                 self._tenants[caller.tenant_id] = found
         return found
@@ -172,14 +176,13 @@ class Runtime:
 
     async def standing(self, subject: Subject, *, now: datetime) -> Sequence[WindowSum]:
         """Return each budget window that would bind a call of the subject at `now`. Raises LedgerUnavailable."""
-        item = {
-            "tenant": str(subject.tenant_id), "zone": subject.time_zone, "end_user": str(subject.end_user_id) if subject.end_user_id else None,
-            "end_user_name": subject.end_user_name, "api_key": str(subject.api_key_id), "tier": subject.tier,
-            "tags": list(dict.fromkeys(subject.tags)),
-        }
+        batch = standing_batch(
+            tenant_id=subject.tenant_id, zone=subject.time_zone, end_user_id=subject.end_user_id, end_user_name=subject.end_user_name,
+            api_key=str(subject.api_key_id), tier=subject.tier, tags=subject.tags,
+        )
         try:
-            async with self.pool.connection() as connection, connection.cursor(row_factory=class_row(WindowSum)) as cursor:
-                await cursor.execute(STANDING, (Jsonb([item]), now))
+            async with self.standings.connection() as connection, connection.cursor(row_factory=class_row(WindowSum)) as cursor:
+                await cursor.execute(STANDING, (batch, now))
                 return await cursor.fetchall()
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
             raise LedgerUnavailable("the database is away") from away
@@ -246,6 +249,11 @@ async def borrowed() -> AsyncIterator[Runtime]:
         yield runtime
     finally:
         await runtime.close()
+
+
+def _pool(dsn: str, *, name: str, least: int) -> AsyncConnectionPool:
+    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, "application_name": f"cascadeflow {name}"}
+    return AsyncConnectionPool(dsn, min_size=least, max_size=LOOK_UP_CONNECTIONS, open=False, timeout=5.0, kwargs=options)
 
 
 def _load(tenant_id: UUID, now: datetime) -> config.TenantConfig:

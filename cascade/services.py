@@ -72,7 +72,7 @@ async def run_cascade(
     user = str(subject.end_user_id) if subject.end_user_id else None
     best, run_id = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user)), uuid7()
     notices: Sequence[str] = ()
-    if tenant.callbacks:
+    if tenant.callbacks.concern(tier):
         best, notices = await _away_as_503(
             enforce(best, runtime=runtime, tenant=tenant, caller=caller, subject=subject, run_id=run_id, now=now)
         )

@@ -1,24 +1,14 @@
 """What an operator's own rules say to a call before money is held for it: allow, warn, degrade or block."""
 
-import asyncio
-import inspect
-import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.engine.tracking import WindowSum
-
-log = logging.getLogger(__name__)
-THREADS = 16
-"""Callbacks that are plain functions run beside the event loop, so many at once in a process; one more waits for its turn."""
 
 
 class EnforcementAction(StrEnum):
@@ -112,75 +102,3 @@ class Enforcement(Struct, frozen=True, kw_only=True):
         """Return those that every callback leaves, in their order. Worked example: of a, b, c, where one leaves b, c and one a, b: b."""
         kept = [decision.models for decision in self.decisions if decision.models is not None]
         return tuple(name for name in models if all(name in names for names in kept))
-
-
-EnforcementAnswer = EnforcementAction | EnforcementDecision | str | None
-EnforcementCallback = Callable[[EnforcementContext], EnforcementAnswer | Awaitable[EnforcementAnswer]]
-"""A function or an async function. It answers an action, the name of one, a decision, or None for "allow"."""
-
-
-class Registered(Struct, frozen=True, kw_only=True):
-    name: str
-    callback: EnforcementCallback
-    timeout_s: float
-    tiers: Collection[str]
-
-
-class EnforcementCallbacks:
-    """Callbacks, and the question to all of them at once."""
-
-    def __init__(self) -> None:
-        self._registered: list[Registered] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._registered)
-
-    def register(self, callback: EnforcementCallback, *, name: str, timeout_s: float = 1.0, tiers: Collection[str] = ()) -> None:
-        """Ask `callback` about each call, or about those of some tiers; after `timeout_s` seconds it counts as failed."""
-        self._registered.append(Registered(name=name, callback=callback, timeout_s=timeout_s, tiers=tiers))
-
-    async def decide(self, context: EnforcementContext) -> Enforcement:
-        """Ask all that are meant, at the same time, and return what they say. Never raises: one that fails is named in `failures`."""
-        asked = [entry for entry in self._registered if not entry.tiers or context.user_tier in entry.tiers]
-        answers = await asyncio.gather(*(_ask(entry, context) for entry in asked))
-        return Enforcement(
-            decisions=[answer for answer in answers if isinstance(answer, EnforcementDecision)],
-            failures=[answer for answer in answers if isinstance(answer, CallbackFailure)],
-        )
-
-
-async def _ask(entry: Registered, context: EnforcementContext) -> EnforcementDecision | CallbackFailure:
-    try:
-        async with asyncio.timeout(entry.timeout_s):
-            return _decision(await _call(entry.callback, context), name=entry.name)
-    except TimeoutError:
-        reason = f"no answer within {entry.timeout_s:g} s"
-    except CallbackFailed as failed:
-        reason = str(failed)
-    except Exception as unforeseen:  # whatever an operator's code does, the call is decided here
-        log.exception("the enforcement callback %s failed", entry.name)
-        reason = f"it raised {type(unforeseen).__name__}"
-    log.warning("the enforcement callback %s has no answer: %s", entry.name, reason)
-    return CallbackFailure(entry.name, reason)
-
-
-async def _call(callback: EnforcementCallback, context: EnforcementContext) -> Any:
-    if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(getattr(callback, "__call__", None)):  # noqa: B004 - the method itself
-        return await callback(context)  # type: ignore[misc]
-    answer = await asyncio.get_running_loop().run_in_executor(_threads(), callback, context)
-    return await answer if inspect.isawaitable(answer) else answer
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="enforcement")
-
-
-def _decision(answer: Any, *, name: str) -> EnforcementDecision:
-    if answer is None:
-        return EnforcementDecision(callback=name)
-    if isinstance(answer, EnforcementDecision):
-        return EnforcementDecision(EnforcementAction(answer.action), answer.reason, answer.models, name)
-    if isinstance(answer, str) and answer in STRICTNESS:
-        return EnforcementDecision(EnforcementAction(answer), callback=name)
-    raise CallbackFailed(f"it answered {str(answer)[:40]!r}, which is none of {', '.join(EnforcementAction)}")

@@ -11,12 +11,13 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementContext, EnforcementDecision
 from cascade.api.serializers import SecretField
 from cascade.config import HookConfig, hook_config
 from cascade.engine.providers.transport import open_session
-from cascade.hook_secrets import check_url, checked_secret, create_hook, roll_secret
+from cascade.hook_secrets import change_hook, check_url, checked_secret, checked_tiers, create_hook, roll_secret
 from cascade.hooks import HttpHook
 from cascade.models import EnforcementHook
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
@@ -25,7 +26,7 @@ from tenants.authentication import Caller, caller_of
 from tenants.encryption import Secret
 from tenants.models import slug_rule
 from tenants.permissions import MANAGEMENT
-from tenants.scoping import uuid7
+from tenants.scoping import tenant_scope, uuid7
 from tenants.services import OVERLAPS
 
 
@@ -52,6 +53,12 @@ class EnforcementHookSerializer(TenantModelSerializer[EnforcementHook]):
         check_url(url)
         return url
 
+    def validate_tiers(self, tiers: list[str]) -> list[str]:
+        return checked_tiers(tiers)
+
+    def update(self, instance: EnforcementHook, validated_data: dict[str, Any]) -> EnforcementHook:
+        return change_hook(hook=instance, changes=validated_data)
+
 
 class NewHookSerializer(EnforcementHookSerializer):
     """A hook in the one answer that shows its secret."""
@@ -77,6 +84,12 @@ class EnforcementHookViewSet(TenantModelViewSet[EnforcementHook]):
     serializer_class = EnforcementHookSerializer
     page_ordering = "name"
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action == "test":
+            APIView.initial(self, request, *args, **kwargs)  # no transaction stays open while the address answers
+        else:
+            super().initial(request, *args, **kwargs)
+
     @extend_schema(responses={201: NewHookSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         wanted = self.get_serializer(data=request.data)
@@ -97,8 +110,9 @@ class EnforcementHookViewSet(TenantModelViewSet[EnforcementHook]):
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Ask the address about a call that is none (its `user_id` is "test"), and tell what it said."""
-        context = _sample(caller_of(request))
-        return Response(HookAnswerSerializer(_tried(hook_config(self.get_object()), context)).data)
+        with tenant_scope(caller_of(request).tenant_id):
+            config = hook_config(self.get_object())
+        return Response(HookAnswerSerializer(_tried(config, _sample(caller_of(request)))).data)
 
 
 def _with_secret(hook: EnforcementHook, secret: str) -> Response:

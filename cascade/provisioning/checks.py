@@ -53,6 +53,9 @@ def check(wanted: WantedFile, *, environment: Mapping[str, str], now: datetime) 
         for hook in tenant.enforcement_hooks:
             if hook.secret_env:
                 yield from check_variable("secret_env", hook.secret_env, hook.line, environment)
+            for name in hook.tiers or ():
+                if name not in known.tiers:
+                    yield _unknown("tier", name, known.tiers)
         for budget in tenant.budgets:
             yield from _check_budget(budget, known)
         for operator in tenant.operators:

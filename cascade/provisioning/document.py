@@ -113,7 +113,7 @@ class WantedHook(Wanted, frozen=True, kw_only=True):
     """An address that is asked about each call before money is held for it."""
 
     name: Slug
-    url: Annotated[str, scalars.base_url]
+    url: Annotated[str, scalars.hook_url]
     secret_env: Variable
     """Holds the signing secret (whsec_…)."""
     timeout_ms: Annotated[int, scalars.timeout_ms] | None = None

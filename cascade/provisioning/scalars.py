@@ -10,6 +10,7 @@ from django.core.validators import validate_email
 from billing.engine.money import to_nusd
 from cascade.engine.errors import InvalidRequest
 from cascade.engine.providers.openai_compatible import checked_base_url
+from cascade.models import check_hook_url
 from tenants.models import MOST_A_MINUTE, check_time_zone, slug_rule
 
 MOST = 2**31 - 1
@@ -37,6 +38,10 @@ def counting_number(text: str) -> int:
     if whole_number(text) == 0:
         raise ValueError("must be at least 1")
     return int(text)
+
+
+def hook_url(text: str) -> str:
+    return _django(check_hook_url, words(500)(text))
 
 
 def timeout_ms(text: str) -> int:

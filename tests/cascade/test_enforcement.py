@@ -9,12 +9,18 @@ from typing import Any
 
 import openai
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
-from cascade.hook_secrets import create_hook, roll_secret
-from cascade.models import EnforcementHook
-from tenants.scoping import tenant_scope
+from cascade.hook_secrets import change_hook, create_hook, roll_secret
+from cascade.hooks import callback_problems, callbacks_of_installation
+from cascade.models import CatalogModel, EnforcementHook, ProviderConnection
+from tenants.models import Tenant
+from tenants.scoping import platform_scope, tenant_scope
 from tenants.services import OVERLAPS
+from tenants.webhooks import new_webhook_secret
 from tests import live
+from tests.cast import Cast
 from tests.live import ScriptedProvider, Server, free_port, wait_until
 from tests.rest import Rest
 from tests.stage import REJECT, Stage, breaks, raise_stage, step
@@ -116,10 +122,21 @@ class TestWhatIsTold:
         wait_until(lambda: bool(live_cast.ask()) and verified(*receiver.asked[-1], secret=third))
         assert not verified(*receiver.asked[-1], secret=second)
 
-    def test_only_the_tiers_that_are_meant_and_never_another_tenant(self, live_cast: Stage, receiver: Receiver) -> None:
+    def test_only_the_tiers_that_are_meant(self, live_cast: Stage, receiver: Receiver) -> None:
         receiver.reply = {"action": "block"}
-        add_hook(live_cast, receiver.url, tiers=["gold"])
+        add_hook(live_cast, receiver.url, tiers=["pro"])
         assert live_cast.ask()
+        assert not receiver.asked
+
+    def test_nobody_of_another_tenant(self, hooked: Stage, receiver: Receiver) -> None:
+        receiver.reply = {"action": "block"}
+        with hooked.http(hooked.cast.globex_key) as client:
+            answer = client.post("/v1/chat/completions", json={"model": "nothing", "messages": [{"role": "user", "content": "Hi"}]})
+        assert answer.json()["error"]["code"] == "model_not_found"
+        with tenant_scope(hooked.cast.globex.id):
+            row = ProviderConnection.objects.create(name="sim", provider="simulated")
+            CatalogModel.objects.create(name="theirs", connection=row)
+        wait_until(lambda: "error" not in hooked.post(key=hooked.cast.globex_key, model="theirs", messages=HI).json())
         assert not receiver.asked
 
 
@@ -134,6 +151,12 @@ class TestWhatIsAnswered:
         assert hooked.holds() == []
         streamed = refused(hooked, stream=True)
         assert streamed.status_code == 402
+
+    def test_block_stays_402_where_a_spent_budget_is_429(self, hooked: Stage, receiver: Receiver) -> None:
+        with platform_scope():
+            Tenant.objects.filter(id=hooked.cast.acme.id).update(budget_refusal_status=429)
+        receiver.reply = {"action": "block"}
+        assert refused(hooked).status_code == 402
 
     def test_the_native_api_says_the_same(self, hooked: Stage, receiver: Receiver) -> None:
         receiver.reply = {"action": "block", "reason": "contract ended"}
@@ -153,13 +176,28 @@ class TestWhatIsAnswered:
         assert said["degraded"].endswith(": The callback policy says degrade: trial")
         assert hooked.run(said["run_id"]).status == "degraded"
 
+    def test_a_budget_that_degrades_further_leaves_the_reason_to_be_read(self, hooked: Stage, receiver: Receiver) -> None:
+        hooked.add_preset("house", step("draft", "scripted", **REJECT), step("escalate", "scripted-strong"))
+        receiver.reply = {"action": "degrade", "reason": "trial"}
+        first = hooked.ask("house", max_tokens=600).cascadeflow
+        hooked.add_budget("0.0006", scope="end_user", action="degrade")
+        second = hooked.ask("house", max_tokens=600, user="ben").cascadeflow
+        assert (first["rung"], second["rung"]) == ("shorter_answers", "draft_only")
+        assert second["degraded"].endswith("the budget does not bear the best path")
+        assert second["budget_warnings"] == ["The callback policy says degrade: trial"]
+
+    def test_a_stream_tells_warnings_too(self, hooked: Stage, receiver: Receiver) -> None:
+        receiver.reply = {"action": "warn", "reason": "soon over"}
+        last = [part for part in hooked.ask(stream=True) if getattr(part, "cascadeflow", None)][-1]
+        assert last.cascadeflow["budget_warnings"] == ["The callback policy says warn: soon over"]
+
     def test_degrade_where_nothing_is_cheaper_answers_and_says_so(self, hooked: Stage, receiver: Receiver) -> None:
         with tenant_scope(hooked.cast.acme.id):
             hooked.add_policy("free", allowed_models=["steady"])
         receiver.reply = {"action": "degrade"}
         said = hooked.ask(max_tokens=10).cascadeflow
         assert said["rung"] == "best"
-        assert said["budget_warnings"] == ["The callback policy says degrade; there is no cheaper way to answer"]
+        assert said["budget_warnings"] == ["The callback policy says degrade", "There is no cheaper way to answer"]
 
     def test_models_that_it_leaves_out_are_asked_on_no_path(self, hooked: Stage, receiver: Receiver) -> None:
         hooked.add_preset("house", step("draft", "scripted", **REJECT), step("escalate", "scripted-strong", "steady"))
@@ -183,6 +221,7 @@ class TestWhatIsAnswered:
         assert said["model_used"] in ("scripted", "scripted-strong")
 
 
+HI = [{"role": "user", "content": "Hi"}]
 NO_ANSWERS = [
     ({"status": 500}, "it answered with the status 500 instead of 200"),
     ({"status": 302}, "it answered with the status 302 instead of 200"),
@@ -233,6 +272,21 @@ class TestWithoutAnAnswer:
         wait_until(lambda: "error" not in hooked.post().json())
 
 
+@pytest.mark.parametrize(
+    ("paths", "seconds", "problem"),
+    [
+        (["nowhere.at_all"], 1.0, "cannot be imported"), (["tests.cascade.rules.nobody"], 1.0, "cannot be imported"),
+        (["tests.live.START_SECONDS"], 1.0, "nothing that can be called"), (["tests.live.Server"], 1.0, "nothing that can be called"),
+        (["tests.cascade.rules.by_name"], 0.0, "must be more than 0"), (["tests.cascade.rules.by_name"], 11.0, "at most 10"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_be_asked_ends_the_start(settings: Any, paths: list[str], seconds: float, problem: str) -> None:
+    settings.ENFORCEMENT_CALLBACKS, settings.ENFORCEMENT_CALLBACK_SECONDS = paths, seconds
+    assert problem in callback_problems()[0]
+    with pytest.raises(ImproperlyConfigured, match=problem):
+        callbacks_of_installation()
+
+
 @pytest.fixture(scope="module")
 def site_with_rules(django_db_setup: None) -> Iterator[Server]:
     rules = "tests.cascade.rules.by_name,tests.cascade.rules.careful"
@@ -253,10 +307,10 @@ def ruled(site_with_rules: Server, upstream: Server, scripted: ScriptedProvider,
 class TestCallablesOfTheInstallation:
     def test_they_decide_for_every_tenant(self, ruled: Stage) -> None:
         assert refused(ruled, user="refused").code == "blocked_by_callback"
-        assert ruled.ask(user="watched").cascadeflow["budget_warnings"] == ["The callback tests.cascade.rules.careful says warn"]
+        assert ruled.ask(user="watched").cascadeflow["budget_warnings"] == ["The callback careful says warn"]
         assert ruled.ask(user="ann").cascadeflow["budget_warnings"] == []
 
-    @pytest.mark.parametrize(("user", "reason"), [("slow", "no answer within 0.5 s"), ("broken", "it raised RuntimeError")])
+    @pytest.mark.parametrize(("user", "reason"), [("slow", "no answer within 0.5 s"), ("broken", "it raised an error")])
     def test_one_that_fails_or_hangs_is_open_without_and_closed_with_a_budget_that_blocks(self, ruled: Stage, user: str, reason: str) -> None:
         assert reason in ruled.ask(user=user).cascadeflow["budget_warnings"][0]
         ruled.add_budget("5")
@@ -266,7 +320,79 @@ class TestCallablesOfTheInstallation:
         assert "sk-secret" not in failure.message
 
 
+def unreadable(hook: EnforcementHook) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE cascade_enforcementhook SET secret = 'lost' WHERE id = %s", [hook.pk])
+
+
+class TestSecrets:
+    def test_one_that_cannot_be_read_is_said_and_cured_by_rolling_it(self, live_cast: Stage, receiver: Receiver) -> None:
+        hook, _ = add_hook(live_cast, receiver.url)
+        with tenant_scope(live_cast.cast.acme.id):
+            unreadable(hook)
+        wait_until(lambda: live_cast.ask().cascadeflow["budget_warnings"] != [])
+        assert "its signing secret cannot be read: roll it" in live_cast.ask().cascadeflow["budget_warnings"][0]
+        with tenant_scope(live_cast.cast.acme.id):
+            roll_secret(hook=hook, overlap=OVERLAPS["24h"], now=hook.created_at)
+        wait_until(lambda: live_cast.ask().cascadeflow["budget_warnings"] == [])
+
+    def test_a_change_beside_a_roll_keeps_the_new_secret(self, cast: Cast) -> None:
+        with tenant_scope(cast.acme.id):
+            hook, _ = create_hook(values={"name": "policy", "url": "https://acme.example/check?team=a"})
+            read_before = EnforcementHook.objects.get()
+            _, rolled = roll_secret(hook=hook, overlap=OVERLAPS["1h"], now=hook.created_at)
+            change_hook(hook=read_before, changes={"timeout_ms": 100})
+            stored = EnforcementHook.objects.get()
+        assert (stored.secret.reveal(), stored.timeout_ms, stored.old_secret_until is not None) == (rolled, 100, True)
+
+
+HOOK = {"name": "policy", "url": "https://acme.example/check"}
+
+
 class TestRest:
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"url": "http://169.254.169.254/latest"}, "url"), ({"url": "https://10.0.0.1/"}, "url"), ({"url": "ftp://acme.example"}, "url"),
+            ({"url": "https://user:pw@acme.example/"}, "url"), ({"url": "https://acme.example/#x"}, "url"), ({"url": ""}, "url"),
+            ({"url": "https://acme.example/?a=<b>"}, "url"), ({"url": f"https://acme.example/{'x' * 500}"}, "url"), ({"url": 7.5}, "url"),
+            ({"url": "http://acme.example/"}, "url"), ({"url": None}, "url"), ({"name": "Not A Slug"}, "name"), ({"name": "x" * 65}, "name"),
+            ({"secret": "hunter2"}, "secret"), ({"secret": "whsec_" + "QUJD" * 40}, "secret"), ({"timeout_ms": 49}, "timeout_ms"),
+            ({"timeout_ms": 2001}, "timeout_ms"), ({"timeout_ms": "soon"}, "timeout_ms"), ({"tiers": ["nope"]}, "tiers"),
+            ({"tiers": "free"}, "tiers"), ({"tiers": [7]}, "tiers"), ({"is_active": "perhaps"}, "is_active"),
+            ({"old_secret_until": "2027-01-01T00:00:00Z"}, "old_secret_until"),
+            ({"surprise": 1}, "surprise"),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_is_told_by_field_and_no_secret_is_repeated(
+        self, cast: Cast, settings: Any, changes: dict[str, Any], field: str
+    ) -> None:
+        settings.ALLOW_PRIVATE_ENDPOINTS = []
+        answer = Rest(cast.acme_admin_key).send("post", "enforcement-hooks/", {**HOOK, **changes})
+        assert answer.status_code == 400, answer.content
+        assert [name.split(".")[0] for name in answer.json()["errors"]] == [field]
+        assert b"hunter2" not in answer.content
+        with tenant_scope(cast.acme.id):
+            assert not EnforcementHook.objects.exists()
+
+    def test_ones_own_secret_is_taken_and_cannot_be_patched(self, cast: Cast) -> None:
+        acme, own = Rest(cast.acme_admin_key), new_webhook_secret()
+        made = acme.make("enforcement-hooks/", **HOOK, secret=own, tiers=["free", "enterprise"])
+        assert (made["secret"], made["tiers"]) == (own, ["enterprise", "free"])
+        path = f"enforcement-hooks/{made['id']}/"
+        assert acme.send("patch", path, {"secret": new_webhook_secret()}).status_code == 400
+        assert acme.send("patch", path, {"tiers": ["nope"]}).status_code == 400
+        assert acme.send("post", f"{path}roll/", {"overlap": "9y"}).status_code == 400
+        assert acme.send("post", "enforcement-hooks/", HOOK).status_code in (400, 409)
+        assert acme.send("delete", path).status_code == 204
+
+    def test_five_are_the_most(self, cast: Cast) -> None:
+        acme = Rest(cast.acme_admin_key)
+        for number in range(5):
+            acme.make("enforcement-hooks/", **{**HOOK, "name": f"policy-{number}"})
+        sixth = acme.send("post", "enforcement-hooks/", HOOK)
+        assert (sixth.status_code, sixth.json()["code"]) == (409, "too_many_hooks")
+
     def test_a_secret_is_shown_once_and_rolled(self, live_cast: Stage, receiver: Receiver) -> None:
         acme = Rest(live_cast.cast.acme_admin_key)
         made = acme.make("enforcement-hooks/", name="policy", url=receiver.url, tiers=["pro"], timeout_ms=750)

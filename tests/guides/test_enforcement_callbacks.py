@@ -46,6 +46,10 @@ def test_the_check_of_the_guide_takes_what_we_sign_and_nothing_else() -> None:
     assert not check(headers, body, new_webhook_secret())
     old = signed_headers(message_id="enf_1", body=body, secrets=[secret], at=datetime(2026, 1, 1, tzinfo=UTC))
     assert not check(old, body, secret)
+    for name in headers:
+        assert not check({**headers, name: ""}, body, secret)
+        assert not check({**headers, name: "\u00e9"}, body, secret)
+        assert not check({other: value for other, value in headers.items() if other != name}, body, secret)
 
 
 @pytest.mark.parametrize("field", ["run_id", "user_tier", "available_models", "estimated_cost", "used_percent", "budgets"])
