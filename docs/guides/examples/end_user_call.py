@@ -117,7 +117,7 @@ def _answer_to(environ: WSGIEnvironment, person_of: Callable[[str], Person]) -> 
         return HTTPStatus.OK, {"answer": reply.choices[0].message.content, "tier": (reply.model_extra or {})["cascadeflow"]["user_tier"]}
     except PyJWKClientConnectionError as away:
         log.error("a token cannot be checked: %s", away)
-    except PyJWTError as wrong:
+    except (PyJWTError, RecursionError) as wrong:  # the latter where JSON is nested without end
         log.info("a token was refused: %s", wrong)
         return HTTPStatus.UNAUTHORIZED, {"error": "Please sign in again."}
     except UnreadableBody:
@@ -139,7 +139,7 @@ def _message_in(environ: WSGIEnvironment) -> str:
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = json.loads(environ["wsgi.input"].read(length)) if 0 < length <= LARGEST_BODY else None
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise UnreadableBody from wrong
     if not isinstance(body, dict) or not isinstance(body.get("message"), str):
         raise UnreadableBody
