@@ -141,9 +141,10 @@ def _message_in(environ: WSGIEnvironment) -> str:
         body = json.loads(environ["wsgi.input"].read(length)) if 0 < length <= LARGEST_BODY else None
     except (ValueError, RecursionError) as wrong:
         raise UnreadableBody from wrong
-    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, str):
         raise UnreadableBody
-    return body["message"]  # type: ignore[no-any-return]
+    return message
 
 
 def serve(app: WSGIApplication) -> None:
