@@ -1,6 +1,5 @@
 """What a finished run means: the entries to be booked, the trace to be kept, and what the caller is told."""
 
-import re
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,10 +14,10 @@ from billing.engine.pricing import Usage, cost_nusd
 from billing.ledger import Entry, Hold, Leg, RateStanding, Rung, Subject, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.values import Completion
+from tenants.end_users import NEVER_STORED
 
 LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 100, 200
 """As the columns have it: one text too long, and the ledger would refuse to book the call."""
-NEVER_STORED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class RunOutcome(Struct, frozen=True, kw_only=True):

@@ -18,10 +18,11 @@ from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.limits import rates_of, tokens_of
-from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
+from cascade.outcomes import RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.refusals import limit_refusal_of, new_end_user_refusal, refusal_of
 from cascade.runtime import Runtime, TenantRuntime
 from tenants.authentication import Caller
+from tenants.end_users import NEVER_STORED
 from tenants.scoping import uuid7
 
 LONGEST_WAIT_S = 2.0

@@ -20,6 +20,7 @@ from cascade.api.runs import RunViewSet
 from cascade.api.standing import StandingViewSet
 from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
 from cascadeflow_site.problems import problem_response
+from tenants.api.end_users_by_name import EndUserByNameViewSet
 from tenants.api.views import ApiKeyViewSet, ErasureViewSet, TenantSettingsViewSet, TierViewSet
 
 __all__ = ["problem_response", "router", "urlpatterns"]
@@ -27,6 +28,7 @@ __all__ = ["problem_response", "router", "urlpatterns"]
 router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("end-users", EndUserByNameViewSet, basename="end-user-by-name")  # before those with an id: "lookup" is none
 router.register("end-users", EndUserDataViewSet, basename="end-user")
 router.register("end-users", EndUserSummaryViewSet, basename="end-user-summary")
 router.register("end-users", StandingViewSet, basename="end-user-standing")

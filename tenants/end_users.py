@@ -2,7 +2,12 @@
 
 import hashlib
 import hmac
+import re
 from uuid import UUID
+
+LONGEST_NAME = 255
+NEVER_STORED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of characters: no row holds them."""
 
 
 def end_user_id(*, salt: bytes, external_id: str) -> UUID:
@@ -13,3 +18,13 @@ def end_user_id(*, salt: bytes, external_id: str) -> UUID:
     """
     digest = hmac.digest(salt, external_id.encode(), hashlib.sha256)[:16]
     return UUID(int=int.from_bytes(digest) & ~(0xF << 76) & ~(0x3 << 62) | (8 << 76) | (0x2 << 62))
+
+
+def check_name(external_id: str) -> None:
+    """Raises ValueError, which says what to do, for a name that no call could carry as its user."""
+    if not external_id.strip():
+        raise ValueError("Say whom: ?external_id=…, your own name for the end user.")
+    if len(external_id) > LONGEST_NAME:
+        raise ValueError(f"This is longer than the {LONGEST_NAME} characters that a name may have. Send the one that your calls send as 'user'.")
+    if NEVER_STORED.search(external_id):
+        raise ValueError("This holds a control character. Send printable text.")

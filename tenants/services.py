@@ -1,15 +1,17 @@
-"""Changes of keys and tiers that need more than one statement. Call them inside a tenant's scope; edges pass `now`."""
+"""Changes of keys, end users and tiers that need more than one statement. Call them inside a tenant's scope; edges pass `now`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from tenants.end_users import end_user_id
 from tenants.errors import Conflict
 from tenants.keys import SHOWN_LENGTH, digest_of, new_key
-from tenants.models import ApiKey, Tenant, Tier
+from tenants.models import ApiKey, EndUser, Tenant, Tier
 from tenants.scoping import current_tenant_id
 
 OVERLAPS = {"0s": timedelta(0), "1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
@@ -58,6 +60,16 @@ def revoke_key(*, key: ApiKey, now: datetime) -> ApiKey:
         key.revoked_at = now
         key.save(update_fields=["revoked_at"])
     return key
+
+
+def set_end_user(*, external_id: str, salt: bytes, changes: Mapping[str, Any]) -> tuple[EndUser, bool]:
+    """Give the end user of this name the tier and the block in `changes`, and return them with whether they are new.
+
+    Processes that remember the end user look again: a trigger raises the tenant's version when something changed. Nobody remembers one who is
+    new. The limit of new end users an hour is not asked.
+    """
+    identity = end_user_id(salt=salt, external_id=external_id)
+    return EndUser.objects.update_or_create(id=identity, defaults=changes, create_defaults={**changes, "external_id": external_id})
 
 
 def delete_tier(tier: Tier) -> None:

@@ -65,7 +65,7 @@ class EndUserDataSerializer(serializers.Serializer[Any]):
 
 
 class EndUserDataViewSet(EndUserViewSet):
-    """The tenant's customers. They come into being with their first call; here they are found, moved to a tier, blocked and erased."""
+    """The tenant's customers, found, moved to a tier, blocked and erased. They come into being with their first call, or by name at `lookup/`."""
 
     required_scopes = MANAGEMENT
     http_method_names = ["get", "patch", "delete", "head"]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from tenants.api.base import TenantModelSerializer
 from tenants.models import ApiKey, EndUser, Erasure, Scope, Tenant, Tier, default_scopes, slug_rule
@@ -19,6 +20,11 @@ class TierNameField(serializers.SlugRelatedField[Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(slug_field="name", queryset=Tier.objects, **options)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data == "":
+            self.fail("invalid")  # the base class takes it for null, which takes the tier away
+        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):

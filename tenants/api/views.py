@@ -3,12 +3,10 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -25,7 +23,6 @@ from tenants.api.serializers import (
     TierSerializer,
 )
 from tenants.authentication import caller_of
-from tenants.end_users import end_user_id
 from tenants.models import ApiKey, EndUser, Erasure, Tenant, Tier
 from tenants.permissions import MANAGEMENT
 
@@ -77,7 +74,7 @@ class EndUserFilters(filters.FilterSet):
 
 
 class EndUserViewSet(TenantModelViewSet[EndUser]):
-    """The tenant's customers. They come into being with their first call; here they are found, moved to a tier and blocked."""
+    """The tenant's customers, found, moved to a tier and blocked. They come into being with their first call, or by name at `lookup/`."""
 
     required_scopes = MANAGEMENT
     serializer_class = EndUserSerializer
@@ -87,16 +84,6 @@ class EndUserViewSet(TenantModelViewSet[EndUser]):
 
     def get_queryset(self) -> QuerySet[EndUser]:
         return super().get_queryset().select_related("tier")
-
-    @extend_schema(parameters=[OpenApiParameter("external_id", str, required=True, description="Your own name for them.")], filters=False)
-    @action(detail=False, methods=["get"], pagination_class=None)
-    def lookup(self, request: Request) -> Response:
-        """Find one end user by your own name for them."""
-        external_id = request.query_params.get("external_id")
-        if not external_id:
-            raise ValidationError({"external_id": "Say whom: ?external_id=…, your own name for the end user."})
-        identity = end_user_id(salt=caller_of(request).end_user_salt, external_id=external_id)
-        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=identity)).data)
 
 
 class TierViewSet(TenantModelViewSet[Tier]):

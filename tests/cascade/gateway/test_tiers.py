@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.live import answer
+from tests.live import answer, wait_until
 from tests.stage import ACCEPT, REJECT, Stage, step
 
 
@@ -64,6 +64,17 @@ def test_a_tier_said_with_the_call_binds_and_is_remembered(live_cast: Stage) -> 
     with pytest.raises(openai.PermissionDeniedError):
         live_cast.ask("steady", user="walt")
     assert live_cast.ask("steady", user="ben")
+
+
+def test_a_tier_set_by_name_serves_the_first_call_and_a_change_is_met_within_a_second(live_cast: Stage) -> None:
+    with live_cast.http(live_cast.cast.acme_admin_key) as rest:
+        address, query = "/api/v1/end-users/lookup/", {"external_id": "walt"}
+        assert rest.put(address, params=query, json={"tier": "enterprise"}).status_code == 201
+        assert live_cast.ask("steady", user="walt").cascadeflow["user_tier"] == "enterprise"
+        assert rest.put(address, params=query, json={"tier": "pro"}).status_code == 200
+        wait_until(lambda: live_cast.ask("steady", user="walt").cascadeflow["user_tier"] == "pro", seconds=2)
+        assert rest.put(address, params=query, json={"is_blocked": True}).status_code == 200
+        wait_until(lambda: live_cast.post(user="walt").status_code == 403, seconds=2)
 
 
 def test_a_model_called_frontier_is_not_taken_for_a_word_about_tiers(live_cast: Stage) -> None:
