@@ -38,7 +38,7 @@ def test_every_example_is_shown_on_a_page() -> None:
 def test_every_link_between_the_pages_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     prose = {page: re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL) for page in pages}
-    links = [(page, link) for page, text in prose.items() for link in re.findall(r"\]\(([^)#:\s]+)[^)\s]*\)", text)]
+    links = [(page, link) for page, text in prose.items() for link in re.findall(r"\]\((?!https?:)([^)#\s]+)[^)\s]*\)", text)]
     assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
     listed = {Path(link).name for page, link in links if page.name == "README.md"}
     assert {path.name for path in GUIDES.glob("*.md")} <= listed
