@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from bench.ledger.lines import Line, Say, zero
 from bench.site import Site, site
 from cascadeflow_site import embedded
-from tests.billing.ledger.machine import LedgerMachine
+from tests.billing.ledger.machine import LedgerMachine, Stage
 
 TARGET, STEPS_EACH = 100_000, 50
 
@@ -39,12 +39,12 @@ def prepared() -> Iterator[Site]:
 def walk(made: Site, *, steps: int, book_every: int = 10, say: Say | None = None, derandomize: bool = False) -> tuple[str | None, int]:
     """Walk about so many steps; returns what went wrong, or None, and how many steps were taken."""
     app_dsn = made.dsn.replace("postgres:@", f"{embedded.APP}:@")
-    LedgerMachine.steps, LedgerMachine.book_every = 0, book_every
+    Stage.steps, Stage.book_every = 0, book_every
     with psycopg.connect(app_dsn, autocommit=True) as app, psycopg.connect(made.dsn, autocommit=True) as owner:
-        LedgerMachine.app, LedgerMachine.owner = app, owner
-        while LedgerMachine.steps < steps:
-            before = LedgerMachine.steps
-            left = steps - LedgerMachine.steps
+        Stage.app, Stage.owner = app, owner
+        while Stage.steps < steps:
+            before = Stage.steps
+            left = steps - Stage.steps
             try:
                 run_state_machine_as_test(
                     LedgerMachine,
@@ -54,9 +54,9 @@ def walk(made: Site, *, steps: int, book_every: int = 10, say: Say | None = None
                     ),
                 )
             except (AssertionError, psycopg.Error, ExceptionGroup) as wrong:
-                return f"{type(wrong).__name__}: {str(wrong)[:200]}", LedgerMachine.steps
+                return f"{type(wrong).__name__}: {str(wrong)[:200]}", Stage.steps
             if say:
-                say(f"state machine: {LedgerMachine.steps:,} steps")
-            if LedgerMachine.steps == before:
+                say(f"state machine: {Stage.steps:,} steps")
+            if Stage.steps == before:
                 break
-    return None, LedgerMachine.steps
+    return None, Stage.steps
