@@ -58,7 +58,7 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
 
     def reserve_all(self, calls: list[Call]) -> Any:
         ids = [uuid4() for _ in calls]
-        asks = [rates.asks_of(call.end_user, call.limits, call.tokens) if self.buckets.real_s < rates.TOO_SLOW_S else [] for call in calls]
+        asks = [rates.asks_of(call.end_user, call.limits, call.tokens) for call in calls]
         refused, standing = self.refusals(calls, ids, asks)
         bound = [self.bound_by(call.end_user, tagged=call.tagged) for call in calls]
         items, expected, holds = [], [], []
