@@ -24,7 +24,8 @@ Say = Callable[[str], None]
 def zero(name: str, count: int, *, of: int, what: str, by_chance: bool = True) -> Line:
     """A figure that must be 0, with the number of trials and, where it is, the rate that so many trials rule out with 95 % confidence.
 
-    No such rate where the trials were chosen rather than left to chance. Missed, too, where nothing was tried. Worked number: none of 100 trials: at most 0.03 of all would fail, since 0.97 ** 100 is 5 %.
+    There is no such rate where the trials were chosen and not left to chance. Missed, too, where nothing was tried.
+    Worked number: none of 100 trials rules out that more than 0.03 of all would fail, since 0.97 ** 100 is 5 %.
     """
     bound = f", 95 % bound {1 - 0.05 ** (1 / of):.2g}" if by_chance and of > 0 and not count else ""
     return Line(name, f"{count} of {of:,} {what}{bound}", "target 0", met=count == 0 and of > 0)

@@ -37,6 +37,7 @@ MUTANTS = (
            "  SELECT 1 FROM billing_reservation r WHERE r.id = ANY (p_ids) ORDER BY r.id FOR UPDATE\n", "  SELECT 1\n", by="the race for money"),
     # Budgets
     Mutant("a paused budget binds", "30_reserve.sql", " AND NOT o.is_paused", ""),
+    Mutant("a budget that was ended binds", "30_reserve.sql", " AND o.ended_at IS NULL", ""),
     Mutant("an override never ends", "30_reserve.sql",
            "CASE WHEN b.override_until > v_now THEN b.override_limit_nusd ELSE b.limit_nusd END AS limit_now",
            "coalesce(b.override_limit_nusd, b.limit_nusd) AS limit_now"),

@@ -1,10 +1,11 @@
 """Budgets and their windows: whom they bind, what they let pass, and how people change them while calls are under way."""
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import rule
 
 from tests.billing.ledger.machine.stage import NAMES, Stage
 
@@ -14,6 +15,8 @@ STARTING: dict[Which, tuple[int, str, str]] = {
     ("tag", "a"): (300, "warn", "monthly"),
 }  # fmt: skip
 budgets = st.sampled_from(list(STARTING))
+WINDOWS = """SELECT budget_id, subject, limit_nusd, cap_nusd, cap_high_nusd, spent_nusd, held_nusd, overrun_nusd FROM billing_budgetwindow
+ ORDER BY start_at"""
 
 
 @dataclass
@@ -68,12 +71,16 @@ class BudgetRules(Stage):
         """By budget and subject, the newest last."""
         self.ended: set[tuple[UUID, str]] = set()
         """Those whose newest window is over."""
-        for (scope, subject), budget in self.budgets.items():
-            self.owner.execute(
-                "INSERT INTO billing_budget (id, tenant_id, name, scope, subject, period, limit_nusd, action, soft_marks, is_paused, created_at)"
-                " VALUES (%s, %s, '', %s, %s, %s, %s, %s, '{}', false, now())",
-                [budget.id, self.tenant, scope, subject, STARTING[scope, subject][2], budget.limit, budget.action],
-            )
+        for which, budget in self.budgets.items():
+            self.insert(which, budget)
+        self.looks.append((WINDOWS, self.windows_are_as_the_model_says))
+
+    def insert(self, which: Which, budget: Budget) -> None:
+        self.owner.execute(
+            "INSERT INTO billing_budget (id, tenant_id, name, scope, subject, period, limit_nusd, action, soft_marks, is_paused, created_at)"
+            " VALUES (%s, %s, '', %s, %s, %s, %s, %s, '{}', false, now())",
+            [budget.id, self.tenant, *which, STARTING[which][2], budget.limit, budget.action],
+        )
 
     def binding(self, name: str, *, tagged: bool) -> list[Budget]:
         """The budgets that bind a call. One's own takes the place of everybody's, as long as it is not paused."""
@@ -100,7 +107,7 @@ class BudgetRules(Stage):
         """What calls of the budget's subject have come to, overruns too: what its first window begins with."""
         raise NotImplementedError
 
-    @rule(which=budgets, change=st.sampled_from(["limit", "limit", "action", "pause", "override", "override ends", "period ends"]),
+    @rule(which=budgets, change=st.sampled_from(["limit", "limit", "action", "pause", "override", "override ends", "period ends", "set anew"]),
           limit=st.integers(0, 1500), action=st.sampled_from(["block", "degrade", "warn"]))  # fmt: skip
     def change_budget(self, which: Which, change: str, limit: int, action: str) -> None:
         budget, now = self.budgets[which], "clock_timestamp()"
@@ -119,6 +126,10 @@ class BudgetRules(Stage):
         elif change == "override ends":
             budget.override = None
             self.set(budget, f"override_limit_nusd = {limit}, override_until = {now}")
+        elif change == "set anew":
+            self.set(budget, f"ended_at = {now}")
+            self.budgets[which] = Budget(budget.scope, limit, action)
+            self.insert(which, self.budgets[which])
         else:
             self.owner.execute(f"UPDATE billing_budgetwindow SET end_at = {now} WHERE budget_id = %s AND end_at > {now}", [budget.id])
             self.ended |= {key for key in self.windows if key[0] == budget.id}
@@ -126,12 +137,7 @@ class BudgetRules(Stage):
     def set(self, budget: Budget, changes: str) -> None:
         self.owner.execute(f"UPDATE billing_budget SET {changes} WHERE id = %s", [budget.id])
 
-    @invariant()
-    def windows_are_as_the_model_says(self) -> None:
-        rows = self.app.execute(
-            "SELECT budget_id, subject, limit_nusd, cap_nusd, cap_high_nusd, spent_nusd, held_nusd, overrun_nusd FROM billing_budgetwindow"
-            " ORDER BY start_at"
-        ).fetchall()
+    def windows_are_as_the_model_says(self, rows: list[Any]) -> None:
         found: dict[tuple[UUID, str], list[Window]] = {}
         for budget, subject, *sums in rows:
             found.setdefault((budget, subject), []).append(Window(*sums))

@@ -10,10 +10,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import consumes, rule
 
 from tests.billing.ledger.machine.budgets import Window
-from tests.billing.ledger.machine.stage import HOLDS, Stage
+from tests.billing.ledger.machine.stage import CLOSED, HOLDS, Stage
 
 Line = tuple[int, int]
 """A leg and one attempt at it."""
+Correction = tuple[Line, int, str, int | None]
+"""Of which line, by how much, its reference, and the number of the entry that it was worked out from: 0 the first, -1 the newest, or none."""
+corrections = st.lists(
+    st.tuples(st.sampled_from([(0, 1), (0, 1), (0, 2), (1, 1), (3, 1)]), st.one_of(st.integers(-20, 20), st.integers(-400, 400)),
+              st.sampled_from("abc"), st.sampled_from([None, None, 0, -1])), min_size=1, max_size=2,
+)  # fmt: skip
+came = {
+    "share": st.integers(0, 100), "legs": st.integers(1, 3), "overrun": st.sampled_from([0, 0, 7]), "tries": st.sampled_from([1, 1, 2]),
+    "twice": st.booleans(), "kind": st.sampled_from(["settled", "assumed"]),
+}
 
 
 @dataclass
@@ -99,9 +109,16 @@ class HoldRules(Stage):
     def in_flight(self) -> Counter[str]:
         return Counter(hold.end_user for hold in self.all_holds if hold.state == "open")
 
-    @rule(hold=HOLDS, share=st.integers(0, 100), legs=st.integers(1, 3), overrun=st.sampled_from([0, 0, 7]), tries=st.sampled_from([1, 1, 2]),
-          twice=st.booleans(), kind=st.sampled_from(["settled", "assumed"]))  # fmt: skip
-    def settle(self, hold: Hold, share: int, legs: int, overrun: int, tries: int, twice: bool, kind: str) -> None:
+    @rule(target=CLOSED, hold=consumes(HOLDS), **came)
+    def settle(self, hold: Hold, **came: Any) -> Hold:
+        self.settle_with(hold, **came)
+        return hold
+
+    @rule(hold=CLOSED, **came)
+    def settle_again(self, hold: Hold, **came: Any) -> None:
+        self.settle_with(hold, **came)
+
+    def settle_with(self, hold: Hold, share: int, legs: int, overrun: int, tries: int, twice: bool, kind: str) -> None:
         """Each leg comes to a share of its bound; with two tries the first leg failed once, and answered then."""
         came = {(leg, 1): amount * share // 100 for leg, amount in enumerate(hold.legs[:legs])}
         entries = [entry_of(line, amount, kind) for line, amount in came.items()]
@@ -118,8 +135,8 @@ class HoldRules(Stage):
         item = {"id": hold.id, "tenant": self.tenant, "state": kind, "entries": entries}
         assert self.call("billing_settle", *[item] * (2 if twice else 1)) == [expected, "again"][: 2 if twice else 1]
 
-    @rule(hold=consumes(HOLDS))
-    def release(self, hold: Hold) -> None:
+    @rule(target=CLOSED, hold=consumes(HOLDS))
+    def release(self, hold: Hold) -> Hold:
         expected = "again"
         if hold.state == "open":
             expected = "closed"
@@ -128,6 +145,7 @@ class HoldRules(Stage):
             expected = hold.correct({(0, 1): 0}, 0)
         item = {"id": hold.id, "tenant": self.tenant, "state": "voided", "entries": [entry_of((0, 1), 0, "voided")]}
         assert self.call("billing_settle", item) == [expected]
+        return hold
 
     @rule(hold=HOLDS, leg=st.integers(0, 3))
     def mark_sent(self, hold: Hold, leg: int) -> None:
@@ -136,14 +154,19 @@ class HoldRules(Stage):
         if expected == "marked":
             hold.sent.add(leg)
 
-    @rule(hold=HOLDS, wanted=st.lists(st.tuples(st.sampled_from([(0, 1), (0, 1), (0, 2), (1, 1), (3, 1)]), st.integers(-400, 400),
-                                                st.sampled_from("abc"), st.sampled_from([None, None, 0, -1])), min_size=1, max_size=2),
-          twice=st.booleans())  # fmt: skip
-    def adjust(self, hold: Hold, wanted: list[tuple[Line, int, str, int | None]], twice: bool) -> None:
-        """Corrections in one batch, worked out from nothing in particular, from the first entry of the attempt, or from its newest."""
+    @rule(hold=CLOSED, wanted=corrections, twice=st.booleans())
+    def adjust(self, hold: Hold, wanted: list[Correction], twice: bool) -> None:
+        self.adjust_all(hold, wanted * (2 if twice else 1))
+
+    @rule(hold=HOLDS, wanted=corrections)
+    def adjust_early(self, hold: Hold, wanted: list[Correction]) -> None:
+        self.adjust_all(hold, wanted)
+
+    def adjust_all(self, hold: Hold, wanted: list[Correction]) -> None:
+        """Post corrections in one batch."""
         booked = self.entries_of(hold) if any(seen is not None for *_, seen in wanted) else {}
         items, expected, touched = [], [], set()
-        for line, amount, reference, seen in wanted * (2 if twice else 1):
+        for line, amount, reference, seen in wanted:
             known = None if seen is None else booked.get(line, [uuid4()])
             status = hold.adjust(line, amount, reference, changed=line in touched or (known is not None and known[seen or 0] != known[-1]))
             if status == "posted":

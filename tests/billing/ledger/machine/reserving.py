@@ -15,8 +15,8 @@ from tests.billing.ledger.machine.rates import RateRules
 from tests.billing.ledger.machine.stage import HOLDS, NAMES
 
 Bound = list[tuple[Window, str]]
-legs = st.lists(st.integers(0, 300), min_size=1, max_size=3)
-rungs = st.lists(legs, min_size=1, max_size=3).map(lambda found: sorted(found, key=sum, reverse=True))
+SHAPES = [[[100]], [[40, 60]], [[40, 60], [40]], [[20, 30, 50], [50], [0]], [[100], [70], [5]]]
+"""Rungs, the dearest first, as shares of what it costs: legs in percent."""
 
 
 class Call(NamedTuple):
@@ -24,21 +24,22 @@ class Call(NamedTuple):
 
     end_user: str
     tagged: bool
-    rungs: list[list[int]]
+    cost: int
+    shape: list[list[int]]
     edge: int | None
     """In place of its rungs: exactly what is free, or one more."""
     expired: bool
-    key: keys.Name | None
-    fingerprint: bytes
+    key: tuple[keys.Name, bytes] | None
+    """With its fingerprint."""
     limits: tuple[rates.Limit, ...]
     tokens: int
     most_open: int | None
 
 
 a_call = st.builds(
-    Call, end_user=st.sampled_from(list(NAMES)), tagged=st.booleans(), rungs=rungs, edge=st.sampled_from([None, None, 0, 1]),
-    expired=st.booleans(), key=st.sampled_from([None] * 4 + keys.NAMED), fingerprint=keys.fingerprints, limits=rates.limits, tokens=rates.tokens,
-    most_open=st.sampled_from([None, None, None, 1, 2, 4]),
+    Call, end_user=st.sampled_from(list(NAMES)), tagged=st.booleans(), cost=st.integers(0, 600), shape=st.sampled_from(SHAPES),
+    edge=st.sampled_from([None, None, 0, 1]), expired=st.booleans(), key=keys.or_none, limits=rates.limits, tokens=rates.tokens,
+    most_open=st.sampled_from([None, None, 1, 2, 3]),
 )  # fmt: skip
 
 
@@ -47,9 +48,11 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
     def reserve(self, call: Call) -> Any:
         return self.reserve_all([call])
 
-    @rule(target=HOLDS, calls=st.lists(a_call, min_size=2, max_size=4))
-    def reserve_a_batch(self, calls: list[Call]) -> Any:
-        return self.reserve_all(calls)
+    @rule(target=HOLDS, calls=st.lists(a_call, min_size=2, max_size=3), of_one=st.booleans())
+    def reserve_a_batch(self, calls: list[Call], of_one: bool) -> Any:
+        """Often of one end user."""
+        first = calls[0]
+        return self.reserve_all([call._replace(end_user=first.end_user, most_open=first.most_open) for call in calls] if of_one else calls)
 
     @initialize(target=HOLDS, calls=st.lists(a_call, min_size=1, max_size=2))
     def begin(self, calls: list[Call]) -> Any:
@@ -87,7 +90,7 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
         refused: dict[int, str] = {}
         standing: dict[int, rates.Standing] = {}
         for number, call in enumerate(calls):
-            if call.key is not None and not self.claim(call.key, ids[number], call.fingerprint):
+            if call.key is not None and not self.claim(*call.key, ids[number]):
                 refused[number] = "repeated"
         for number in range(len(calls)):
             if asks[number] and number not in refused:
@@ -102,9 +105,9 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
 
     def keep_nothing(self, calls: list[Call], asks: list[list[rates.Ask]], refused: dict[int, str]) -> None:
         for number, why in refused.items():
-            name = calls[number].key
-            if why != "repeated" and name is not None:
-                del self.keys[name]
+            key = calls[number].key
+            if why != "repeated" and key is not None:
+                del self.keys[key[0]]
             if why in ("open", "budget"):
                 self.buckets.give_back(asks[number])
 
@@ -116,8 +119,8 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
             "labels": {"tags": tags}, "rungs": [{"amount": sum(rung), "legs": [leg_of(amount) for amount in rung]} for rung in asked],
         }  # fmt: skip
         if call.key is not None:
-            endpoint, key = call.key
-            item["key"] = {"endpoint": endpoint, "key": key, "fingerprint": call.fingerprint.hex(), "ttl_s": 3600}
+            (endpoint, key), fingerprint = call.key
+            item["key"] = {"endpoint": endpoint, "key": key, "fingerprint": fingerprint.hex(), "ttl_s": 3600}
         if asks:
             item["rates"], item["tokens"] = rates.rates_of(asks), call.tokens
         if call.most_open is not None and call.end_user:
@@ -127,7 +130,9 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
 
 def asked_rungs(call: Call, windows: Bound) -> list[list[int]]:
     free = smallest(windows) or 0
-    return call.rungs if call.edge is None or free + call.edge < 0 else [[free + call.edge]]
+    if call.edge is not None and free + call.edge >= 0:
+        return [[free + call.edge]]
+    return [[call.cost * share // 100 for share in rung] for rung in call.shape]
 
 
 def fitting(asked: list[list[int]], windows: Bound) -> int | None:

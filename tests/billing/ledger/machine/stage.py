@@ -1,5 +1,6 @@
 """What every part of the machine stands on: a tenant of its own, the ledger's functions, and the invariants of the book."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -12,7 +13,8 @@ from billing.invariants import INVARIANTS
 
 NAMES = {"": None, "ann": uuid4(), "ben": uuid4()}
 """The end users: the same in every tenant, so that whoever mixes tenants up is found out. "" is nobody."""
-HOLDS = Bundle("holds")
+HOLDS, CLOSED = Bundle("holds"), Bundle("closed holds")
+"""Those of calls that are under way, whether the sweep was faster or not; and those that their calls have closed."""
 BREAKS = " UNION ALL ".join(f"SELECT '{i.name}', count(*) FROM ({i.query}) {i.name}" for i in INVARIANTS)
 """How many rows break each invariant, in one round trip."""
 
@@ -31,6 +33,8 @@ class Stage(RuleBasedStateMachine):
         super().__init__()
         self.tenant = uuid4()
         self.is_begun = False
+        self.looks: list[tuple[str, Callable[[list[Any]], None]]] = []
+        """Queries, each with what compares their rows with a model, after each step."""
         self.owner.execute(
             "INSERT INTO tenants_tenant SELECT (jsonb_populate_record(t, jsonb_build_object('id', %s::uuid, 'slug', %s::text))).*"
             " FROM tenants_tenant t LIMIT 1", [self.tenant, f"machine-{self.tenant.hex}"],
@@ -40,6 +44,13 @@ class Stage(RuleBasedStateMachine):
     def call(self, function: str, *items: dict[str, Any]) -> list[Any]:
         rows = self.app.execute(f"SELECT * FROM {function}(%s)", [Jsonb(list(items), dumps=msgspec.json.encode)]).fetchall()
         return [answer for _, answer in rows]
+
+    @invariant()
+    def all_is_as_the_models_say(self) -> None:
+        with self.app.pipeline():  # one round trip for all of them
+            found = [(self.app.execute(query), check) for query, check in self.looks]
+        for cursor, check in found:
+            check(cursor.fetchall())
 
     @invariant()
     def the_book_is_whole(self) -> None:
