@@ -15,7 +15,7 @@ from bench.ledger.steps import walk
 from bench.site import Site
 from cascadeflow_site import embedded
 
-STEPS, SEED = 3_000, 20261124
+STEPS, SEED = 5_000, 20261124
 RACERS, RESERVES_EACH = 8, 60
 ROUNDS, TRIES_EACH, MOST = 20, 3, 5
 LEG = {"step": "draft", "provider": "bench", "model": "small", "price_version": "", "amount": 5}

@@ -15,7 +15,7 @@ from bench.site import Site, site
 from cascadeflow_site import embedded
 from tests.billing.ledger.machine import LedgerMachine, Stage
 
-TARGET, STEPS_EACH, RUNS_A_SEED = 100_000, 50, 200
+TARGET, STEPS_EACH, RUNS_A_SEED = 100_000, 50, 10
 SHOWN = 1_000
 
 

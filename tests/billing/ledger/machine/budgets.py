@@ -14,7 +14,9 @@ STARTING: dict[Which, tuple[int, str, str]] = {
     ("tenant", ""): (1000, "block", "monthly"), ("end_user", ""): (400, "degrade", "total"), ("end_user", "ann"): (600, "block", "total"),
     ("tag", "a"): (300, "warn", "monthly"),
 }  # fmt: skip
-budgets = st.sampled_from(list(STARTING))
+budgets = st.sampled_from([("tenant", ""), *STARTING])
+limits = st.integers(0, 1500)
+actions = st.sampled_from(["block", "degrade", "warn"])
 WINDOWS = """SELECT budget_id, subject, limit_nusd, cap_nusd, cap_high_nusd, spent_nusd, held_nusd, overrun_nusd FROM billing_budgetwindow
  ORDER BY start_at"""
 
@@ -107,8 +109,8 @@ class BudgetRules(Stage):
         """What calls of the budget's subject have come to, overruns too: what its first window begins with."""
         raise NotImplementedError
 
-    @rule(which=budgets, change=st.sampled_from(["limit", "limit", "action", "pause", "override", "override ends", "period ends", "set anew"]),
-          limit=st.integers(0, 1500), action=st.sampled_from(["block", "degrade", "warn"]))  # fmt: skip
+    @rule(which=budgets, change=st.sampled_from(["limit", "limit", "action", "pause", "override", "override ends"]), limit=limits,
+          action=actions)  # fmt: skip
     def change_budget(self, which: Which, change: str, limit: int, action: str) -> None:
         budget, now = self.budgets[which], "clock_timestamp()"
         if change == "limit":
@@ -123,16 +125,24 @@ class BudgetRules(Stage):
         elif change == "override":
             budget.override = limit
             self.set(budget, f"override_limit_nusd = {limit}, override_until = {now} + interval '1 hour'")
-        elif change == "override ends":
+        else:
             budget.override = None
             self.set(budget, f"override_limit_nusd = {limit}, override_until = {now}")
-        elif change == "set anew":
-            self.set(budget, f"ended_at = {now}")
-            self.budgets[which] = Budget(budget.scope, limit, action)
-            self.insert(which, self.budgets[which])
-        else:
-            self.owner.execute(f"UPDATE billing_budgetwindow SET end_at = {now} WHERE budget_id = %s AND end_at > {now}", [budget.id])
-            self.ended |= {key for key in self.windows if key[0] == budget.id}
+
+    @rule(which=budgets, limit=limits, action=actions)
+    def set_anew(self, which: Which, limit: int, action: str) -> None:
+        """A budget is deleted, and another one set in its place: it begins with what was spent before."""
+        self.set(self.budgets[which], "ended_at = clock_timestamp()")
+        self.budgets[which] = Budget(which[0], limit, action)
+        self.insert(which, self.budgets[which])
+
+    @rule(which=budgets)
+    def a_period_ends(self, which: Which) -> None:
+        identity = self.budgets[which].id
+        self.owner.execute(
+            "UPDATE billing_budgetwindow SET end_at = clock_timestamp() WHERE budget_id = %s AND end_at > clock_timestamp()", [identity]
+        )
+        self.ended |= {key for key in self.windows if key[0] == identity}
 
     def set(self, budget: Budget, changes: str) -> None:
         self.owner.execute(f"UPDATE billing_budget SET {changes} WHERE id = %s", [budget.id])

@@ -48,11 +48,12 @@ class ReserveRules(HoldRules, BudgetRules, RateRules, KeyRules):
     def reserve(self, call: Call) -> Any:
         return self.reserve_all([call])
 
-    @rule(target=HOLDS, calls=st.lists(a_call, min_size=2, max_size=3), of_one=st.booleans())
-    def reserve_a_batch(self, calls: list[Call], of_one: bool) -> Any:
-        """Often of one end user."""
-        first = calls[0]
-        return self.reserve_all([call._replace(end_user=first.end_user, most_open=first.most_open) for call in calls] if of_one else calls)
+    @rule(target=HOLDS, calls=st.lists(a_call, min_size=2, max_size=3), crowd=st.sampled_from([[], ["ann"], ["ann", "ben"]]))
+    def reserve_a_batch(self, calls: list[Call], crowd: list[str]) -> Any:
+        """Often of one end user, or of two in turn, who may have as many calls open."""
+        if crowd:
+            calls = [call._replace(end_user=crowd[n % len(crowd)], most_open=calls[0].most_open) for n, call in enumerate(calls)]
+        return self.reserve_all(calls)
 
     @initialize(target=HOLDS, calls=st.lists(a_call, min_size=1, max_size=2))
     def begin(self, calls: list[Call]) -> Any:
