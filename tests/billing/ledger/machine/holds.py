@@ -147,12 +147,17 @@ class HoldRules(Stage):
         assert self.call("billing_settle", item) == [expected]
         return hold
 
-    @rule(hold=HOLDS, leg=st.integers(0, 3))
-    def mark_sent(self, hold: Hold, leg: int) -> None:
+    @rule(hold=HOLDS, leg=st.integers(0, 3), dies=st.booleans())
+    def mark_sent(self, hold: Hold, leg: int, dies: bool) -> None:
+        """The first byte of a leg is about to leave, and then the process may die: its hold is swept once it has expired."""
         expected = "unknown" if leg >= len(hold.legs) else "marked" if hold.state == "open" else "closed"
         assert self.call("billing_mark_sent", {"id": hold.id, "tenant": self.tenant, "leg": leg}) == [expected]
         if expected == "marked":
             hold.sent.add(leg)
+        if dies:
+            self.owner.execute("UPDATE billing_reservation SET expires_at = clock_timestamp() WHERE id = %s", [hold.id])
+            hold.expired = True
+            self.sweep()
 
     @rule(hold=CLOSED, wanted=corrections, twice=st.booleans())
     def adjust(self, hold: Hold, wanted: list[Correction], twice: bool) -> None:

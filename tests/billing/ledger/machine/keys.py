@@ -38,9 +38,9 @@ class KeyRules(Stage):
         self.keys[name] = Known(hold, fingerprint)
         return True
 
-    @rule(name=names, is_own=st.sampled_from([True, True, False]), status=st.sampled_from([None, 200, 402]))
-    def finish_key(self, name: Name, is_own: bool, status: int | None) -> None:
-        """Only the call itself can: of another one nothing is kept, and it lets go of nothing."""
+    @rule(name=names, is_own=st.sampled_from([True, True, False]), status=st.sampled_from([None, 200, 402]), expires=st.booleans())
+    def finish_key(self, name: Name, is_own: bool, status: int | None, expires: bool) -> None:
+        """Only the call itself can: of another one nothing is kept, and it lets go of nothing. Then its time may be over."""
         known = self.keys.get(name)
         hold = known.hold if known is not None and is_own else uuid4()
         self.app.execute("SELECT billing_finish_key(%s, %s, %s, %s, %s::smallint, %s)", [self.tenant, *name, hold, status, b"reply"])
@@ -48,20 +48,24 @@ class KeyRules(Stage):
             del self.keys[name]
         elif known is not None and is_own:
             known.status, known.reply = status, b"reply"
+        if expires:
+            self.expire(name)
         self.find_key(name)
 
-    @rule(name=names, forget=st.booleans())
-    def a_key_expires(self, name: Name, forget: bool) -> None:
-        """Then those that are over may be forgotten."""
+    @rule(name=names)
+    def keys_are_forgotten(self, name: Name) -> None:
+        """One of them has expired, at least."""
+        self.expire(name)
+        self.app.execute("SELECT billing_forget_keys(1000)")
+        self.keys = {name: known for name, known in self.keys.items() if known.is_alive}
+
+    def expire(self, name: Name) -> None:
+        if name not in self.keys:
+            return
         self.owner.execute(
             "UPDATE billing_idempotencykey SET expires_at = clock_timestamp() WHERE (tenant_id, endpoint, key) = (%s, %s, %s)", [self.tenant, *name]
         )
-        if name in self.keys:
-            self.keys[name].is_alive = False
-        if forget:
-            self.app.execute("SELECT billing_forget_keys(1000)")
-            self.keys = {name: known for name, known in self.keys.items() if known.is_alive}
-        self.find_key(name)
+        self.keys[name].is_alive = False
 
     def find_key(self, name: Name) -> None:
         rows = self.app.execute(
