@@ -35,6 +35,7 @@ class Round(NamedTuple):
     p50: float
     p99: float
     settle_p50: float
+    pairs: int
 
 
 def main() -> int:
@@ -125,7 +126,7 @@ async def one_round(ledger: Ledger, subjects: Sequence[Subject], *, in_flight: i
     await asyncio.gather(*(caller() for _ in range(in_flight)))
     took = time.perf_counter() - began
     percentiles = statistics.quantiles(reserves, n=100)
-    return Round(len(reserves) / took, percentiles[49], percentiles[98], statistics.median(settles))
+    return Round(len(reserves) / took, percentiles[49], percentiles[98], statistics.median(settles), len(reserves))
 
 
 def request_of(subject: Subject) -> HoldRequest:

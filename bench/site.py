@@ -99,10 +99,11 @@ def serving(application: str, *, workers: int, environment: Mapping[str, str], f
 
 
 @contextmanager
-def upstream(*, folder: Path, data: Path | None = None) -> Iterator[str]:
-    """bench/upstream.py on a free port; gives its address."""
+def upstream(*, folder: Path, data: Path | None = None, journal: bool = False) -> Iterator[str]:
+    """bench/upstream.py on a free port; gives its address. With a journal it remembers each call that it bills."""
     port = free_port()
-    command = [sys.executable, str(ROOT / "bench/upstream.py"), "--port", str(port), *(["--data", str(data)] if data else [])]
+    command = [sys.executable, str(ROOT / "bench/upstream.py"), "--port", str(port), *(["--data", str(data)] if data else []),
+               *(["--journal"] if journal else [])]  # fmt: skip
     with _process(command, environment=os.environ, log=folder / f"upstream-{port}.log", port=port, path="/v1/models"):
         yield f"http://127.0.0.1:{port}"
 

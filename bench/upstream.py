@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An OpenAI-compatible upstream for tests and benchmarks, fast enough not to be the bottleneck.
 
-    python3 bench/upstream.py [--port 9100] [--delay-ms 0] [--data ../shared/data]
+    python3 bench/upstream.py [--port 9100] [--delay-ms 0] [--data ../shared/data] [--journal]
 
 Standard library only; uvloop is used when it is importable. Listens on 127.0.0.1.
 
@@ -17,6 +17,7 @@ GET /v1/models              the models it can replay
 GET /stats                  what this provider would BILL, whether or not the client got the answer:
                             {"calls": n, "by": {"<user>|<model>": {"calls", "prompt_tokens", "completion_tokens"}}}
 GET /invoice.csv            the same as a provider's usage file: date,model,user,requests,prompt_tokens,completion_tokens
+GET /journal                with --journal: each call that it bills, in order: [id of the answer, user, model, prompt and completion tokens]
 POST /reset                 forget what was billed
 """
 import argparse
@@ -34,6 +35,7 @@ FILLER = ("Thank you for your question. Your order left the warehouse on Tuesday
 RECORDED: dict[tuple[str, str], tuple[str | None, int, int]] = {}   # (model, prompt hash) -> text, prompt and completion tokens
 MODELS: set[str] = set()
 BILLED: dict[tuple[str, str], list[int]] = collections.defaultdict(lambda: [0, 0, 0])
+JOURNAL: list[tuple[str, str, str, int, int]] | None = None   # id, user, model, prompt and completion tokens
 DELAY = 0.0
 
 
@@ -129,6 +131,8 @@ class Upstream(asyncio.Protocol):
             by = {f"{u}|{m}": dict(zip(("calls", "prompt_tokens", "completion_tokens"), v, strict=True))
                   for (u, m), v in BILLED.items()}
             self.transport.write(http(200, json.dumps({"calls": sum(v[0] for v in BILLED.values()), "by": by}).encode()))
+        elif path == "/journal":
+            self.transport.write(http(200, json.dumps(JOURNAL or []).encode()))
         elif path == "/invoice.csv":
             day = datetime.datetime.now(datetime.UTC).date().isoformat()
             rows = [f"{day},{m},{u},{v[0]},{v[1]},{v[2]}" for (u, m), v in sorted(BILLED.items())]
@@ -136,6 +140,8 @@ class Upstream(asyncio.Protocol):
             self.transport.write(http(200, "\n".join([head, *rows, ""]).encode(), "text/csv"))
         elif path == "/reset":
             BILLED.clear()
+            if JOURNAL is not None:
+                JOURNAL.clear()
             self.transport.write(http(200, b"{}"))
         else:
             self.transport.write(error(404, "no such path"))
@@ -147,15 +153,19 @@ class Upstream(asyncio.Protocol):
             self.begin(*self.queue.popleft())
 
     def bill(self, body, asked, said):
+        """-> the id of the answer that is billed"""
+        identity = f"chatcmpl-{random.getrandbits(64):016x}"
+        if JOURNAL is not None:
+            JOURNAL.append((identity, str(body.get("user") or ""), body["model"], asked, said))
         row = BILLED[str(body.get("user") or ""), body["model"]]
         row[0] += 1
         row[1] += asked
         row[2] += said
+        return identity
 
     def whole(self, body):
         text, asked, said, reason = answer(body)
-        self.bill(body, asked, said)
-        reply = {"id": f"chatcmpl-{random.getrandbits(64):016x}", "object": "chat.completion", "created": 1767225600,
+        reply = {"id": self.bill(body, asked, said), "object": "chat.completion", "created": 1767225600,
                  "model": body["model"],
                  "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}],
                  "usage": {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}}
@@ -206,11 +216,11 @@ class Upstream(asyncio.Protocol):
         if not body.get("stream"):
             return send(self.whole(body))
         text, asked, said, reason = answer(body)
-        self.bill(body, asked, said)
+        identity = self.bill(body, asked, said)
         send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
 
         def event(delta, finish=None, **more):
-            data = {"id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": 1767225600, "model": model,
+            data = {"id": identity, "object": "chat.completion.chunk", "created": 1767225600, "model": model,
                     "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
             line = b"data: " + json.dumps(data).encode() + b"\n\n"
             send(b"%x\r\n%s\r\n" % (len(line), line))
@@ -225,7 +235,7 @@ class Upstream(asyncio.Protocol):
         event({}, reason)
         if (body.get("stream_options") or {}).get("include_usage"):
             usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
-            line = b"data: " + json.dumps({"id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": 1767225600,
+            line = b"data: " + json.dumps({"id": identity, "object": "chat.completion.chunk", "created": 1767225600,
                                            "model": model, "choices": [], "usage": usage}).encode() + b"\n\n"
             send(b"%x\r\n%s\r\n" % (len(line), line))
         done = b"data: [DONE]\n\n"
@@ -233,13 +243,15 @@ class Upstream(asyncio.Protocol):
 
 
 async def main():
-    global DELAY
+    global DELAY, JOURNAL
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--port", type=int, default=9100)
     arguments.add_argument("--delay-ms", type=float, default=0)
     arguments.add_argument("--data", default=None)
+    arguments.add_argument("--journal", action="store_true")
     given = arguments.parse_args()
     DELAY = given.delay_ms / 1000
+    JOURNAL = [] if given.journal else None
     if given.data:
         load(given.data)
     server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", given.port, backlog=4096)

@@ -6,7 +6,8 @@ import signal
 import time
 from pathlib import Path
 
-from bench.ledger.lines import Line, Say, zero
+from bench.ledger.lines import Line, Say, whole, zero
+from bench.ledger.matching import match
 from bench.ledger.scene import METERED, Scene, Tally, load, scene
 from billing.invariants import INVARIANTS
 
@@ -22,19 +23,21 @@ def run(*, quick: bool, say: Say) -> list[Line]:
     with scene(budgets=BUDGETS, delay_ms=DELAY_MS) as given:
         tally = asyncio.run(_deaths(given, deaths=deaths, say=say))
         given.wait_closed(seconds=120)
-        calls = sum(each["calls"] for each in given.billed().values())
-        held = given.one("SELECT count(*) FROM billing_reservation")
+        left, holds = (given.one(f"SELECT count(*) FROM billing_reservation WHERE {state}") for state in ("state = 'open'", "true"))
+        found = match(given)
         lost = given.one(
             "SELECT count(*) FROM unnest(%s::uuid[]) AS a(id) WHERE NOT EXISTS (SELECT 1 FROM billing_costentry c WHERE c.reservation_id = a.id)",
             tally.runs,
         )
         broken = given.breaks()
     return [
-        Line("postgres: calls", f"{sum(tally.statuses.values()):,} made over {deaths} deaths: {dict(sorted(tally.statuses.items()))}"),
-        zero("postgres: unheld admissions", max(0, calls - held), of=calls, what="calls that reached the upstream"),
+        Line("postgres: calls", f"{sum(tally.statuses.values()):,} made over {deaths} deaths: {dict(sorted(tally.statuses.items()))}",
+             met=tally.statuses[200] > 0),
+        zero("postgres: unheld admissions", found.missing, of=found.calls, what="calls that the upstream billed, each looked for"),
         zero("postgres: acknowledged entries lost", lost, of=len(tally.runs), what="answered calls"),
-        zero("postgres: invariants broken afterwards", len(broken), of=len(INVARIANTS), what="invariants"),
-    ]
+        zero("postgres: holds left open", left, of=holds, what="holds"),
+        whole("postgres: invariants broken afterwards", broken, rules=len(INVARIANTS), over=f"{holds:,} holds"),
+    ]  # fmt: skip
 
 
 async def _deaths(given: Scene, *, deaths: int, say: Say) -> Tally:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import psycopg
@@ -22,6 +22,16 @@ from tenants.keys import new_key
 FLAT, METERED = "flat", "metered"
 """A model that costs a cent a request, whatever is said; and one with prices per token."""
 WORKERS = 4
+
+
+class Billed(NamedTuple):
+    """One call, as the upstream bills it."""
+
+    answer: str
+    end_user: str
+    model: str
+    input_tokens: int
+    output_tokens: int
 
 
 class Scene(Struct):
@@ -45,19 +55,17 @@ class Scene(Struct):
         (value,) = row.values()
         return value
 
-    def billed(self) -> dict[str, Counter[str]]:
-        """What the upstream would bill, by model: calls and tokens. Its truth."""
-        with urllib.request.urlopen(f"{self.provider}/stats") as reply:
-            by = json.load(reply)["by"]
-        sums: dict[str, Counter[str]] = {}
-        for name, counts in by.items():
-            sums.setdefault(name.split("|", 1)[1], Counter()).update(counts)
-        return sums
+    def journal(self) -> list[Billed]:
+        """Each call that the upstream bills, in order. Its truth."""
+        with urllib.request.urlopen(f"{self.provider}/journal") as reply:
+            return [Billed(*row) for row in json.load(reply)]
 
     def breaks(self) -> list[str]:
-        """The invariants that do not hold, as check_ledger says them."""
+        """The invariants that do not hold, as check_ledger says them; or why it could not say."""
         done = self.made.manage("check_ledger")
-        return [line for line in done.stderr.splitlines() if line.strip()] if done.returncode else []
+        if not done.returncode:
+            return []
+        return [line for line in done.stderr.splitlines() if line.strip()] or [f"check_ledger ended with {done.returncode}"]
 
     def workers(self) -> list[int]:
         """Process ids of the web workers."""
@@ -86,7 +94,7 @@ def scene(*, budgets: Sequence[dict[str, str]], delay_ms: int = 0, workers: int 
     """A fresh database, an upstream, a tenant with these budgets, and a site of so many workers."""
     key = new_key()
     suffix = f"@{delay_ms}ms" if delay_ms else ""
-    with site() as made, upstream(folder=made.folder) as provider:
+    with site() as made, upstream(folder=made.folder, journal=True) as provider:
         models = [
             {"name": FLAT, "provider": "openai", "upstream_name": f"{FLAT}{suffix}", "price": {"input": "0", "output": "0", "request": "0.01"}},
             {"name": METERED, "provider": "openai", "upstream_name": f"{METERED}{suffix}", "price": {"input": "0.15", "output": "0.60"}},
