@@ -7,7 +7,17 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from cascade.connections import change_connection, check_origin
-from cascade.models import CascadeRun, CatalogModel, DomainRule, Preset, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import (
+    CascadeRun,
+    CatalogModel,
+    DomainRule,
+    Preset,
+    PresetDraft,
+    PresetRollout,
+    PresetVersion,
+    ProviderConnection,
+    TierPolicy,
+)
 from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_base import TenantModelForm
 from tenants.encryption import Secret
@@ -65,9 +75,23 @@ class PresetAdmin(TenantModelAdmin):
 
 @admin.register(PresetVersion)
 class PresetVersionAdmin(ReadOnlyTenantAdmin):
-    list_display = ["preset", "number", "published_at", "tenant"]
+    list_display = ["preset", "number", "published_at", "published_by", "restores", "note", "tenant"]
     list_filter = ["tenant", "preset"]
     list_select_related = ["tenant", "preset"]
+
+
+@admin.register(PresetDraft)
+class PresetDraftAdmin(ReadOnlyTenantAdmin):
+    list_display = ["preset", "revision", "base", "changed_at", "changed_by", "tenant"]
+    list_select_related = ["tenant", "preset"]
+
+
+@admin.register(PresetRollout)
+class PresetRolloutAdmin(ReadOnlyTenantAdmin):
+    """Changed where share and shadow are checked together: by REST or in the console."""
+
+    list_display = ["preset", "share", "shadow", "changed_at", "changed_by", "tenant"]
+    list_filter = ["tenant"]
 
 
 @admin.register(TierPolicy)
@@ -85,5 +109,5 @@ class DomainRuleAdmin(TenantModelAdmin):
 
 @admin.register(CascadeRun)
 class CascadeRunAdmin(ReadOnlyTenantAdmin):
-    list_display = ["id", "tenant", "status", "domain", "model_used", "draft_accepted", "started_at"]
-    list_filter = ["tenant", "status"]
+    list_display = ["id", "tenant", "status", "policy_version", "arm", "domain", "model_used", "draft_accepted", "started_at"]
+    list_filter = ["tenant", "status", "arm"]

@@ -20,6 +20,7 @@ from cascade.limits import rates_of, tokens_of
 from cascade.outcomes import NEVER_STORED, RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.refusals import limit_refusal_of, new_end_user_refusal, refusal_of
 from cascade.runtime import Runtime, TenantRuntime
+from cascade.shadowing import start_shadow
 from tenants.authentication import Caller
 from tenants.scoping import uuid7
 
@@ -69,22 +70,28 @@ async def run_cascade(
     tenant = await _away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
     user = str(subject.end_user_id) if subject.end_user_id else None
-    best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user))
+    lot = (user or uuid7().hex) if tenant.config.agent.rollouts else ""
+    best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user, lot=lot))
     hold, plan = await _hold(runtime, _affordable(best, tenant=tenant), tenant=tenant, caller=caller, subject=subject, request=request, now=now)
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
     result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
-    return await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began)
+    outcome = await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began, streamed=sink is not None)
+    if plan.shadow is not None:
+        start_shadow(runtime, tenant, outcome, subject=subject, has_bound=not _without_bound(plan.shadow, request), now=now)
+    return outcome
 
 
 async def _book(
-    runtime: Runtime, result: CascadeResult, *, hold: Hold, subject: Subject, request: RunRequest, now: datetime, began: float
+    runtime: Runtime, result: CascadeResult, *, hold: Hold, subject: Subject, request: RunRequest, now: datetime, began: float, streamed: bool
 ) -> RunOutcome:
     """Book what the run cost and keep its trace. Raises the run's own error, if it has one, afterwards."""
-    entries = entries_of(result)
+    entries, latency_ms = entries_of(result), (perf_counter() - began) * 1000
+    live_ms = next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None)
     outcome = outcome_of(
-        result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
-        first_token_ms=next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None),
+        result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=latency_ms,
+        # What was judged is streamed once it is whole: its first token is there when the answer is.
+        first_token_ms=latency_ms if streamed and live_ms is None and result.error is None else live_ms,
     )
     await _away_as_503(runtime.ledger.settle(hold, entries=entries))
     recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))

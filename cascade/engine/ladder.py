@@ -6,6 +6,7 @@ import msgspec
 
 from cascade.engine.planning import AgentConfig, bounded, inability, needed_capabilities
 from cascade.engine.plans import CascadePlan, PlannedStep
+from cascade.engine.tries import with_last_step_unjudged
 from cascade.engine.values import ModelConfig
 
 SHORTEST = 256
@@ -21,7 +22,8 @@ def ladder(plan: CascadePlan, *, config: AgentConfig) -> tuple[CascadePlan, ...]
     draft_only      the first answer, with no escalation
     short_draft     the first answer, at most 256 tokens
 
-    Check steps stay on every rung: what is cheaper is not less safe. Worked number: a draft bound at 300,000 nano-USD and an escalation at
+    Check steps stay on every rung, and where the tier sets a least quality so does the judge: what is cheaper is not less safe. No rung asks
+    a model again for its quality. Worked number: a draft bound at 300,000 nano-USD and an escalation at
     5,000,000, with a model between that is bound at 1,000,000, give 5,300,000, 1,300,000, 650,000, 300,000 and what 256 tokens cost.
     """
     rungs = [plan]
@@ -32,6 +34,7 @@ def ladder(plan: CascadePlan, *, config: AgentConfig) -> tuple[CascadePlan, ...]
 
 
 def _cheaper(plan: CascadePlan, config: AgentConfig) -> Iterator[CascadePlan]:
+    plan = msgspec.structs.replace(plan, steps=tuple(step for step in plan.steps if not step.is_retry))
     path = _cheaper_path(plan, config)
     if path is not None:
         yield path
@@ -91,7 +94,4 @@ def _short_draft(draft: CascadePlan) -> CascadePlan:
 
 
 def _rung(plan: CascadePlan, steps: tuple[PlannedStep, ...], *, name: str, reason: str) -> CascadePlan:
-    """Nothing is left to escalate to after the last answer step, so it is not judged."""
-    last = max(number for number, step in enumerate(steps) if step.kind == "answer")
-    unjudged = tuple(msgspec.structs.replace(step, validator=None, threshold=None) if number == last else step for number, step in enumerate(steps))
-    return msgspec.structs.replace(plan, steps=unjudged, degraded=reason, rung=name)
+    return msgspec.structs.replace(plan, steps=with_last_step_unjudged(steps), degraded=reason, rung=name)
