@@ -42,7 +42,7 @@ class SavingSerializer(serializers.Serializer[Any]):
 class ProjectionSerializer(serializers.Serializer[Any]):
     runs = serializers.IntegerField(help_text="Served by the baseline and drafted in its shadow.")
     served_cost = UsdField(source="served_nusd", read_only=True, help_text="USD.")
-    cascade_cost = UsdField(source="cascade_nusd", read_only=True, help_text="USD: of the shadows, and of the served answers where the draft was rejected.")
+    cascade_cost = UsdField(source="cascade_nusd", read_only=True, help_text="USD: the shadows, and the served answers where the draft fell short.")
     saving_percentage = serializers.FloatField(allow_null=True)
 
 

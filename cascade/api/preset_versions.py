@@ -102,7 +102,7 @@ class VersionActions(PresetBase):
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(responses=PresetVersionSerializer)
+    @extend_schema(responses=PresetVersionSerializer, parameters=[OpenApiParameter("number", int, OpenApiParameter.PATH)])
     @action(detail=True, methods=["get"], url_path=r"versions/(?P<number>[^/.]+)", serializer_class=PresetVersionSerializer)
     def version(self, request: Request, name: str, number: str) -> Response:
         """One version, as it was published."""
