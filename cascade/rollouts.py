@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Avg, Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, Variance, When
+from django.db.models import Avg, BigIntegerField, Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, Variance, When
 from msgspec import Struct
 
 from cascade.engine.rollout import Sample, Saving, saving
@@ -112,7 +112,7 @@ def _figures(row: Mapping[str, Any]) -> ArmFigures:
 
 def _projection(runs: QuerySet[CascadeRun]) -> Projection | None:
     served = CascadeRun.objects.filter(pk=OuterRef("shadow_of")).values("cost_nusd")
-    again = Case(When(draft_accepted=True, then=Value(0)), default=F("served"))
+    again = Case(When(draft_accepted=True, then=Value(0)), default=F("served"), output_field=BigIntegerField())
     sums = (
         runs.filter(arm="shadow")
         .annotate(served=Subquery(served))
