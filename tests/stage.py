@@ -116,7 +116,9 @@ class Stage:
             set_rollout(preset=preset, share=share, shadow=shadow, actor="a test")
 
     def add_preset(self, name: str, *steps: Mapping[str, Any], baseline: str = "demo-large") -> None:
-        definition = {"baseline": baseline, "strategies": [{"domain": "general", "steps": list(steps)}]}
+        self.add_definition(name, {"baseline": baseline, "strategies": [{"domain": "general", "steps": list(steps)}]})
+
+    def add_definition(self, name: str, definition: Mapping[str, Any]) -> None:
         with tenant_scope(self.cast.acme.id):
             create_preset(name=name, title="", definition=definition)
 
