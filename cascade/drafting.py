@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 from cascade.engine.differences import Difference, differences
 from cascade.engine.presets import CascadePreset, preset_from_definition
+from cascade.engine.providers.aliases import aliases_among
 from cascade.models import CatalogModel, Preset, PresetDraft, PresetVersion
 from cascade.publishing import check_size, checked_definition, lock, publish_version, version_of
 from tenants.errors import Conflict
@@ -78,8 +79,8 @@ def unknown_models(draft: PresetDraft) -> Sequence[str]:
         return ()
     preset = preset_from_definition(draft.definition, name=draft.preset.name, version=DRAFT)
     named = [preset.baseline, *(name for strategy in preset.strategies for step in strategy.steps for name in step.models)]
-    known = {*PARTS, *CatalogModel.objects.filter(name__in=named).values_list("name", flat=True)}
-    return sorted(set(named) - known)
+    places = [(row.name, row.place[1]) for row in CatalogModel.objects.select_related("connection")]
+    return sorted(set(named) - {*PARTS, *aliases_among(places), *(name for name, _ in places)})
 
 
 def compare(*, preset: Preset, old: str, new: str) -> Sequence[Difference]:
