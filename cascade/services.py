@@ -75,23 +75,23 @@ async def run_cascade(
     hold, plan = await _hold(runtime, _affordable(best, tenant=tenant), tenant=tenant, caller=caller, subject=subject, request=request, now=now)
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
+    admission_ms = (perf_counter() - began) * 1000
     result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
-    outcome = await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began, streamed=sink is not None)
+    first_token_ms = _first_token_ms(result, began=began, admission_ms=admission_ms) if sink is not None else None
+    outcome = await _book(runtime, result, hold=hold, subject=subject, request=request, now=now, began=began, first_token_ms=first_token_ms)
     if plan.shadow is not None:
         start_shadow(runtime, tenant, outcome, subject=subject, has_bound=not _without_bound(plan.shadow, request), now=now)
     return outcome
 
 
 async def _book(
-    runtime: Runtime, result: CascadeResult, *, hold: Hold, subject: Subject, request: RunRequest, now: datetime, began: float, streamed: bool
+    runtime: Runtime, result: CascadeResult, *, hold: Hold, subject: Subject, request: RunRequest, now: datetime, began: float,
+    first_token_ms: float | None,
 ) -> RunOutcome:
     """Book what the run cost and keep its trace. Raises the run's own error, if it has one, afterwards."""
-    entries, latency_ms = entries_of(result), (perf_counter() - began) * 1000
-    live_ms = next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None)
+    entries = entries_of(result)
     outcome = outcome_of(
-        result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=latency_ms,
-        # What was judged is streamed once it is whole: its first token is there when the answer is.
-        first_token_ms=latency_ms if streamed and live_ms is None and result.error is None else live_ms,
+        result, hold=hold, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000, first_token_ms=first_token_ms,
     )
     await _away_as_503(runtime.ledger.settle(hold, entries=entries))
     recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
@@ -101,6 +101,14 @@ async def _book(
         result.error.was_free = all(entry.kind == "voided" for entry in entries)
         raise result.error
     return msgspec.structs.replace(outcome, recorded=recorded)
+
+
+def _first_token_ms(result: CascadeResult, *, began: float, admission_ms: float) -> float | None:
+    """Return when the reader of a stream could have its first token. What is judged is streamed once it is whole: with its last."""
+    live_ms = next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None)
+    if live_ms is not None:
+        return admission_ms + live_ms
+    return None if result.error else (perf_counter() - began) * 1000
 
 
 def _check_texts(request: RunRequest) -> None:

@@ -181,7 +181,7 @@ def test_the_time_to_the_first_token_is_in_every_streams_trace(live_cast: Stage,
     run = live_cast.run(stream(live_cast, model)[-1].cascadeflow["run_id"])
     assert run.first_token_ms is not None
     assert 0 < run.first_token_ms <= run.latency_ms
-    assert (run.first_token_ms == run.latency_ms) is (model == "house"), "what is judged has its first token when it is whole"
+    assert run.first_token_ms > 0.9 * run.latency_ms or model == "scripted", "what is judged has its first token when it is whole"
     whole = live_cast.run(live_cast.ask(model).cascadeflow["run_id"])
     assert whole.first_token_ms is None, "what is not streamed has none"
 
