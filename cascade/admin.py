@@ -8,7 +8,18 @@ from django.http import HttpRequest
 
 from cascade.connections import change_connection, check_origin
 from cascade.hook_secrets import change_hook
-from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, Preset, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import (
+    CascadeRun,
+    CatalogModel,
+    DomainRule,
+    EnforcementHook,
+    Preset,
+    PresetDraft,
+    PresetRollout,
+    PresetVersion,
+    ProviderConnection,
+    TierPolicy,
+)
 from tenants.admin import ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_base import TenantModelForm
 from tenants.encryption import Secret
@@ -66,9 +77,23 @@ class PresetAdmin(TenantModelAdmin):
 
 @admin.register(PresetVersion)
 class PresetVersionAdmin(ReadOnlyTenantAdmin):
-    list_display = ["preset", "number", "published_at", "tenant"]
+    list_display = ["preset", "number", "published_at", "published_by", "restores", "note", "tenant"]
     list_filter = ["tenant", "preset"]
     list_select_related = ["tenant", "preset"]
+
+
+@admin.register(PresetDraft)
+class PresetDraftAdmin(ReadOnlyTenantAdmin):
+    list_display = ["preset", "revision", "base", "changed_at", "changed_by", "tenant"]
+    list_select_related = ["tenant", "preset"]
+
+
+@admin.register(PresetRollout)
+class PresetRolloutAdmin(ReadOnlyTenantAdmin):
+    """Changed where share and shadow are checked together: by REST or in the console."""
+
+    list_display = ["preset", "share", "shadow", "changed_at", "changed_by", "tenant"]
+    list_filter = ["tenant"]
 
 
 @admin.register(TierPolicy)
@@ -102,5 +127,5 @@ class DomainRuleAdmin(TenantModelAdmin):
 
 @admin.register(CascadeRun)
 class CascadeRunAdmin(ReadOnlyTenantAdmin):
-    list_display = ["id", "tenant", "status", "domain", "model_used", "draft_accepted", "started_at"]
-    list_filter = ["tenant", "status"]
+    list_display = ["id", "tenant", "status", "policy_version", "arm", "domain", "model_used", "draft_accepted", "started_at"]
+    list_filter = ["tenant", "status", "arm"]

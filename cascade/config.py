@@ -14,10 +14,12 @@ from billing.pricebook import read_book
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
 from cascade.engine.planning import AgentConfig
 from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
+from cascade.engine.providers.aliases import aliases_among
 from cascade.engine.providers.registry import SIMULATED, provider_spec
+from cascade.engine.rollout import Rollout
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
 from cascade.engine.values import Capability, ModelConfig
-from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetRollout, PresetVersion, ProviderConnection, TierPolicy
 from tenants.encryption import Secret
 from tenants.models import Tenant, Tier
 from tenants.scoping import tenant_scope
@@ -73,6 +75,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
         catalog = [row for row in CatalogModel.objects.select_related("connection") if row.connection_id in connections]
         book = read_book((row.place for row in catalog), since=now)
         quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
+        aliases = aliases_among((row.name, row.place[1]) for row in catalog)
         agent = AgentConfig(
             models={
                 row.name: _model(
@@ -81,10 +84,10 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
                 )
                 for row in catalog
             },
-            parts={row.part: row.name for row in catalog if row.part},
-            presets={**BUILT_IN_PRESETS, **_presets()},
+            parts={row.part: row.name for row in catalog if row.part}, aliases=aliases,
+            presets={**BUILT_IN_PRESETS, **_presets()}, rollouts=_rollouts(),
             detector=_detector(DomainRule.objects.all()),
-            router=TierAwareRouter(policies={row.tier.name: _policy(row) for row in TierPolicy.objects.select_related("tier")}),
+            router=TierAwareRouter(policies={row.tier.name: _policy(row, aliases) for row in TierPolicy.objects.select_related("tier")}),
             today=now.date().isoformat(),
         )
         hooks = tuple(hook_config(row) for row in EnforcementHook.objects.filter(is_active=True))
@@ -129,6 +132,12 @@ def _presets() -> dict[str, CascadePreset]:
     return newest
 
 
+def _rollouts() -> dict[str, Rollout]:
+    """Only those presets that do not serve everybody: for all others a call asks nothing."""
+    rows = PresetRollout.objects.filter(share__lt=100)
+    return {row.preset: Rollout(share=row.share, shadow=row.shadow) for row in rows}
+
+
 def _detector(rows: Iterable[DomainRule]) -> DomainDetector:
     own = {(row.domain, row.phrase.lower()): row for row in rows}
     if not own:
@@ -139,8 +148,10 @@ def _detector(rows: Iterable[DomainRule]) -> DomainDetector:
     return DomainDetector(rules=tuple(rules.values()))
 
 
-def _policy(row: TierPolicy) -> TierModelPolicy:
+def _policy(row: TierPolicy, aliases: Mapping[str, str]) -> TierModelPolicy:
+    """What is allowed or denied under an old name binds the model that answers to it."""
     return TierModelPolicy(
-        tier=row.tier.name, allowed_models=frozenset(row.allowed_models), denied_models=frozenset(row.denied_models), preset=row.preset or None,
+        tier=row.tier.name, allowed_models=frozenset(aliases.get(name, name) for name in row.allowed_models),
+        denied_models=frozenset(aliases.get(name, name) for name in row.denied_models), preset=row.preset or None, fallback=row.fallback or None,
         max_cost_nusd=row.max_cost_nusd, max_steps=row.max_steps, max_tokens=row.max_tokens, min_quality=row.min_quality,
     )

@@ -114,7 +114,7 @@ class Preset(TenantOwnedModel):
 
 
 class PresetVersion(TenantOwnedModel):
-    """One published version of a preset: never edited, only followed by the next."""
+    """One published version of a preset: never edited, only followed by the next. A way back is a new version with an old one's content."""
 
     bumps_config = True
 
@@ -123,6 +123,9 @@ class PresetVersion(TenantOwnedModel):
     number = models.PositiveIntegerField()
     definition = models.JSONField(help_text="The CascadePreset as JSON: steps per domain, thresholds, timeouts.")
     published_at = models.DateTimeField(auto_now_add=True)
+    published_by = models.CharField(max_length=200, blank=True)
+    restores = models.PositiveIntegerField(null=True, help_text="The version whose content this is again, where it was rolled back.")
+    note = models.CharField(max_length=500, blank=True, help_text="Why, in the words of whoever published it.")
 
     class Meta:
         ordering = ["preset", "-number"]
@@ -130,6 +133,44 @@ class PresetVersion(TenantOwnedModel):
 
     def __str__(self) -> str:
         return f"{self.preset_id}@{self.number}"
+
+
+class PresetDraft(TenantOwnedModel):
+    """What the next version of a preset may become: edited in place, decides nothing. `revision` tells two editors from each other."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    preset = models.OneToOneField(Preset, on_delete=models.CASCADE, related_name="draft")
+    base = models.PositiveIntegerField(help_text="The version that it was made from, or last compared with.")
+    revision = models.PositiveIntegerField(default=1)
+    definition = models.JSONField()
+    changed_at = models.DateTimeField(auto_now=True)
+    changed_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["preset"]
+
+    def __str__(self) -> str:
+        return f"draft {self.revision} of {self.preset_id}"
+
+
+class PresetRollout(TenantOwnedModel):
+    """How far a preset, built in or own, is rolled out. Without a row it serves everybody."""
+
+    bumps_config = True
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    preset = models.CharField(max_length=64)
+    share = models.PositiveSmallIntegerField(default=100, validators=[MaxValueValidator(100)], help_text="Per cent of the end users that it serves.")
+    shadow = models.BooleanField(default=False, help_text="Are the calls of the others drafted and judged as well, without serving that?")
+    changed_at = models.DateTimeField(auto_now=True)
+    changed_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["preset"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "preset"], name="one_rollout_per_preset")]
+
+    def __str__(self) -> str:
+        return f"{self.preset} for {self.share} %"
 
 
 class TierPolicy(TenantOwnedModel):
@@ -142,6 +183,7 @@ class TierPolicy(TenantOwnedModel):
     allowed_models = ArrayField(models.CharField(max_length=200), default=list, blank=True, help_text="Empty: every model.")
     denied_models = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     preset = models.CharField(max_length=64, blank=True, help_text="Used when the call names none.")
+    fallback = models.CharField(max_length=200, blank=True, help_text="The model that answers where all that were wanted are forbidden.")
     max_cost_nusd = models.BigIntegerField(null=True, blank=True, validators=[MinValueValidator(0)], help_text="Most that one run may hold.")
     max_steps = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     max_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
@@ -206,12 +248,14 @@ class CascadeRun(TenantOwnedModel):
     database_grants = "SELECT, INSERT"
 
     id = models.UUIDField(primary_key=True, editable=False, help_text="Also the id of its hold.")
-    status = models.CharField(max_length=16, help_text="served, degraded, refused or failed")
+    status = models.CharField(max_length=16, help_text="served, degraded, refused, failed, or shadow: not served")
     end_user_id = models.UUIDField(null=True)
     api_key_id = models.UUIDField(null=True)
     tier = models.CharField(max_length=64, blank=True)
     preset = models.CharField(max_length=64)
     policy_version = models.CharField(max_length=100)
+    arm = models.CharField(max_length=16, blank=True, help_text="Of the preset's rollout: cascade, baseline or shadow; empty for one model by name.")
+    shadow_of = models.UUIDField(null=True, help_text="The served run beside which this was drafted.")
     domain = models.CharField(max_length=64)
     domain_confidence = models.FloatField()
     complexity = models.CharField(max_length=16)

@@ -39,6 +39,8 @@ class RunOutcome(Struct, frozen=True, kw_only=True):
     """How the caller's rate limits stand."""
     latency_ms: float
     first_token_ms: float | None = None
+    shadow_of: UUID | None = None
+    """The served run beside which this was made, of a shadow."""
     recorded: Future[Any] | None = None
     """Done when the run's trace can be read."""
 
@@ -117,8 +119,8 @@ def _nothing_sent(plan: CascadePlan) -> Entry:
 
 
 def outcome_of(
-    result: CascadeResult, *, hold: Hold, notices: Sequence[str], entries: Sequence[Entry], user_id: str | None, latency_ms: float,
-    first_token_ms: float | None,
+    result: CascadeResult, *, hold: Hold, entries: Sequence[Entry], user_id: str | None, latency_ms: float, first_token_ms: float | None,
+    notices: Sequence[str] = (), shadow_of: UUID | None = None,
 ) -> RunOutcome:
     """Return the money side of a result. The baseline is what the tenant's baseline model costs for the served answer's tokens."""
     by_step: dict[int, int] = {}
@@ -127,8 +129,8 @@ def outcome_of(
     return RunOutcome(
         run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), cost_by_step=by_step,
         steps=[_step_facts(step, cost_nusd=by_step.get(step.leg, 0)) for step in result.steps],
-        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, notices=notices, limits=hold.rates,
-        latency_ms=latency_ms, first_token_ms=first_token_ms,
+        remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, notices=notices, limits=hold.rates, latency_ms=latency_ms,
+        first_token_ms=first_token_ms, shadow_of=shadow_of,
     )
 
 
@@ -143,11 +145,12 @@ def _baseline(result: CascadeResult) -> int | None:
 def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], started_at: datetime) -> dict[str, Any]:
     """Return the run's trace as cascade_record_runs takes it: scores, counts and times, never text."""
     result, plan = outcome.result, outcome.result.plan
-    status = "failed" if result.error else "degraded" if result.degraded else "served"
+    status = "shadow" if plan.arm == "shadow" else "failed" if result.error else "degraded" if result.degraded else "served"
     return {
         "id": outcome.run_id, "tenant_id": subject.tenant_id, "status": status, "end_user_id": subject.end_user_id,
         "api_key_id": subject.api_key_id, "tier": plan.tier or "",
-        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "domain": plan.domain.domain,
+        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "arm": plan.arm, "shadow_of": outcome.shadow_of,
+        "domain": plan.domain.domain,
         "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
         "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
         "baseline_nusd": outcome.baseline_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
@@ -180,6 +183,7 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "quality_metrics": _quality(result),
         "preset": plan.preset or None,
         "policy_version": plan.policy_version,
+        "arm": plan.arm or None,
         "degraded": result.degraded,
         "rung": plan.rung,
         "steps_skipped": list(plan.skipped),
@@ -204,12 +208,11 @@ def _step_facts(step: StepOutcome, *, cost_nusd: int) -> dict[str, Any]:
 
 
 def _breakdown(outcome: RunOutcome, saved: int | None) -> dict[str, Any]:
-    legs = {step.leg: step.kind for step in outcome.result.steps}
-    answers = [leg for leg, kind in legs.items() if kind == "answer"]
+    legs, drafts = {step.leg: step.kind for step in outcome.result.steps}, outcome.result.plan.draft_legs
     cost = outcome.cost_by_step
     return {
-        "draft_cost": to_usd(cost.get(answers[0], 0) if answers else 0),
-        "verifier_cost": to_usd(sum(cost.get(leg, 0) for leg in answers[1:])),
+        "draft_cost": to_usd(sum(cost.get(leg, 0) for leg in drafts)),
+        "verifier_cost": to_usd(sum(cost.get(leg, 0) for leg, kind in legs.items() if kind == "answer" and leg not in drafts)),
         "validation_cost": to_usd(sum(cost.get(leg, 0) for leg, kind in legs.items() if kind == "check")),
         "baseline_cost": None if outcome.baseline_nusd is None else to_usd(outcome.baseline_nusd),
         "cost_saved": None if saved is None else to_usd(saved),

@@ -21,6 +21,7 @@ from cascade.limits import rates_of, tokens_of
 from cascade.outcomes import RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.refusals import limit_refusal_of, new_end_user_refusal, refusal_of
 from cascade.runtime import Runtime, TenantRuntime
+from cascade.shadowing import start_shadow
 from tenants.authentication import Caller
 from tenants.end_users import NEVER_STORED
 from tenants.scoping import uuid7
@@ -71,7 +72,8 @@ async def run_cascade(
     tenant = await _away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
     user = str(subject.end_user_id) if subject.end_user_id else None
-    best, run_id = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user)), uuid7()
+    lot, run_id = (user or uuid7().hex) if tenant.config.agent.rollouts else "", uuid7()
+    best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user, lot=lot))
     notices: Sequence[str] = ()
     if tenant.callbacks.concern(tier):
         best, notices = await _away_as_503(
@@ -81,19 +83,26 @@ async def run_cascade(
     hold, plan = await _hold(runtime, best, run_id=run_id, tenant=tenant, caller=caller, subject=subject, request=request, now=now)
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
+    admission_ms = (perf_counter() - began) * 1000
     result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
-    return await _book(runtime, result, hold=hold, notices=notices, subject=subject, request=request, now=now, began=began)
+    first_token_ms = _first_token_ms(result, began=began, admission_ms=admission_ms) if sink is not None else None
+    outcome = await _book(
+        runtime, result, hold=hold, notices=notices, subject=subject, request=request, now=now, began=began, first_token_ms=first_token_ms
+    )
+    if plan.shadow is not None:
+        start_shadow(runtime, tenant, outcome, subject=subject, has_bound=not _without_bound(plan.shadow, request), now=now)
+    return outcome
 
 
 async def _book(
     runtime: Runtime, result: CascadeResult, *, hold: Hold, notices: Sequence[str], subject: Subject, request: RunRequest, now: datetime,
-    began: float,
+    began: float, first_token_ms: float | None,
 ) -> RunOutcome:
     """Book what the run cost and keep its trace. Raises the run's own error, if it has one, afterwards."""
     entries = entries_of(result)
     outcome = outcome_of(
         result, hold=hold, notices=notices, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
-        first_token_ms=next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None),
+        first_token_ms=first_token_ms,
     )
     await _away_as_503(runtime.ledger.settle(hold, entries=entries))
     recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
@@ -103,6 +112,14 @@ async def _book(
         result.error.was_free = all(entry.kind == "voided" for entry in entries)
         raise result.error
     return msgspec.structs.replace(outcome, recorded=recorded)
+
+
+def _first_token_ms(result: CascadeResult, *, began: float, admission_ms: float) -> float | None:
+    """Return when the reader of a stream could have its first token. What is judged is streamed once it is whole: with its last."""
+    live_ms = next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None)
+    if live_ms is not None:
+        return admission_ms + live_ms
+    return None if result.error else (perf_counter() - began) * 1000
 
 
 def _check_texts(request: RunRequest) -> None:

@@ -129,6 +129,9 @@ class Script:
     status: int = 200
     gate: threading.Event | None = None
     """Waited for before a whole answer is sent."""
+    bodies: Sequence[Mapping[str, Any] | bytes] = ()
+    """One after the other, the last one again and again; in place of `body`."""
+    sent: int = 0
 
 
 @dataclass
@@ -169,7 +172,9 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
 def _whole(handler: BaseHTTPRequestHandler, script: Script) -> None:
     if script.gate is not None:
         script.gate.wait(30)
-    body = script.body if isinstance(script.body, bytes) else json.dumps(script.body).encode()
+    chosen = script.bodies[min(script.sent, len(script.bodies) - 1)] if script.bodies else script.body
+    script.sent += 1
+    body = chosen if isinstance(chosen, bytes) else json.dumps(chosen).encode()
     handler.send_response(script.status)
     handler.send_header("content-type", "application/json")
     handler.send_header("content-length", str(len(body)))

@@ -15,8 +15,9 @@ from openai import OpenAI
 from billing import invariants
 from billing.engine.money import to_nusd
 from billing.models import Budget, BudgetWindow, CostEntry, ModelPrice, Reservation
-from cascade.models import CascadeRun, CatalogModel, ProviderConnection, TierPolicy
+from cascade.models import CascadeRun, CatalogModel, DomainRule, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
+from cascade.rollouts import set_rollout
 from tenants.encryption import Secret
 from tenants.models import ApiKey, Tier
 from tenants.scoping import tenant_scope
@@ -95,8 +96,29 @@ class Stage:
         with tenant_scope(self.cast.acme.id):
             TierPolicy.objects.create(tier=Tier.objects.get(name=tier), **fields)
 
+    def change_policy(self, tier: str, **fields: Any) -> None:
+        with tenant_scope(self.cast.acme.id):
+            TierPolicy.objects.filter(tier__name=tier).update(**fields)
+
+    def mark(self, **parts: str) -> None:
+        """Give models their parts, `mark(draft="scripted")`: whoever had one loses it."""
+        with tenant_scope(self.cast.acme.id):
+            CatalogModel.objects.filter(part__in=parts).update(part="")
+            for part, name in parts.items():
+                CatalogModel.objects.filter(name=name).update(part=part)
+
+    def add_rule(self, domain: str, phrase: str, **fields: Any) -> None:
+        with tenant_scope(self.cast.acme.id):
+            DomainRule.objects.create(domain=domain, phrase=phrase, **fields)
+
+    def roll_out(self, preset: str, *, share: int, shadow: bool = False) -> None:
+        with tenant_scope(self.cast.acme.id):
+            set_rollout(preset=preset, share=share, shadow=shadow, actor="a test")
+
     def add_preset(self, name: str, *steps: Mapping[str, Any], baseline: str = "demo-large") -> None:
-        definition = {"baseline": baseline, "strategies": [{"domain": "general", "steps": list(steps)}]}
+        self.add_definition(name, {"baseline": baseline, "strategies": [{"domain": "general", "steps": list(steps)}]})
+
+    def add_definition(self, name: str, definition: Mapping[str, Any]) -> None:
         with tenant_scope(self.cast.acme.id):
             create_preset(name=name, title="", definition=definition)
 

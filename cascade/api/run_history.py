@@ -22,8 +22,8 @@ class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
     class Meta:
         model = CascadeRun
         fields = [
-            "id", "status", "end_user_id", "api_key_id", "tier", "preset", "policy_version", "domain", "domain_confidence", "complexity",
-            "model_used", "draft_accepted", "cost", "cost_nusd", "baseline", "latency_ms", "first_token_ms", "error_code", "tags",
+            "id", "status", "end_user_id", "api_key_id", "tier", "preset", "policy_version", "arm", "shadow_of", "domain", "domain_confidence",
+            "complexity", "model_used", "draft_accepted", "cost", "cost_nusd", "baseline", "latency_ms", "first_token_ms", "error_code", "tags",
             "started_at", "steps",
         ]
         read_only_fields = fields
@@ -48,6 +48,10 @@ class RunFilters(EndUserFilters):
     status = filters.CharFilter()
     domain = filters.CharFilter()
     tier = filters.CharFilter()
+    preset = filters.CharFilter()
+    policy_version = filters.CharFilter()
+    arm = filters.CharFilter(help_text="cascade, baseline or shadow.")
+    shadow_of = filters.UUIDFilter(help_text="The served run whose shadow is wanted.")
     model_used = filters.CharFilter()
     draft_accepted = filters.BooleanFilter()
 

@@ -97,6 +97,7 @@ class RunResultSerializer(serializers.Serializer[Any]):
     quality_metrics = serializers.DictField(allow_null=True)
     preset = serializers.CharField(allow_null=True)
     policy_version = serializers.CharField()
+    arm = serializers.CharField(allow_null=True, help_text="cascade or baseline (see the preset's rollout); null for one model by name.")
     degraded = serializers.CharField(allow_null=True, help_text="Why it was less than the best path; null for the best.")
     rung = serializers.CharField(help_text="best, cheaper_path, shorter_answers, draft_only or short_draft.")
     steps_skipped = serializers.ListField(child=serializers.CharField(), help_text="What was left out of the path, and why.")

@@ -80,8 +80,13 @@ class TierPolicySerializer(TenantModelSerializer[TierPolicy]):
 
     class Meta:
         model = TierPolicy
-        fields = ["id", "tier", "allowed_models", "denied_models", "preset", "max_cost", "max_steps", "max_tokens", "min_quality"]
+        fields = ["id", "tier", "allowed_models", "denied_models", "fallback", "preset", "max_cost", "max_steps", "max_tokens", "min_quality"]
         create_only = ["tier"]
+
+    def validate_fallback(self, name: str) -> str:
+        if name and not CatalogModel.objects.filter(name=name).exists():
+            raise serializers.ValidationError("You have no model of this name. Name one that GET /api/v1/models/ lists.")
+        return name
 
     def validate_preset(self, name: str) -> str:
         if name and name not in BUILT_IN_PRESETS and not Preset.objects.filter(name=name).exists():

@@ -72,7 +72,9 @@ class StandingViewSet(ScopedViewMixin, GenericViewSet[EndUser]):
         agent = CascadeAgent(config=config.load(tenant_id=user.tenant_id, now=now).agent, providers={})
         message = {"role": "user", "content": "x" * given["prompt_bytes"]}
         best = agent.plan(
-            CascadeRequest(messages=[message], model=given["model"], max_tokens=given.get("max_tokens"), domain=given.get("domain"), tier=tier)
+            CascadeRequest(
+                messages=[message], model=given["model"], max_tokens=given.get("max_tokens"), domain=given.get("domain"), tier=tier, lot=str(user.pk)
+            )
         )
         rungs = agent.ladder(best)
         windows = reports.LedgerSpend(tier=tier).windows_of(user.external_id, now=now)

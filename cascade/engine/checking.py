@@ -1,5 +1,7 @@
 """A second model's word on an answer: the request that asks for it and how its reply is read."""
 
+import json
+
 import msgspec
 from msgspec import Struct
 
@@ -20,7 +22,8 @@ class Verdict(Struct, frozen=True):
 
 def check_request(*, step: PlannedStep, plan: CascadePlan, answer: Completion, answer_cap_tokens: int) -> CompletionRequest:
     """Return the request that has `answer` checked. The answer is cut where the hold's bound for this step ends."""
-    shown = answer.text.encode()[: answer_cap_tokens * BYTES_PER_ANSWER_TOKEN].decode(errors="ignore")
+    said = f"{answer.text}\n{json.dumps(answer.tool_calls, default=str)}".strip() if answer.tool_calls else answer.text
+    shown = said.encode(errors="replace")[: answer_cap_tokens * BYTES_PER_ANSWER_TOKEN].decode(errors="ignore")
     asked = f"What to check: {step.instruction}\n\n<question>\n{plan.prompt}\n</question>\n\n<answer>\n{shown}\n</answer>"
     return CompletionRequest(
         model=step.model, messages=({"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}), max_tokens=step.max_tokens,

@@ -55,6 +55,8 @@ class Execution:
         for leg, step in enumerate(self._plan.steps):
             if (step.kind == "answer") == (self._answer is not None):
                 continue  # an answer is there already, or none is there to be checked
+            if step.is_retry and self._outcomes[-1].status != "rejected":
+                continue  # a provider that fails is not asked once more for its quality
             try:
                 await self._before_leg(leg)
                 await (self._ask(leg, step) if step.kind == "answer" else self._check(leg, step))
@@ -71,7 +73,7 @@ class Execution:
             model=step.model, messages=self._plan.request.messages, max_tokens=step.max_tokens, parameters=self._plan.request.parameters,
             user=self._plan.request.user, timeout_s=step.timeout_s,
         )
-        live = self._sink is not None and leg == len(self._plan.steps) - 1
+        live = self._sink is not None and leg == len(self._plan.steps) - 1 and step.validator is None
         attempts, completion, first_token_ms = await self._attempts(step, request, live=live)
         if completion is None:
             self._record(leg, step, "failed", attempts, began, reason=attempts[-1].error or "")

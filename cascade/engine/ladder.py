@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from cascade.engine.planning import AgentConfig, bounded, inability, needed_capabilities, objection
+from cascade.engine.planning import AgentConfig, bounded, denial, inability, needed_capabilities
 from cascade.engine.plans import CascadePlan, PlannedStep
+from cascade.engine.tries import with_last_step_unjudged
 from cascade.engine.values import ModelConfig
 
 SHORTEST = 256
@@ -24,7 +25,8 @@ def ladder(plan: CascadePlan, *, config: AgentConfig, because: str = TIGHT_BUDGE
     draft_only      the first answer, with no escalation
     short_draft     the first answer, at most 256 tokens
 
-    Check steps stay on every rung: what is cheaper is not less safe. Worked number: a draft bound at 300,000 nano-USD and an escalation at
+    Check steps stay on every rung, and where the tier sets a least quality so does the judge: what is cheaper is not less safe. No rung asks
+    a model again for its quality. Worked number: a draft bound at 300,000 nano-USD and an escalation at
     5,000,000, with a model between that is bound at 1,000,000, give 5,300,000, 1,300,000, 650,000, 300,000 and what 256 tokens cost.
     """
     rungs = [plan]
@@ -35,6 +37,7 @@ def ladder(plan: CascadePlan, *, config: AgentConfig, because: str = TIGHT_BUDGE
 
 
 def _cheaper(plan: CascadePlan, config: AgentConfig) -> Iterator[CascadePlan]:
+    plan = msgspec.structs.replace(plan, steps=tuple(step for step in plan.steps if not step.is_retry))
     path = _cheaper_path(plan, config)
     if path is not None:
         yield path
@@ -66,7 +69,7 @@ def _next_cheaper(plan: CascadePlan, last: PlannedStep, config: AgentConfig, *, 
     for model in config.models.values():
         if model.price is None or model.is_quarantined or model.name in asked or inability(model, needs=needs, today=config.today):
             continue
-        if objection(model, request=plan.request, config=config, policy=policy):
+        if denial(model, request=plan.request, config=config, policy=policy):
             continue
         bound = bounded(msgspec.structs.replace(last, candidates=(model,)), max_tokens=min(last.max_tokens, model.max_output_tokens)).bound_nusd
         if above < bound < last.bound_nusd:
@@ -94,7 +97,4 @@ def _short_draft(draft: CascadePlan) -> CascadePlan:
 
 
 def _rung(plan: CascadePlan, steps: tuple[PlannedStep, ...], *, name: str, what: str) -> CascadePlan:
-    """Nothing is left to escalate to after the last answer step, so it is not judged."""
-    last = max(number for number, step in enumerate(steps) if step.kind == "answer")
-    unjudged = tuple(msgspec.structs.replace(step, validator=None, threshold=None) if number == last else step for number, step in enumerate(steps))
-    return msgspec.structs.replace(plan, steps=unjudged, degraded=what, rung=name)
+    return msgspec.structs.replace(plan, steps=with_last_step_unjudged(steps), degraded=what, rung=name)

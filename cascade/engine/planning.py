@@ -8,13 +8,16 @@ import msgspec
 from msgspec import Struct
 
 from billing.engine.pricing import bound_nusd
+from cascade.engine.assurance import Dropped, objection_to
 from cascade.engine.complexity import assess_complexity
 from cascade.engine.domains import DomainDetector
-from cascade.engine.errors import CannotServe, InvalidRequest, ModelNotAllowed, ModelNotFound
+from cascade.engine.errors import CannotServe, CascadeError, InvalidRequest, ModelNotAllowed, ModelNotFound
 from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
 from cascade.engine.presets import BUILT_IN_PRESETS, DEFAULT_PRESET, CascadePreset
+from cascade.engine.rollout import Rollout, shadow_of
 from cascade.engine.strategies import CascadeStep
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
+from cascade.engine.tries import with_last_step_unjudged, with_retries
 from cascade.engine.values import DomainMatch, Message, ModelConfig
 
 DEFAULT_MAX_TOKENS = 1024
@@ -38,8 +41,12 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     models: Mapping[str, ModelConfig]
     parts: Mapping[str, str] = {}
     """Which model is "draft", "strong" and "checker"."""
+    aliases: Mapping[str, str] = {}
+    """The model that answers to an old name which the tenant does not use itself."""
     presets: Mapping[str, CascadePreset] = msgspec.field(default_factory=lambda: BUILT_IN_PRESETS)
     default_preset: str = DEFAULT_PRESET
+    rollouts: Mapping[str, Rollout] = {}
+    """Presets that do not serve everybody, by name."""
     detector: DomainDetector
     router: TierAwareRouter
     today: str = ""
@@ -47,21 +54,55 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
 
 
 def make_plan(request: CascadeRequest, *, config: AgentConfig) -> CascadePlan:
-    """Return the plan for a request. Raises ModelNotFound, ModelNotAllowed, InvalidRequest."""
+    """Return the plan for a request. Raises ModelNotFound, ModelNotAllowed, InvalidRequest, CannotServe."""
     policy = config.router.policy_for(request.tier)
     prompt = prompt_of(request.messages)
     domain = _said_domain(request.domain) if request.domain else config.detector.detect(prompt)
-    complexity = assess_complexity(prompt, domain=domain.domain)
     preset, wanted = _steps_wanted(request, config=config, policy=policy, domain=domain.domain)
-    input_bound = input_bound_tokens(request)
-    steps, skipped = _decide(wanted, request=request, config=config, policy=policy, input_bound=input_bound)
-    if not any(step.kind == "answer" for step in steps):
-        raise _nothing_left(skipped, request=request, denied=_is_denied(wanted, request=request, config=config, policy=policy))
-    return CascadePlan(
-        request=request, prompt=prompt, domain=domain, complexity=complexity, tier=request.tier,
-        preset=preset.name if preset else "", policy_version=preset.policy_version if preset else f"direct:{request.model}",
-        steps=_with_last_step_unjudged(steps), skipped=tuple(skipped), baseline=_baseline(preset, request=request, config=config),
+    blank = CascadePlan(
+        request=request, prompt=prompt, domain=domain, complexity=assess_complexity(prompt, domain=domain.domain), tier=request.tier,
+        preset=preset.name if preset else "", policy_version=preset.policy_version if preset else f"direct:{wanted[0].models[0]}", steps=(),
+        baseline=_baseline(preset, wanted, config=config, policy=policy), arm="cascade" if preset else "",
     )
+    around = _Around(request=request, config=config, policy=policy, input_bound=input_bound_tokens(request))
+    rollout = config.rollouts.get(blank.preset)
+    if preset is None or rollout is None or rollout.takes(preset=preset.name, lot=request.lot):
+        return _path(blank, wanted, around)
+    return _straight(blank, wanted, around, model=preset.baseline, is_shadowed=rollout.shadow)
+
+
+class _Around(Struct, frozen=True, kw_only=True):
+    """What every step of a plan is decided by."""
+
+    request: CascadeRequest
+    config: AgentConfig
+    policy: TierModelPolicy
+    input_bound: int
+
+
+def _path(blank: CascadePlan, wanted: Sequence[CascadeStep], around: _Around) -> CascadePlan:
+    """Return the plan with the steps of its strategy. Raises ModelNotAllowed and CannotServe where no honest path is left."""
+    steps, dropped = _decide(wanted, around)
+    skipped = [*blank.skipped, *(drop.text for drop in dropped)]
+    if not any(step.kind == "answer" for step in steps):
+        raise _nothing_left(skipped, request=around.request, denied=any(drop.is_denied for drop in dropped))
+    objection = objection_to(steps, wanted=wanted, dropped=dropped, policy=around.policy)
+    if objection:
+        raise objection
+    retried, left_out = with_retries(steps, parameters=around.request.parameters, most_steps=around.policy.max_steps)
+    return msgspec.structs.replace(blank, steps=with_last_step_unjudged(retried), skipped=(*skipped, *left_out))
+
+
+def _straight(blank: CascadePlan, wanted: Sequence[CascadeStep], around: _Around, *, model: str, is_shadowed: bool) -> CascadePlan:
+    """Return the plan of the baseline's arm; the cascade's where the baseline may not or cannot serve the request."""
+    steps, dropped = _decide((CascadeStep(name="baseline", models=(model,), timeout_s=120.0),), around)
+    if not steps or steps[0].model != blank.baseline:
+        return _path(msgspec.structs.replace(blank, skipped=tuple(drop.text for drop in dropped)), wanted, around)
+    plan = msgspec.structs.replace(blank, steps=tuple(steps), arm="baseline")
+    try:
+        return msgspec.structs.replace(plan, shadow=shadow_of(_path(blank, wanted, around))) if is_shadowed else plan
+    except CascadeError:
+        return plan  # what cannot be planned cannot be drafted beside it
 
 
 def _said_domain(said: str) -> DomainMatch:
@@ -116,9 +157,9 @@ def _steps_wanted(
     request: CascadeRequest, *, config: AgentConfig, policy: TierModelPolicy, domain: str
 ) -> tuple[CascadePreset | None, Sequence[CascadeStep]]:
     name = (policy.preset or config.default_preset) if request.model == "auto" else request.model
-    if name in config.models:
-        return None, (CascadeStep(name="direct", models=(name,), timeout_s=120.0),)
-    preset = config.presets.get(name)
+    preset = config.presets.get(name) if name not in config.models else None
+    if preset is None and (name in config.models or name in config.aliases):
+        return None, (CascadeStep(name="direct", models=(config.aliases.get(name, name),), timeout_s=120.0),)
     if preset is None:
         raise ModelNotFound(
             f"No model or preset is called {name[:100]!r}. Presets: {', '.join(sorted(config.presets))}. "
@@ -128,45 +169,58 @@ def _steps_wanted(
     return preset, preset.steps_for(domain)
 
 
-def _decide(
-    wanted: Sequence[CascadeStep], *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy, input_bound: int
-) -> tuple[list[PlannedStep], list[str]]:
+def _decide(wanted: Sequence[CascadeStep], around: _Around) -> tuple[list[PlannedStep], list[Dropped]]:
     steps: list[PlannedStep] = []
-    skipped: list[str] = []
-    needs = needed_capabilities(request)
+    dropped: list[Dropped] = []
+    policy = around.policy
     for step in wanted:
-        needed = needs if step.kind == "answer" else frozenset()
-        candidates, objections = _candidates(step, request=request, config=config, policy=policy, needs=needed)
-        skipped += [f"{step.name}: {objection}" for objection in objections]
+        candidates, objections = _candidates(step, around)
+        dropped += objections
         answered_by = {planned.model.name for planned in steps if planned.kind == "answer"}
-        if not candidates or (step.kind == "answer" and candidates[0].name in answered_by):
+        if not candidates or (step.kind == "check" and not answered_by) or (step.kind == "answer" and candidates[0].name in answered_by):
             continue
         if policy.max_steps is not None and len(steps) >= policy.max_steps:
-            skipped.append(f"{step.name}: the tier {policy.tier!r} may take {policy.max_steps} steps")
+            dropped.append(Dropped(step=step.name, why=f"the tier {policy.tier!r} may take {policy.max_steps} steps", is_denied=True))
             continue
-        steps.append(_plan_step(step, candidates, request=request, policy=policy, input_bound=input_bound, before=steps))
-    return steps, skipped
+        steps.append(_plan_step(step, candidates, around, before=steps))
+    return steps, dropped
 
 
-def _candidates(
-    step: CascadeStep, *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy, needs: frozenset[str]
-) -> tuple[tuple[ModelConfig, ...], list[str]]:
+def _candidates(step: CascadeStep, around: _Around) -> tuple[tuple[ModelConfig, ...], list[Dropped]]:
+    """Return the models that may and can take the step, and what stands in the way of the others."""
+    config, policy = around.config, around.policy
+    needs = needed_capabilities(around.request) if step.kind == "answer" else frozenset()
     found: list[ModelConfig] = []
-    objections: list[str] = []
+    objections: list[Dropped] = []
     for name in step.models:
         model = resolve(name, config=config)
         if model is None:
-            objections.append(f"no model is called {name!r}" if not name.startswith("@") else f"no model is marked as {name[1:]!r}")
-        elif why := objection(model, request=request, config=config, policy=policy) or inability(model, needs=needs, today=config.today):
-            objections.append(why)
+            why = f"no model is called {name!r}" if not name.startswith("@") else f"no model is marked as {name[1:]!r}"
+            objections.append(Dropped(step=step.name, why=why))
+        elif denied := denial(model, request=around.request, config=config, policy=policy):
+            objections.append(Dropped(step=step.name, why=denied, is_denied=True))
+        elif unable := inability(model, needs=needs, today=config.today):
+            objections.append(Dropped(step=step.name, why=unable))
         elif model not in found:
             found.append(model)
+    if not found and step.kind == "answer" and policy.fallback and any(objection.is_denied for objection in objections):
+        return _fallback(policy.fallback, around, needs=needs), objections
     return tuple(found[:MOST_CANDIDATES]), objections
 
 
+def _fallback(name: str, around: _Around, *, needs: frozenset[str]) -> tuple[ModelConfig, ...]:
+    """The policy's own fallback is bound by the policy too."""
+    model = resolve(name, config=around.config)
+    if model is None or denial(model, request=around.request, config=around.config, policy=around.policy):
+        return ()
+    return () if inability(model, needs=needs, today=around.config.today) else (model,)
+
+
 def resolve(name: str, *, config: AgentConfig) -> ModelConfig | None:
-    """Return the model of a name or of a part such as "@strong", or None."""
-    return config.models.get(config.parts.get(name[1:], "") if name.startswith("@") else name)
+    """Return the model of a name, of an old name or of a part such as "@strong", or None."""
+    if name.startswith("@"):
+        name = config.parts.get(name[1:], "")
+    return config.models.get(name) or config.models.get(config.aliases.get(name, ""))
 
 
 def needed_capabilities(request: CascadeRequest) -> frozenset[str]:
@@ -182,7 +236,7 @@ def needed_capabilities(request: CascadeRequest) -> frozenset[str]:
     return frozenset(needs)
 
 
-def objection(model: ModelConfig, *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy) -> str | None:
+def denial(model: ModelConfig, *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy) -> str | None:
     """Return why the model may not be asked, in words: the tier's policy, or what an enforcement callback left. None when it may."""
     if request.only_models is not None and model.name not in request.only_models:
         return f"an enforcement callback leaves {model.name!r} out"
@@ -195,7 +249,7 @@ def available_models(request: CascadeRequest, *, config: AgentConfig) -> tuple[s
     return tuple(
         name
         for name, model in sorted(config.models.items())
-        if objection(model, request=request, config=config, policy=policy) is None and inability(model, needs=needs, today=config.today) is None
+        if denial(model, request=request, config=config, policy=policy) is None and inability(model, needs=needs, today=config.today) is None
     )
 
 
@@ -209,10 +263,8 @@ def inability(model: ModelConfig, *, needs: frozenset[str], today: str) -> str |
     return None
 
 
-def _plan_step(
-    step: CascadeStep, candidates: tuple[ModelConfig, ...], *, request: CascadeRequest, policy: TierModelPolicy, input_bound: int,
-    before: Sequence[PlannedStep],
-) -> PlannedStep:
+def _plan_step(step: CascadeStep, candidates: tuple[ModelConfig, ...], around: _Around, *, before: Sequence[PlannedStep]) -> PlannedStep:
+    request, policy, input_bound = around.request, around.policy, around.input_bound
     if step.kind == "check":
         answer_bytes = max((planned.max_tokens for planned in before if planned.kind == "answer"), default=0) * BYTES_PER_ANSWER_TOKEN
         caps, input_bound = [step.max_tokens or 200], input_bound + answer_bytes + CHECK_OVERHEAD_BYTES
@@ -226,6 +278,7 @@ def _plan_step(
         name=step.name, kind=step.kind, candidates=candidates, validator=step.validator, threshold=threshold, max_tokens=max_tokens,
         timeout_s=step.timeout_s, instruction=step.instruction, input_bound_tokens=input_bound,
         bound_nusd=_dearest_nusd(candidates, input_tokens=input_bound, output_tokens=max_tokens),
+        retries_on_quality=step.retries_on_quality if step.validator else 0, is_always_judged=bool(step.validator and policy.min_quality),
     )
 
 
@@ -240,22 +293,12 @@ def _dearest_nusd(candidates: Sequence[ModelConfig], *, input_tokens: int, outpu
     return max(bounds, default=0)
 
 
-def _with_last_step_unjudged(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
-    """Nothing is left to escalate to after the last answer step, so it is not judged: its answer is served."""
-    last = max(number for number, step in enumerate(steps) if step.kind == "answer")
-    return tuple(
-        msgspec.structs.replace(step, validator=None, threshold=None) if number == last else step for number, step in enumerate(steps)
-    )
-
-
-def _baseline(preset: CascadePreset | None, *, request: CascadeRequest, config: AgentConfig) -> ModelConfig | None:
-    return resolve(preset.baseline, config=config) if preset else config.models.get(request.model)
-
-
-def _is_denied(wanted: Sequence[CascadeStep], *, request: CascadeRequest, config: AgentConfig, policy: TierModelPolicy) -> bool:
-    """Does the tier's policy, or a callback, stand in the way of any model that could be asked?"""
-    models = (resolve(name, config=config) for step in wanted for name in step.models)
-    return any(model is not None and objection(model, request=request, config=config, policy=policy) is not None for model in models)
+def _baseline(
+    preset: CascadePreset | None, wanted: Sequence[CascadeStep], *, config: AgentConfig, policy: TierModelPolicy
+) -> ModelConfig | None:
+    """The preset's baseline; of a direct call the model itself, unless the tier may not use it: nothing is saved by what was forbidden."""
+    model = resolve(preset.baseline if preset else wanted[0].models[0], config=config)
+    return None if preset is None and model is not None and config.router.objection(model=model, policy=policy) else model
 
 
 def _nothing_left(skipped: Sequence[str], *, request: CascadeRequest, denied: bool) -> ModelNotAllowed | CannotServe:

@@ -10,6 +10,7 @@ from cascade.engine.strategies import StepKind, ValidatorName
 from cascade.engine.values import Completion, Complexity, DomainMatch, Message, ModelConfig, Usage, ValidationResult
 
 Charge = Literal["settled", "estimated", "assumed", "voided"]
+Arm = Literal["", "cascade", "baseline", "shadow"]
 
 
 class CascadeRequest(Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class CascadeRequest(Struct, frozen=True, kw_only=True):
     """What enforcement callbacks left of the models; None where none of them said."""
     user: str | None = None
     """Sent to the provider as `user`: never the tenant's own name of a person."""
+    lot: str = ""
+    """What decides the call's arm where a preset is rolled out: the same text always has the same arm."""
 
 
 class PlannedStep(Struct, frozen=True, kw_only=True):
@@ -47,6 +50,11 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
     input_bound_tokens: int
     bound_nusd: int
     """The most that this step can cost, whichever candidate answers."""
+    retries_on_quality: int = 0
+    is_retry: bool = False
+    """Does it ask the step before it once more? Then it runs only when that one's answer was rejected."""
+    is_always_judged: bool = False
+    """Must the answer hold also when nothing is left to escalate to? So wherever the tier sets a least quality."""
 
     @property
     def model(self) -> ModelConfig:
@@ -72,10 +80,21 @@ class CascadePlan(Struct, frozen=True, kw_only=True):
     """Why this is less than the best path; None for the best path."""
     rung: str = "best"
     """Where on the ladder of cheaper ways this stands (cascade/engine/ladder.py)."""
+    arm: Arm = ""
+    """Which side of a preset's rollout the call is on; empty for one model asked by name."""
+    shadow: "CascadePlan | None" = None
+    """What is drafted and judged beside this plan without being served, as a run of its own."""
 
     @property
     def max_cost_nusd(self) -> int:
         return sum(step.bound_nusd for step in self.steps)
+
+    @property
+    def draft_legs(self) -> range:
+        """The first answer step and its retries."""
+        first = next(leg for leg, step in enumerate(self.steps) if step.kind == "answer")
+        end = next((leg for leg, step in enumerate(self.steps) if leg > first and not step.is_retry), len(self.steps))
+        return range(first, end)
 
     @property
     def unpriced_models(self) -> tuple[str, ...]:
@@ -131,8 +150,8 @@ class CascadeResult(Struct, frozen=True, kw_only=True):
 
     @property
     def draft_accepted(self) -> bool | None:
-        """Was the first answer good enough? None when it was not judged."""
+        """Was the first model's answer good enough? None when it was not judged."""
         answers = [step for step in self.steps if step.kind == "answer"]
         if not answers or self.plan.steps[answers[0].leg].validator is None:
             return None
-        return self.served_leg == answers[0].leg
+        return self.served_leg in self.plan.draft_legs

@@ -24,6 +24,8 @@ class CascadeStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Judges the draft of an answer step; None takes any answer that is not broken."""
     threshold: float | None = None
     """Least probability, 0 to 1, that the draft is acceptable; None takes the validator's own for domain and complexity."""
+    retries_on_quality: int = 0
+    """How often the model is asked again when its draft is rejected, before the next step. Each try is held, judged and booked like a step."""
     max_tokens: int | None = None
     timeout_s: float = 60.0
     instruction: str = ""

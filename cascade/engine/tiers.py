@@ -15,6 +15,8 @@ class TierModelPolicy(Struct, frozen=True, kw_only=True):
     denied_models: frozenset[str] = frozenset()
     preset: str | None = None
     """Used when the call names none."""
+    fallback: str | None = None
+    """The model that answers where the policy forbids all that were wanted, instead of a refusal."""
     max_cost_nusd: int | None = None
     """Most that one run may hold, in nano-USD."""
     max_steps: int | None = None

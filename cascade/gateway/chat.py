@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from cascade.gateway.chat_reply import ChunkWriter, completion_of, headers_of, plan_headers
+from cascade.gateway.chat_reply import BUFFERED, LIVE, UNDECIDED, ChunkWriter, completion_of, headers_of, plan_headers
 from cascade.gateway.chat_request import ChatCall
 from cascade.gateway.errors import HttpError
 from cascade.gateway.http import Exchange
@@ -73,7 +73,9 @@ class _Stream:
 
     async def _admit(self, admission: Admission) -> None:
         self._admission = admission
-        self._writer = ChunkWriter(run_id=str(admission.run_id), created=int(self._now.timestamp()))
+        self._writer = ChunkWriter(
+            run_id=str(admission.run_id), created=int(self._now.timestamp()), include_usage=self._call.include_usage
+        )
 
     async def _pass_on_live(self) -> None:
         """Pass on what comes live until the run is over, with comments that keep the connection alive while nothing does."""
@@ -86,7 +88,7 @@ class _Stream:
             else:
                 getter.cancel()
                 if not done and self._admission is not None:
-                    await self._start()
+                    await self._start(UNDECIDED)
                     await self._write(KEEP_ALIVE, more=True)
             patience = KEEP_ALIVE_S
 
@@ -94,21 +96,22 @@ class _Stream:
         assert self._writer is not None
         data = self._writer.live(chunk)
         if data is not None:
-            await self._start()
+            await self._start(LIVE)
             await self._write(data, more=True)
 
-    async def _start(self) -> None:
+    async def _start(self, how: str) -> None:
         if self._exchange.started:
             return
         assert self._admission is not None
         await self._exchange.start(
             200, {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no",
+                  "x-cascadeflow-streamed": how,
                   **plan_headers(str(self._admission.run_id), self._admission.plan, limits=self._admission.hold.rates)},
         )  # fmt: skip
 
     async def _finish(self, outcome: RunOutcome) -> None:
         assert self._writer is not None
-        await self._start()
+        await self._start(LIVE if outcome.result.streamed_live else BUFFERED)
         parts = [] if outcome.result.streamed_live else list(self._writer.whole(outcome.completion, model=outcome.model_used))
-        parts += self._writer.end(outcome, include_usage=self._call.include_usage)
+        parts += self._writer.end(outcome)
         await self._write(b"".join(parts), more=False)

@@ -14,6 +14,10 @@ from cascade.outcomes import RunOutcome, extension_of
 
 PIECE = 64
 """Characters a chunk of an answer that was judged before it is streamed."""
+IN_PIECES = ("role", "content", "refusal", "tool_calls")
+"""Of a message: the rest of it (a function call of the old form, reasoning, annotations) goes in one chunk."""
+LIVE, BUFFERED, UNDECIDED = "live", "buffered", "undecided"
+"""How an answer is streamed: as the provider speaks, or after it was judged. Undecided are headers that left while it was judged."""
 DONE = b"data: [DONE]\n\n"
 
 
@@ -71,8 +75,11 @@ def usage_of(usage: Usage | None) -> dict[str, Any] | None:
 class ChunkWriter:
     """Writes the chunks of one stream, all under our own id. The chunk with the finish reason comes last, with the `cascadeflow` object."""
 
-    def __init__(self, *, run_id: str, created: int) -> None:
-        self._frame = {"id": f"chatcmpl-{run_id}", "object": "chat.completion.chunk", "created": created}
+    def __init__(self, *, run_id: str, created: int, include_usage: bool = False) -> None:
+        self._frame: dict[str, Any] = {"id": f"chatcmpl-{run_id}", "object": "chat.completion.chunk", "created": created}
+        if include_usage:
+            self._frame["usage"] = None  # as OpenAI does: only the last chunk has it
+        self._include_usage = include_usage
         self.finish: dict[str, Any] | None = None
 
     def live(self, chunk: Mapping[str, Any]) -> bytes | None:
@@ -91,24 +98,30 @@ class ChunkWriter:
         """Yield an answer that was judged as chunks, as if it came live."""
         yield self._delta({"role": "assistant", "content": ""}, model=model)
         text = answer.text
-        for at in range(0, len(text), PIECE):
-            yield self._delta({"content": text[at : at + PIECE]}, model=model)
+        piece = PIECE if answer.logprobs is None else max(len(text), 1)  # what is said of each token stands beside its text
+        for at in range(0, len(text), piece):
+            yield self._delta({"content": text[at : at + piece]}, model=model, logprobs=answer.logprobs)
         if answer.message.get("refusal"):
             yield self._delta({"refusal": answer.message["refusal"]}, model=model)
         for index, call in enumerate(call for call in answer.tool_calls if isinstance(call, Mapping)):
             yield self._delta({"tool_calls": [{"index": index, **call}]}, model=model)
+        rest = {name: value for name, value in answer.message.items() if name not in IN_PIECES and value is not None}
+        if rest:
+            yield self._delta(rest, model=model)
         self.finish = {"index": 0, "delta": {}, "finish_reason": answer.finish_reason}
 
-    def end(self, outcome: RunOutcome, *, include_usage: bool) -> Iterator[bytes]:
+    def end(self, outcome: RunOutcome) -> Iterator[bytes]:
         model = outcome.model_used
+        how = LIVE if outcome.result.streamed_live else BUFFERED
         finish = self.finish or {"index": 0, "delta": {}, "finish_reason": outcome.completion.finish_reason}
-        yield event({**self._frame, "model": model, "choices": [finish], "cascadeflow": extension_of(outcome)})
-        if include_usage:
+        yield event({**self._frame, "model": model, "choices": [finish], "cascadeflow": {**extension_of(outcome), "streamed": how}})
+        if self._include_usage:
             yield event({**self._frame, "model": model, "choices": [], "usage": usage_of(outcome.completion.usage)})
         yield DONE
 
-    def _delta(self, delta: Mapping[str, Any], *, model: str) -> bytes:
-        return event({**self._frame, "model": model, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    def _delta(self, delta: Mapping[str, Any], *, model: str, logprobs: Mapping[str, Any] | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+        return event({**self._frame, "model": model, "choices": [choice if logprobs is None else {**choice, "logprobs": logprobs}]})
 
 
 def event(data: Mapping[str, Any]) -> bytes:

@@ -11,12 +11,24 @@ from cascade.engine.presets import preset_from_definition
 from cascade.hook_secrets import check_url, checked_secret, create_hook
 from cascade.models import CatalogModel, DomainRule, EnforcementHook, Preset, ProviderConnection, TierPolicy
 from cascade.provisioning.changes import Changes, difference, plain
-from cascade.provisioning.document import WantedHook, WantedModel, WantedPolicy, WantedPreset, WantedProvider, WantedRule, WantedTier
+from cascade.provisioning.document import (
+    WantedHook,
+    WantedModel,
+    WantedPolicy,
+    WantedPreset,
+    WantedProvider,
+    WantedRollout,
+    WantedRule,
+    WantedTier,
+)
 from cascade.provisioning.parse import InvalidFile, Problem
 from cascade.publishing import checked_definition, create_preset, publish_version
+from cascade.rollouts import rollout_of, set_rollout
 from tenants.encryption import Secret
 from tenants.errors import Conflict
 from tenants.models import Tier
+
+ACTOR = "provisioning file"
 
 
 def apply_providers(wanted: Sequence[WantedProvider], *, environment: Mapping[str, str], changes: Changes) -> None:
@@ -75,7 +87,8 @@ def apply_tier(wanted: WantedTier, *, changes: Changes) -> None:
 
 def _apply_policy(wanted: WantedPolicy, *, tier: Tier, changes: Changes) -> None:
     values = {
-        "allowed_models": plain(wanted.allowed_models), "denied_models": plain(wanted.denied_models), "preset": plain(wanted.preset),
+        "allowed_models": plain(wanted.allowed_models), "denied_models": plain(wanted.denied_models), "fallback": plain(wanted.fallback),
+        "preset": plain(wanted.preset),
         "max_cost_nusd": wanted.max_cost, "max_steps": wanted.max_steps, "max_tokens": wanted.max_tokens, "min_quality": wanted.min_quality,
     }  # fmt: skip
     row = TierPolicy.objects.filter(tier=tier).first()
@@ -96,13 +109,13 @@ def apply_preset(wanted: WantedPreset, *, changes: Changes) -> None:
     name, title, definition = str(wanted.name), str(wanted.title), definition_in(wanted)
     preset = Preset.objects.filter(name=name).first()
     if preset is None:
-        create_preset(name=name, title=title, definition=definition)
+        create_preset(name=name, title=title, definition=definition, actor=ACTOR)
         changes.added(f"preset {name}, version 1")
         return
     changes.update(preset, label=f"preset {name}", values={"title": title})
     newest = preset.versions.order_by("-number").first()
     if newest is None or not _mean_the_same(newest.definition, definition):
-        version = publish_version(preset=preset, definition=definition)
+        version = publish_version(preset=preset, definition=definition, actor=ACTOR)
         changes.changed(f"preset {name}", [f"version {version.number} published"])
 
 
@@ -110,6 +123,20 @@ def _mean_the_same(*definitions: Mapping[str, Any]) -> bool:
     """An older version may leave out what is a default."""
     first, second = (preset_from_definition(definition, name="", version="") for definition in definitions)
     return first == second
+
+
+def apply_rollout(wanted: WantedRollout, *, changes: Changes) -> None:
+    """Raises InvalidFile where nobody would be left to shadow."""
+    now = rollout_of(str(wanted.preset))
+    values = {"share": wanted.share, "shadow": wanted.shadow}
+    details = [difference(name, getattr(now, name), value) for name, value in values.items() if value is not None and getattr(now, name) != value]
+    if not details:
+        return
+    try:
+        set_rollout(preset=str(wanted.preset), share=wanted.share, shadow=wanted.shadow, actor=ACTOR)
+    except ValidationError as wrong:
+        raise InvalidFile([Problem(wanted.line, f"rollout of {wanted.preset}: {message}") for message in wrong.messages]) from wrong
+    changes.changed(f"rollout of {wanted.preset}", details)
 
 
 def apply_rule(wanted: WantedRule, *, changes: Changes) -> None:

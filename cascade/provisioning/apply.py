@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from cascade.provisioning.answers import apply_hooks, apply_model, apply_preset, apply_providers, apply_rule, apply_tier
+from cascade.provisioning.answers import apply_hooks, apply_model, apply_preset, apply_providers, apply_rollout, apply_rule, apply_tier
 from cascade.provisioning.changes import Change, Changes, plain
 from cascade.provisioning.checks import check
 from cascade.provisioning.document import WantedTenant
@@ -69,6 +69,8 @@ def _apply_tenant(wanted: WantedTenant, *, environment: Mapping[str, str], now: 
             apply_tier(tier, changes=changes)
         for preset in wanted.presets:
             apply_preset(preset, changes=changes)
+        for rollout in wanted.rollouts:
+            apply_rollout(rollout, changes=changes)
         for rule in wanted.domain_rules:
             apply_rule(rule, changes=changes)
         apply_hooks(wanted.enforcement_hooks, environment=environment, changes=changes)

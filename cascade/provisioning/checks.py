@@ -56,6 +56,9 @@ def check(wanted: WantedFile, *, environment: Mapping[str, str], now: datetime) 
             for name in hook.tiers or ():
                 if name not in known.tiers:
                     yield _unknown("tier", name, known.tiers)
+        for rollout in tenant.rollouts:
+            if rollout.preset is not WRONG and rollout.preset not in known.presets:
+                yield _unknown("preset", rollout.preset, known.presets)
         for budget in tenant.budgets:
             yield from _check_budget(budget, known)
         for operator in tenant.operators:
@@ -97,6 +100,7 @@ def _check_names(tenant: WantedTenant) -> Iterator[Problem]:
     yield from _twice([model for model in tenant.models if model.part], "part", what="the part")
     yield from _twice(tenant.tiers, "name", what="tier")
     yield from _twice(tenant.presets, "name", what="preset")
+    yield from _twice(tenant.rollouts, "preset", what="rollout")
     yield from _twice(tenant.domain_rules, "domain", "phrase", what="domain rule")
     yield from _twice(tenant.enforcement_hooks, "name", what="enforcement hook")
     yield from _twice(tenant.budgets, "scope", "subject", "period", "action", what="budget")
@@ -135,7 +139,7 @@ def _check_tiers(tenant: WantedTenant, known: Known) -> Iterator[Problem]:
 def _check_policy(tier: WantedTier, known: Known) -> Iterator[Problem]:
     if not tier.policy:
         return
-    for name in [*(tier.policy.allowed_models or ()), *(tier.policy.denied_models or ())]:
+    for name in [*(tier.policy.allowed_models or ()), *(tier.policy.denied_models or ()), *filter(None, [tier.policy.fallback])]:
         if name not in known.models:
             yield _unknown("model", name, known.models)
     if tier.policy.preset and tier.policy.preset not in known.presets | known.models:

@@ -77,6 +77,7 @@ class WantedPolicy(Wanted, frozen=True, kw_only=True):
 
     allowed_models: list[str] = []
     denied_models: list[str] = []
+    fallback: str = ""
     preset: str = ""
     max_cost: Usd | None = None
     max_steps: Count | None = None
@@ -100,6 +101,14 @@ class WantedPreset(Wanted, frozen=True, kw_only=True):
     title: WordsOrNothing = ""
     baseline: str = "@strong"
     strategies: list[DomainCascadeStrategy]
+
+
+class WantedRollout(Wanted, frozen=True, kw_only=True):
+    """How far a preset, built in or own, is rolled out. What is left out stays as it is."""
+
+    preset: str
+    share: Annotated[int, scalars.percent] | None = None
+    shadow: bool | None = None
 
 
 class WantedRule(Wanted, frozen=True, kw_only=True):
@@ -150,6 +159,7 @@ class WantedTenant(Wanted, frozen=True, kw_only=True):
     models: list[WantedModel] = []
     tiers: list[WantedTier] = []
     presets: list[WantedPreset] = []
+    rollouts: list[WantedRollout] = []
     domain_rules: list[WantedRule] = []
     enforcement_hooks: list[WantedHook] = []
     budgets: list[WantedBudget] = []

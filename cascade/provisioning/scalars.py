@@ -50,6 +50,12 @@ def timeout_ms(text: str) -> int:
     return int(text)
 
 
+def percent(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) > 100:
+        raise ValueError(f"{text[:40]!r} is not a whole number from 0 to 100")
+    return int(text)
+
+
 class Unlimited:
     """Says that there is no limit, where a limit that is left out stays as it is."""
 

@@ -11,7 +11,7 @@ from django.db import connection
 from billing.models import Budget, ModelPrice
 from billing.services import add_price
 from cascade.engine.presets import preset_from_definition
-from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetVersion, ProviderConnection, TierPolicy
+from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetRollout, PresetVersion, ProviderConnection, TierPolicy
 from cascade.provisioning import InvalidFile, provision
 from tenants.keys import is_well_formed, new_key
 from tenants.models import ApiKey, Membership, Tenant, Tier, User
@@ -358,6 +358,45 @@ def test_a_key_of_another_tenant_and_a_revoked_one_are_refused(initech: Tenant) 
 def test_a_preset_may_name_models_that_only_the_database_has(initech: Tenant) -> None:
     text = "tenants: [{slug: initech, presets: [{name: more, strategies: [{domain: general, steps: [{name: a, models: [large]}]}]}]}]"
     assert run(text) == ["+ initech: preset more, version 1"]
+
+
+def test_how_far_a_preset_is_rolled_out_is_said_in_the_file_and_what_is_left_out_stays(initech: Tenant) -> None:
+    def rollouts(*parts: str) -> str:
+        return f"tenants: [{{slug: initech, rollouts: [{', '.join(parts)}]}}]"
+
+    first = rollouts("{preset: house, share: 10, shadow: true}", "{preset: medical_ai, share: 0}")
+    assert run(first) == [
+        "~ initech: rollout of house: share 100 -> 10, shadow False -> True", "~ initech: rollout of medical_ai: share 100 -> 0",
+    ]  # fmt: skip
+    assert run(first) == []
+    assert run(rollouts("{preset: house, share: 50}")) == ["~ initech: rollout of house: share 10 -> 50"]
+    assert {row.preset: (row.share, row.shadow) for row in PresetRollout.objects.all()} == {"house": (50, True), "medical_ai": (0, False)}
+
+
+@pytest.mark.parametrize(
+    ("rollout", "expected"),
+    [
+        ("{preset: hous, share: 5}", "preset 'hous' is neither in this file nor in the database: did you mean 'house'?"),
+        ("{preset: house, share: 101}", "share: '101' is not a whole number from 0 to 100"),
+        ("{preset: house, share: half}", "share: 'half' is not a whole number from 0 to 100"),
+        ("{preset: house, shadow: true}", "rollout of house: With a share of 100 the cascade serves every call"),
+        ("{preset: house}, {preset: house}", "rollout 'house' stands here twice"),
+        ("{share: 5}", "rollouts: 'preset' is missing"),
+    ],
+)
+def test_a_rollout_that_makes_no_sense_is_refused(initech: Tenant, rollout: str, expected: str) -> None:
+    found = errors(f"tenants: [{{slug: initech, rollouts: [{rollout}]}}]")
+    assert any(expected in problem for problem in found), found
+    assert not PresetRollout.objects.exists()
+
+
+def test_a_tiers_fallback_is_a_model_that_there_is(initech: Tenant) -> None:
+    def tier(fallback: str) -> str:
+        return f"tenants: [{{slug: initech, tiers: [{{name: free, policy: {{denied_models: [large], fallback: {fallback}}}}}]}}]"
+
+    assert any("model 'minni' is neither in this file" in found for found in errors(tier("minni")))
+    run(tier("mini"))
+    assert TierPolicy.objects.get(tier__name="free").fallback == "mini"
 
 
 def test_the_simulated_provider_is_refused_where_it_is_off(db: None, settings: object) -> None:

@@ -113,6 +113,8 @@ class TestPolicies:
         assert (made["tier"], made["max_cost"], made["min_quality"]) == ("free", "0.02", 0.5)
         assert acme.send("patch", f"tier-policies/{made['id']}/", {"max_cost": None}).json()["max_cost"] is None
         assert "tier" in acme.send("patch", f"tier-policies/{made['id']}/", {"tier": "pro"}).json()["errors"]
+        nobody = acme.send("patch", f"tier-policies/{made['id']}/", {"fallback": "nobody"})
+        assert "no model of this name" in nobody.json()["errors"]["fallback"][0]
         assert acme.send("post", "tier-policies/", {"tier": "free"}).status_code == 409
 
     @pytest.mark.parametrize(

@@ -164,3 +164,82 @@ def test_while_a_draft_is_judged_comments_keep_the_connection_alive(live_cast: S
         assert next(lines).startswith(": ")
         gate.set()
         assert "data: [DONE]" in list(lines)
+
+
+def test_headers_and_the_last_chunk_say_whether_it_was_streamed_live_or_after_it_was_judged(live_cast: Stage) -> None:
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    for model, how in (("scripted", "live"), ("house", "buffered")):
+        reply = live_cast.post(model=model, stream=True)
+        assert reply.headers["x-cascadeflow-streamed"] == how
+        finish = json.loads(reply.text.split("\n\n")[-3].removeprefix("data: "))
+        assert finish["cascadeflow"]["streamed"] == how
+
+
+@pytest.mark.parametrize("model", ["scripted", "house"])
+def test_the_time_to_the_first_token_is_in_every_streams_trace(live_cast: Stage, model: str) -> None:
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    run = live_cast.run(stream(live_cast, model)[-1].cascadeflow["run_id"])
+    assert run.first_token_ms is not None
+    assert 0 < run.first_token_ms <= run.latency_ms
+    assert run.first_token_ms > 0.9 * run.latency_ms or model == "scripted", "what is judged has its first token when it is whole"
+    whole = live_cast.run(live_cast.ask(model).cascadeflow["run_id"])
+    assert whole.first_token_ms is None, "what is not streamed has none"
+
+
+@pytest.mark.parametrize("model", ["scripted", "house"])
+def test_every_chunk_before_the_last_has_no_usage_where_it_is_wanted_as_openai_does(live_cast: Stage, model: str) -> None:
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    lines = live_cast.post(model=model, stream=True, stream_options={"include_usage": True}).text.split("\n\n")
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    assert [chunk["usage"] is None for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
+    assert "usage" not in live_cast.post(model=model, stream=True).text
+
+
+FUNCTION = {"name": "get_weather", "arguments": '{"city": "Berlin"}'}
+
+
+@pytest.mark.parametrize("model", ["scripted", "house"])
+def test_a_function_call_of_the_old_form_is_streamed(live_cast: Stage, model: str) -> None:
+    halves = FUNCTION["arguments"][:8], FUNCTION["arguments"][8:]
+    parts = [chunk(function_call={"name": "get_weather", "arguments": halves[0]}), chunk(function_call={"arguments": halves[1]})]
+    live_cast.script(
+        body=answer("I look it up.", function_call=FUNCTION, finish_reason="function_call"),
+        parts=[*parts, chunk(finish_reason="function_call"), chunk(usage=(11, 7)), DONE],
+    )
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    parts = stream(live_cast, model, functions=[{"name": "get_weather", "parameters": {"type": "object"}}])
+    calls = [part.choices[0].delta.function_call for part in parts if part.choices[0].delta.function_call]
+    assert [call.name for call in calls if call.name] == ["get_weather"]
+    assert "".join(call.arguments for call in calls) == FUNCTION["arguments"]
+    assert parts[-1].choices[0].finish_reason == "function_call"
+    (entry,) = live_cast.entries(parts[-1].cascadeflow["run_id"])
+    assert entry.kind == "settled"
+
+
+@pytest.mark.parametrize("model", ["scripted", "house"])
+def test_what_is_said_of_each_token_is_streamed_with_it(live_cast: Stage, model: str) -> None:
+    tokens = [{"token": word, "logprob": -0.1, "bytes": None, "top_logprobs": []} for word in ("Your order ", "left.")]
+    spoken = [chunk(token["token"]) for token in tokens]
+    for part, token in zip(spoken, tokens, strict=True):
+        part["choices"][0]["logprobs"] = {"content": [token], "refusal": None}
+    whole = answer("Your order left.")
+    whole["choices"][0]["logprobs"] = {"content": tokens, "refusal": None}
+    live_cast.script(body=whole, parts=[*spoken, chunk(finish_reason="stop"), chunk(usage=(11, 7)), DONE])
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    parts = stream(live_cast, model, logprobs=True)
+    said = [token for part in parts if part.choices and part.choices[0].logprobs for token in part.choices[0].logprobs.content]
+    assert "".join(token.token for token in said) == text_of(parts) == "Your order left."
+
+
+def test_what_else_a_judged_message_holds_is_streamed_too(live_cast: Stage) -> None:
+    live_cast.script(body=answer("Your order left.", reasoning_content="It was shipped.", annotations=[]))
+    live_cast.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "demo-large"))
+    assert '"reasoning_content":"It was shipped."' in live_cast.post(model="house", stream=True).text
+
+
+def test_a_last_step_that_is_still_judged_is_not_streamed_live(live_cast: Stage) -> None:
+    live_cast.add_policy("free", min_quality=0.01)
+    live_cast.add_preset("house", step("only", "scripted", **ACCEPT))
+    parts = stream(live_cast, "house", user="ann")
+    assert parts[-1].cascadeflow["streamed"] == "buffered"
+    assert not live_cast.asked()[0].get("stream")
