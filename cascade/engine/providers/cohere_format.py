@@ -71,7 +71,7 @@ def decode_answer(*, body: bytes, provider: str) -> Completion:
     try:
         answer = OBJECT.decode(body)
         message, finish_reason = _message_of(answer["message"]), answer.get("finish_reason")
-    except (*UNDECODABLE, KeyError, TypeError, AttributeError) as wrong:
+    except (*UNDECODABLE, KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise ProviderBroken(f"{provider} answered with something that is no chat", provider=provider) from wrong
     finished = _finish(finish_reason, said=answer.get("error"), provider=provider)
     if is_empty(message, finished):
@@ -123,7 +123,7 @@ class EventReader:
             event = OBJECT.decode(payload)
             delta = event.get("delta") or {}
             return self._read(event, delta, delta.get("message") or {})
-        except (*UNDECODABLE, AttributeError, TypeError, KeyError) as wrong:
+        except (*UNDECODABLE, KeyError, TypeError, ValueError, AttributeError) as wrong:
             raise ProviderBroken(f"{self._provider} sent an event that is none of a chat", provider=self._provider) from wrong
 
     def _read(self, event: Mapping[str, Any], delta: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -64,9 +64,13 @@ class ProviderContract:
     refusals: Sequence[Refusal]
     gives_ids: bool = True
 
-    @property
-    def model(self) -> str:
-        return SUPPORTED_PROVIDERS[self.slug].default_draft_model.name
+    model: str = ""
+    """Empty: the row's own."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not cls.model and hasattr(cls, "slug"):
+            cls.model = SUPPORTED_PROVIDERS[cls.slug].default_draft_model.name
 
     # ---- What differs by family
     def check_sent(self, body: Any) -> None:
@@ -155,9 +159,7 @@ class ProviderContract:
         handler = answering(refusal.body, status=refusal.status, headers=refusal.headers, seen=seen)
         provider = await self.provider(serve, session, handler)
         with pytest.raises(ProviderError) as caught:
-            if stream:
-                [chunk async for chunk in provider.stream(self.request())]
-            await provider.complete(self.request())
+            await (anext(aiter(provider.stream(self.request()))) if stream else provider.complete(self.request()))
         failure = caught.value
         assert (type(failure), failure.upstream_status, failure.sent) == (refusal.error, refusal.status, True)
         assert getattr(failure, "about", None) == refusal.about or refusal.about is None

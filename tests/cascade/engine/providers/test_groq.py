@@ -29,7 +29,7 @@ class TestGroq(OpenAIContract):
         Refusal("no such model", 404, error("The model `x` does not exist", code="model_not_found"), ProviderRefused, "model"),
         Refusal("a model that is gone", 400, error("The model has been decommissioned", code="model_decommissioned"), ProviderRefused, "model"),
         Refusal("context too long", 400, error(TOO_LONG, code="context_length_exceeded"), ProviderRefused, "request"),
-        Refusal("more than a minute's tokens", 413, error("Request too large", kind="tokens", code="rate_limit_exceeded"), ProviderRefused, "request"),
+        Refusal("more than a minute's tokens", 413, error("Request too large", code="rate_limit_exceeded"), ProviderRefused, "request"),
         Refusal(
             "too many tokens", 429, error("Rate limit reached on tokens per minute (TPM)", kind="tokens", code="rate_limit_exceeded"),
             ProviderRateLimited, retry_after_s=7.66,

@@ -19,7 +19,7 @@ class TestTogether(OpenAIContract):
         Refusal("wrong key", 401, error("Invalid API key provided", code="invalid_api_key"), ProviderRefused, "key"),
         Refusal("no such model", 404, error("Unable to access model x", code="model_not_available"), ProviderRefused, "model"),
         Refusal("no money left", 402, error("Credit limit exceeded", code="credit_limit"), ProviderRefused, "account"),
-        Refusal("prompt too long", 422, error("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193"), ProviderRefused, "request"),
+        Refusal("prompt too long", 422, error("`inputs` tokens + `max_new_tokens` must be <= 8193"), ProviderRefused, "request"),
         Refusal("too many", 429, error("Rate limit"), ProviderRateLimited, headers={"x-ratelimit-reset": "3"}, retry_after_s=3.0),
         Refusal("overloaded", 429, error("Model overloaded", kind="model_overloaded"), ProviderRateLimited),
     )
