@@ -24,7 +24,7 @@ from billing.ledger.lane import Lane
 from cascade import config
 from cascade.engine.agent import CascadeAgent
 from cascade.engine.breaker import CircuitBreaker
-from cascade.engine.errors import InvalidRequest, ProviderUnreachable
+from cascade.engine.errors import InvalidRequest, NotSetUp
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.providers.registry import SIMULATED, build_provider
 from cascade.engine.providers.simulated import SimulatedProvider
@@ -208,7 +208,7 @@ class MisconfiguredProvider(BaseProvider):
         self.name, self._problem = name, problem
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        raise ProviderUnreachable(f"The connection {self.name} cannot be used as it is set up: {self._problem}", provider=self.name)
+        raise NotSetUp(f"The connection {self.name} cannot be used as it is set up: {self._problem}", provider=self.name)
 
     async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
         yield {"choices": [], "message": (await self.complete(request)).message}

@@ -80,6 +80,12 @@ class ProviderUnreachable(ProviderError):
     retryable = True
 
 
+class NotSetUp(ProviderUnreachable):
+    """The connection cannot be used as it is set up: no key, no usable address. Trying again changes nothing."""
+
+    retryable = False
+
+
 class CircuitOpen(ProviderUnreachable):
     """The connection failed so often that it is left alone for a while; `retry_after_s` says until when."""
 

@@ -15,6 +15,7 @@ from cascade.engine.errors import (
     CascadeError,
     CircuitOpen,
     DeadlinePassed,
+    NotSetUp,
     ProviderBroken,
     ProviderError,
     ProviderFailed,
@@ -146,7 +147,7 @@ async def _paused(waiting: list[tuple[float, ModelConfig]], *, number: int, late
 
 def _tell(breaker: CircuitBreaker, ticket: int, failure: BaseException) -> None:
     """Tell the breaker what a failure says of the connection. A refusal is an answer: whatever was wrong with the request, it works."""
-    if isinstance(failure, DeadlinePassed) or not isinstance(failure, ProviderError):
+    if isinstance(failure, NotSetUp) or not isinstance(failure, ProviderError):
         breaker.learnt_nothing(ticket)
     elif isinstance(failure, ProviderRefused):
         if failure.sent:
