@@ -23,7 +23,7 @@ from billing.ledger import Ledger, LedgerUnavailable
 from billing.ledger.lane import Lane
 from cascade import config
 from cascade.engine.agent import CascadeAgent
-from cascade.engine.breaker import CircuitBreaker
+from cascade.engine.breaker import ConnectionBreaker
 from cascade.engine.errors import InvalidRequest, NotSetUp
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.providers.registry import SIMULATED, build_provider
@@ -68,7 +68,7 @@ class Runtime:
         self.traces = Lane(dsn=dsn, function="cascade_record_runs")
         self.keys = KeyRing(fetch=self._find_key)
         self._tenants: dict[UUID, TenantRuntime] = {}
-        self._breakers: dict[UUID, dict[config.ConnectionConfig, CircuitBreaker]] = {}
+        self._breakers: dict[UUID, dict[config.ConnectionConfig, ConnectionBreaker]] = {}
         self._loading: dict[UUID, asyncio.Lock] = {}
         self._end_users: dict[tuple[UUID, str, str | None, int], EndUserSeen] = {}
         self._runs: set[asyncio.Task[Any]] = set()
@@ -181,10 +181,10 @@ class Runtime:
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
             raise LedgerUnavailable("the database is away") from away
 
-    def _breakers_of(self, tenant_id: UUID, connections: Sequence[config.ConnectionConfig]) -> dict[str, CircuitBreaker]:
+    def _breakers_of(self, tenant_id: UUID, connections: Sequence[config.ConnectionConfig]) -> dict[str, ConnectionBreaker]:
         """Return the breaker of each connection by name. One whose address or credential changed begins anew, others keep what they know."""
         known = self._breakers.get(tenant_id, {})
-        kept = self._breakers[tenant_id] = {connection: known.get(connection) or CircuitBreaker() for connection in connections}
+        kept = self._breakers[tenant_id] = {connection: known.get(connection) or ConnectionBreaker() for connection in connections}
         return {connection.name: breaker for connection, breaker in kept.items()}
 
     def _provider(self, connection: config.ConnectionConfig) -> BaseProvider:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cascade.engine.breaker import CircuitBreaker
+from cascade.engine.breaker import ConnectionBreaker
 from cascade.engine.execution import BeforeLeg, Execution, Sink
 from cascade.engine.ladder import ladder
 from cascade.engine.planning import AgentConfig, make_plan
@@ -24,7 +24,7 @@ class CascadeAgent:
     """
 
     def __init__(
-        self, *, config: AgentConfig, providers: Mapping[str, BaseProvider], breakers: Mapping[str, CircuitBreaker] | None = None
+        self, *, config: AgentConfig, providers: Mapping[str, BaseProvider], breakers: Mapping[str, ConnectionBreaker] | None = None
     ) -> None:
         self._config, self._providers, self._breakers = config, providers, breakers or {}
 

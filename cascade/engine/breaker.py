@@ -1,25 +1,28 @@
-"""The circuit breaker of one connection: one that keeps failing is left alone for a while. A pure state machine; times are passed in.
+"""Circuit breakers: what keeps failing is left alone for a while. Pure state machines; times are passed in.
 
     closed --(many failures)--> open --(its time is over)--> half-open --(the probe answered)--> closed
                                   ^                              |
                                   +---------(the probe failed)---+
 
-What is a failure is not for it to say: `cascade.engine.tries` tells it only of what speaks against the connection itself.
+What is a failure is not for them to say: `cascade.engine.tries` tells them only of what speaks against the provider.
 """
 
 from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["BreakerRules", "CircuitBreaker"]
+__all__ = ["BreakerRules", "CircuitBreaker", "ConnectionBreaker", "Tickets"]
 
 State = Literal["closed", "open", "half_open"]
+Tickets = tuple[int, int]
+"""Of a connection, and of the model that is asked by it."""
 
 
 class BreakerRules(Struct, frozen=True, kw_only=True):
-    """When a connection is left alone, and for how long. Times are seconds."""
+    """When something is left alone, and for how long. Times are seconds."""
 
-    failures_in_a_row: int = 5
+    failures_in_a_row: int = 10
+    """A run that fails is three tries, so one that is tried again does not open it."""
     failed_share: float = 0.5
     """Of the calls in a window, at the least..."""
     calls_that_say_something: int = 20
@@ -37,7 +40,7 @@ class CircuitBreaker:
 
     A ticket tells calls of one state from those of the next: what was sent before the breaker opened says nothing of the probe after it.
 
-    Worked example with the rules above: five failures at 100.0 open it until 105.0. At 105.1 one call goes through as a probe, others
+    Worked example with the rules above: ten failures at 100.0 open it until 105.0. At 105.1 one call goes through as a probe, others
     wait. It fails at 105.4: open until 115.4. The next probe, at 116.0, is answered: closed.
     """
 
@@ -106,3 +109,53 @@ class CircuitBreaker:
     def _open(self, now: float) -> None:
         self._open_until, self._probe_since, self._window_ends = now + self._rest_s, None, None
         self._in_a_row, self._ticket = 0, self._ticket + 1
+
+
+class ConnectionBreaker:
+    """The breakers of one connection: one that learns whether its provider is reached at all, and one for each model behind it.
+
+    So an address where nobody answers is left alone whole, and a model that fails takes no other with it: draft and strong model often
+    share a connection.
+    """
+
+    def __init__(self, rules: BreakerRules | None = None) -> None:
+        self._rules = rules
+        self._connection = CircuitBreaker(rules)
+        self._models: dict[str, CircuitBreaker] = {}
+
+    def admit(self, model: str, now: float) -> Tickets | None:
+        """Return the tickets of a call that may go now, or None where it must not."""
+        connection = self._connection.admit(now)
+        if connection is None:
+            return None
+        ticket = self._of(model).admit(now)
+        if ticket is None:
+            self._connection.learnt_nothing(connection)
+            return None
+        return connection, ticket
+
+    def wait_s(self, model: str, now: float) -> float:
+        return max(self._connection.wait_s(now), self._of(model).wait_s(now))
+
+    def answered(self, model: str, tickets: Tickets, now: float) -> None:
+        self._connection.succeeded(tickets[0], now)
+        self._of(model).succeeded(tickets[1], now)
+
+    def failed(self, model: str, tickets: Tickets, now: float) -> None:
+        """It was reached, and failed."""
+        self._connection.succeeded(tickets[0], now)
+        self._of(model).failed(tickets[1], now)
+
+    def not_reached(self, model: str, tickets: Tickets, now: float) -> None:
+        self._connection.failed(tickets[0], now)
+        self._of(model).learnt_nothing(tickets[1])
+
+    def learnt_nothing(self, model: str, tickets: Tickets) -> None:
+        self._connection.learnt_nothing(tickets[0])
+        self._of(model).learnt_nothing(tickets[1])
+
+    def _of(self, model: str) -> CircuitBreaker:
+        found = self._models.get(model)
+        if found is None:
+            found = self._models[model] = CircuitBreaker(self._rules)
+        return found

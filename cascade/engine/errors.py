@@ -87,7 +87,7 @@ class NotSetUp(ProviderUnreachable):
 
 
 class CircuitOpen(ProviderUnreachable):
-    """The connection failed so often that it is left alone for a while; `retry_after_s` says until when."""
+    """The connection, or this model by it, failed so often that it is left alone for a while; `retry_after_s` says until when."""
 
     status = 503
     code = "circuit_open"

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 
-from cascade.engine.breaker import CircuitBreaker
+from cascade.engine.breaker import ConnectionBreaker
 from cascade.engine.checking import check_request, read_verdict
 from cascade.engine.errors import CascadeError, InvalidRequest, NoAcceptableAnswer, ProviderRefused
 from cascade.engine.plans import CascadePlan, CascadeResult, PlannedStep, StepOutcome
@@ -26,7 +26,7 @@ class Execution:
 
     def __init__(
         self, *, plan: CascadePlan, providers: Mapping[str, BaseProvider], before_leg: BeforeLeg, sink: Sink | None, deadline_s: float,
-        breakers: Mapping[str, CircuitBreaker],
+        breakers: Mapping[str, ConnectionBreaker],
     ) -> None:
         self._plan, self._before_leg, self._streams = plan, before_leg, sink is not None
         started = perf_counter()

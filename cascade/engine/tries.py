@@ -10,7 +10,7 @@ from time import perf_counter
 import msgspec
 from msgspec import Struct
 
-from cascade.engine.breaker import CircuitBreaker
+from cascade.engine.breaker import ConnectionBreaker, Tickets
 from cascade.engine.errors import (
     CascadeError,
     CircuitOpen,
@@ -20,6 +20,8 @@ from cascade.engine.errors import (
     ProviderError,
     ProviderFailed,
     ProviderRefused,
+    ProviderTimeout,
+    ProviderUnreachable,
 )
 from cascade.engine.plans import Attempt, PlannedStep
 from cascade.engine.providers.base import BaseProvider, Chunk
@@ -34,6 +36,9 @@ MOST_ROUNDS = 3
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
 LONGEST_RETRY_AFTER_S = 8.0
 """A provider that wants to be left alone for longer is not asked again in this run: the caller is told when instead."""
+
+FAIR_TIME_S = 5.0
+"""A provider that did not answer in less says nothing of itself: a step was in a hurry."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -55,7 +60,7 @@ class Tries:
     """
 
     def __init__(
-        self, *, providers: Mapping[str, BaseProvider], breakers: Mapping[str, CircuitBreaker], sink: Sink | None, started: float, deadline: float
+        self, *, providers: Mapping[str, BaseProvider], breakers: Mapping[str, ConnectionBreaker], sink: Sink | None, started: float, deadline: float
     ) -> None:
         self._providers, self._breakers, self._sink = providers, breakers, sink
         self._started, self._deadline = started, deadline
@@ -63,28 +68,29 @@ class Tries:
         """Has any of an answer been passed on? Then no other may follow it."""
 
     async def ask(self, step: PlannedStep, request: CompletionRequest, *, live: bool) -> Asked:
-        attempts: list[Attempt] = []
-        waiting, latest, error = [(0.0, model) for model in step.candidates], min(self._deadline, perf_counter() + step.timeout_s), None
+        asked, attempts = Asked(attempts=()), tuple[Attempt, ...]()
+        waiting, latest = [(0.0, model) for model in step.candidates], min(self._deadline, perf_counter() + step.timeout_s)
         for number in range(MOST_ROUNDS):
             now = perf_counter()
             ready, waiting = [model for at, model in waiting if at <= now], [(at, model) for at, model in waiting if at > now]
             for model in ready:
-                began = perf_counter()
-                try:
-                    completion, first_token_ms = await self._call(request, model=model, live=live)
-                except ProviderError as failure:
-                    error = failure
-                    attempts.append(_failed_attempt(model, failure, latency_ms=_ms_since(began)))
-                    if attempts[-1].charge != "voided" or self.is_live:
-                        return Asked(attempts=tuple(attempts), error=error)
-                    if failure.retryable and (failure.retry_after_s or 0.0) <= LONGEST_RETRY_AFTER_S:
-                        waiting.append((perf_counter() + (failure.retry_after_s or 0.0), model))
-                else:
-                    attempts.append(_paid_attempt(model, completion, step, latency_ms=_ms_since(began)))
-                    return Asked(attempts=tuple(attempts), completion=completion, first_token_ms=first_token_ms)
+                asked = await self._try(step, request, model=model, live=live)
+                attempts += asked.attempts
+                if asked.error is None or attempts[-1].charge != "voided" or self.is_live:
+                    return msgspec.structs.replace(asked, attempts=attempts)
+                waiting += _again(model, asked.error)
             if number + 1 == MOST_ROUNDS or not await _paused(waiting, number=number, latest=latest):
                 break
-        return Asked(attempts=tuple(attempts), error=error)
+        return msgspec.structs.replace(asked, attempts=attempts)
+
+    async def _try(self, step: PlannedStep, request: CompletionRequest, *, model: ModelConfig, live: bool) -> Asked:
+        began = perf_counter()
+        try:
+            completion, first_token_ms = await self._call(request, model=model, live=live)
+        except ProviderError as failure:
+            return Asked(attempts=(_failed_attempt(model, failure, latency_ms=_ms_since(began)),), error=failure)
+        paid = _paid_attempt(model, completion, step, latency_ms=_ms_since(began))
+        return Asked(attempts=(paid,), completion=completion, first_token_ms=first_token_ms)
 
     async def _call(self, request: CompletionRequest, *, model: ModelConfig, live: bool) -> tuple[Completion, float | None]:
         left = self._deadline - perf_counter()
@@ -102,16 +108,17 @@ class Tries:
             log.error("the answer of %s could not be handled: %s", name, type(unforeseen).__name__)  # its words may be the answer's
             raise ProviderBroken(f"{name} answered with something that cannot be handled", provider=name) from unforeseen
 
-    async def _guarded(self, breaker: CircuitBreaker, request: CompletionRequest, *, live: bool) -> tuple[Completion, float | None]:
-        ticket = breaker.admit(perf_counter())
-        if ticket is None:
-            raise _left_alone(request.model.provider, wait_s=breaker.wait_s(perf_counter()))
+    async def _guarded(self, breaker: ConnectionBreaker, request: CompletionRequest, *, live: bool) -> tuple[Completion, float | None]:
+        name = request.model.upstream_name
+        tickets = breaker.admit(name, perf_counter())
+        if tickets is None:
+            raise _left_alone(request.model, wait_s=breaker.wait_s(name, perf_counter()))
         try:
             answer = await self._send(request, live=live)
         except BaseException as failure:
-            _tell(breaker, ticket, failure)
+            _tell(breaker, tickets, failure, request=request)
             raise
-        breaker.succeeded(ticket, perf_counter())
+        breaker.answered(name, tickets, perf_counter())
         return answer
 
     async def _send(self, request: CompletionRequest, *, live: bool) -> tuple[Completion, float | None]:
@@ -145,22 +152,30 @@ async def _paused(waiting: list[tuple[float, ModelConfig]], *, number: int, late
     return True
 
 
-def _tell(breaker: CircuitBreaker, ticket: int, failure: BaseException) -> None:
-    """Tell the breaker what a failure says of the connection. A refusal is an answer: whatever was wrong with the request, it works."""
-    if isinstance(failure, NotSetUp) or not isinstance(failure, ProviderError):
-        breaker.learnt_nothing(ticket)
+def _again(model: ModelConfig, failure: ProviderError) -> list[tuple[float, ModelConfig]]:
+    """Return from when on the model may be asked again, if it may at all."""
+    wait_s = failure.retry_after_s or 0.0
+    return [(perf_counter() + wait_s, model)] if failure.retryable and wait_s <= LONGEST_RETRY_AFTER_S else []
+
+
+def _tell(breaker: ConnectionBreaker, tickets: Tickets, failure: BaseException, *, request: CompletionRequest) -> None:
+    """Tell the breaker what a failure says of the provider. A refusal is an answer: whatever was wrong with the request, it works."""
+    name, now = request.model.upstream_name, perf_counter()
+    hasty = isinstance(failure, ProviderTimeout) and failure.upstream_status is None and request.timeout_s < FAIR_TIME_S
+    ours = not isinstance(failure, ProviderError) or (isinstance(failure, ProviderRefused) and not failure.sent)
+    if hasty or ours or isinstance(failure, NotSetUp):
+        breaker.learnt_nothing(name, tickets)
+    elif isinstance(failure, ProviderUnreachable):
+        breaker.not_reached(name, tickets, now)
     elif isinstance(failure, ProviderRefused):
-        if failure.sent:
-            breaker.succeeded(ticket, perf_counter())
-        else:
-            breaker.learnt_nothing(ticket)
+        breaker.answered(name, tickets, now)
     else:
-        breaker.failed(ticket, perf_counter())
+        breaker.failed(name, tickets, now)
 
 
-def _left_alone(provider: str, *, wait_s: float) -> CircuitOpen:
-    message = f"{provider} failed too often just now and is left alone for {max(wait_s, 0.1):.1f} seconds; nothing was sent"
-    return CircuitOpen(message, provider=provider, retry_after_s=wait_s)
+def _left_alone(model: ModelConfig, *, wait_s: float) -> CircuitOpen:
+    message = f"{model.provider} failed too often for {model.name!r} just now: it is left alone for {max(wait_s, 0.1):.1f} seconds; nothing was sent"
+    return CircuitOpen(message, provider=model.provider, retry_after_s=wait_s)
 
 
 def _ms_since(began: float) -> float:

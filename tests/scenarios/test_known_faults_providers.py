@@ -15,7 +15,7 @@ from cascade.engine.planning import DEFAULT_MAX_TOKENS
 from cascade.models import ProviderConnection
 from tenants.encryption import Secret
 from tenants.scoping import tenant_scope
-from tests.live import DONE, ROOT, Script, answer, chunk, scripted_provider
+from tests.live import DONE, ROOT, Script, answer, chunk, scripted_provider, wait_until
 from tests.stage import ACCEPT, REJECT, Stage, step, text_of
 
 QUESTION = "Where is my order?"
@@ -214,7 +214,13 @@ def test_times_are_measured_and_an_accepted_draft_never_wakes_the_strong_model(l
     gate = threading.Event()
     live_cast.script(body=answer(), gate=gate)
     house(live_cast, draft=ACCEPT)
-    threading.Timer(0.2, gate.set).start()
+
+    def answer_late() -> None:
+        wait_until(lambda: bool(live_cast.asked()))
+        time.sleep(0.15)
+        gate.set()
+
+    threading.Thread(target=answer_late).start()
     began = time.perf_counter()
     ours = live_cast.ask("house").cascadeflow
     elapsed_ms = (time.perf_counter() - began) * 1000

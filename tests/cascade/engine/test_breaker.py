@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.engine.breaker import BreakerRules, CircuitBreaker
+from cascade.engine.breaker import BreakerRules, CircuitBreaker, ConnectionBreaker
 
 RULES = BreakerRules()
 
@@ -28,9 +28,9 @@ def probe(breaker: CircuitBreaker, now: float) -> int:
     return ticket
 
 
-def test_five_failures_in_a_row_open_it_and_four_do_not() -> None:
+def test_ten_failures_in_a_row_open_it_and_nine_do_not() -> None:
     breaker = CircuitBreaker()
-    failing(breaker, times=4, now=100.0)
+    failing(breaker, times=9, now=100.0)
     assert breaker.state(100.0) == "closed"
     failing(breaker, times=1, now=100.0)
     assert (breaker.state(100.0), breaker.admit(100.0), breaker.wait_s(101.0)) == ("open", None, 4.0)
@@ -39,12 +39,12 @@ def test_five_failures_in_a_row_open_it_and_four_do_not() -> None:
 def test_an_answer_in_between_begins_the_row_anew() -> None:
     breaker = CircuitBreaker()
     for now in (100.0, 140.0, 180.0):
-        failing(breaker, times=4, now=now)
+        failing(breaker, times=9, now=now)
         breaker.succeeded(probe(breaker, now), now)
     assert breaker.state(180.0) == "closed"
 
 
-def test_half_of_the_calls_in_a_window_open_it_though_never_five_in_a_row() -> None:
+def test_half_of_the_calls_in_a_window_open_it_though_never_ten_in_a_row() -> None:
     breaker = CircuitBreaker()
     for _ in range(9):
         breaker.succeeded(probe(breaker, 100.0), 100.0)
@@ -74,7 +74,7 @@ def test_after_its_rest_one_probe_goes_through_and_an_answer_closes_it() -> None
     assert breaker.wait_s(105.1) == RULES.first_rest_s
     breaker.succeeded(ticket, 105.3)
     assert breaker.state(105.3) == "closed"
-    failing(breaker, times=4, now=105.4)
+    failing(breaker, times=9, now=105.4)
     assert breaker.state(105.4) == "closed", "what was before is forgotten"
 
 
@@ -87,14 +87,14 @@ def test_each_probe_that_fails_doubles_the_rest_up_to_a_minute_and_an_answer_end
     assert rests == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
     now += 60.0
     breaker.succeeded(probe(breaker, now), now)
-    failing(breaker, times=5, now=now)
+    failing(breaker, times=10, now=now)
     assert breaker.wait_s(now) == 5.0
 
 
 def test_calls_that_left_before_it_opened_say_nothing_of_the_probe() -> None:
     breaker = CircuitBreaker()
     old = [probe(breaker, 99.0) for _ in range(3)]
-    failing(breaker, times=5, now=100.0)
+    failing(breaker, times=10, now=100.0)
     breaker.succeeded(old[0], 101.0)
     assert breaker.state(101.0) == "open"
     ticket = probe(breaker, 105.0)
@@ -145,3 +145,44 @@ def test_its_rules_are_values(rules: BreakerRules) -> None:
     breaker = CircuitBreaker(rules)
     failing(breaker, times=1, now=0.0)
     assert breaker.wait_s(0.0) == 1.0
+
+
+class TestConnections:
+    def drive(self, breaker: ConnectionBreaker, model: str, what: str, *, times: int = 10, now: float = 100.0) -> None:
+        for _ in range(times):
+            tickets = breaker.admit(model, now)
+            assert tickets is not None
+            getattr(breaker, what)(model, tickets, now)
+
+    def test_a_model_that_fails_takes_no_other_with_it(self) -> None:
+        breaker = ConnectionBreaker()
+        self.drive(breaker, "draft", "failed")
+        assert breaker.admit("draft", 100.0) is None
+        assert breaker.wait_s("draft", 101.0) == 4.0
+        self.drive(breaker, "strong", "answered")
+        self.drive(breaker, "draft", "answered", times=1, now=105.0)
+
+    def test_an_address_where_nobody_is_is_left_alone_whole_and_one_probe_opens_it_for_all(self) -> None:
+        breaker = ConnectionBreaker()
+        self.drive(breaker, "draft", "not_reached")
+        assert breaker.admit("strong", 100.0) is None
+        tickets = breaker.admit("strong", 105.0)
+        assert tickets is not None
+        assert breaker.admit("draft", 105.0) is None, "one probe is enough"
+        breaker.failed("strong", tickets, 105.1)
+        self.drive(breaker, "draft", "answered", times=1, now=105.2)
+
+    def test_a_model_that_is_left_alone_does_not_hold_the_place_of_the_connections_probe(self) -> None:
+        breaker = ConnectionBreaker()
+        self.drive(breaker, "draft", "failed", now=104.0)
+        self.drive(breaker, "strong", "not_reached", now=100.0)
+        assert breaker.admit("draft", 106.0) is None
+        self.drive(breaker, "strong", "answered", times=1, now=106.0)
+
+    def test_a_probe_that_came_to_nothing_gives_both_places_back(self) -> None:
+        breaker = ConnectionBreaker()
+        self.drive(breaker, "draft", "not_reached")
+        tickets = breaker.admit("draft", 105.0)
+        assert tickets is not None
+        breaker.learnt_nothing("draft", tickets)
+        self.drive(breaker, "draft", "answered", times=1, now=105.0)

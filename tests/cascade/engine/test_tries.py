@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cascade.engine import tries
-from cascade.engine.breaker import BreakerRules, CircuitBreaker
+from cascade.engine.breaker import BreakerRules, ConnectionBreaker
 from cascade.engine.errors import (
     CircuitOpen,
     DeadlinePassed,
@@ -75,7 +75,7 @@ def model(provider: str) -> ModelConfig:
 
 
 async def ask(
-    *providers: Scripted, breakers: dict[str, CircuitBreaker] | None = None, deadline_s: float = 60.0, timeout_s: float = 30.0, sink: Any = None
+    *providers: Scripted, breakers: dict[str, ConnectionBreaker] | None = None, deadline_s: float = 60.0, timeout_s: float = 30.0, sink: Any = None
 ) -> Asked:
     candidates = tuple(model(provider.name) for provider in providers)
     step = PlannedStep(
@@ -185,13 +185,21 @@ class TestDeadlines:
 
 
 class TestBreakers:
-    async def fail(self, *failures: Any, breaker: CircuitBreaker, times: int = 5) -> None:
+    async def fail(self, *failures: Any, breaker: ConnectionBreaker, times: int = 10, timeout_s: float = 30.0) -> None:
         for _ in range(times):
-            await ask(Scripted("a", *failures), breakers={"a": breaker}, timeout_s=0.001)  # so that none is tried again
+            await ask(Scripted("a", *failures), breakers={"a": breaker}, deadline_s=timeout_s, timeout_s=timeout_s)
+
+    def is_closed(self, breaker: ConnectionBreaker) -> bool:
+        return breaker.wait_s("m", time.perf_counter()) == 0.0
+
+    @pytest.fixture(autouse=True)
+    def one_round(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So that each failure is one."""
+        monkeypatch.setattr(tries, "MOST_ROUNDS", 1)
 
     @pytest.mark.parametrize("kind", [ProviderFailed, ProviderTimeout, ProviderBroken, ProviderUnreachable])
     async def test_while_it_is_open_the_next_candidate_is_asked_at_once_and_nothing_is_sent(self, kind: type[ProviderError]) -> None:
-        breaker = CircuitBreaker()
+        breaker = ConnectionBreaker()
         await self.fail(failure(kind), breaker=breaker)
         broken = Scripted("a", HELLO)
         asked = await ask(broken, Scripted("b", HELLO), breakers={"a": breaker})
@@ -199,7 +207,7 @@ class TestBreakers:
         assert broken.asked == []
 
     async def test_alone_it_says_for_how_long_and_is_not_tried_again(self) -> None:
-        breaker = CircuitBreaker()
+        breaker = ConnectionBreaker()
         await self.fail(failure(ProviderFailed), breaker=breaker)
         asked = await ask(Scripted("a", HELLO), breakers={"a": breaker})
         assert isinstance(asked.error, CircuitOpen)
@@ -211,19 +219,30 @@ class TestBreakers:
 
     @pytest.mark.parametrize(("kind", "status"), [(ProviderRefused, 400), (ProviderRefused, 401), (ProviderRateLimited, 429)])
     async def test_a_provider_that_says_no_works_so_it_stays_closed(self, kind: type[ProviderError], status: int) -> None:
-        breaker = CircuitBreaker()
+        breaker = ConnectionBreaker()
         await self.fail(failure(kind, upstream_status=status), breaker=breaker, times=40)
-        assert breaker.state(time.perf_counter()) == "closed"
+        assert self.is_closed(breaker)
+
+    async def test_a_step_that_was_in_a_hurry_says_nothing_of_the_provider(self) -> None:
+        breaker = ConnectionBreaker()
+        await self.fail(failure(ProviderTimeout), breaker=breaker, times=20, timeout_s=1.0)
+        assert self.is_closed(breaker)
+
+    async def test_another_model_of_the_connection_is_served_meanwhile_unless_nobody_is_there(self) -> None:
+        for kind, served in ((ProviderFailed, True), (ProviderUnreachable, False)):
+            breaker = ConnectionBreaker()
+            await self.fail(failure(kind), breaker=breaker)
+            assert (breaker.admit("another", time.perf_counter()) is not None) is served
 
     async def test_what_was_never_sent_for_our_own_reasons_says_nothing(self) -> None:
-        breaker, unsent = CircuitBreaker(), failure(ProviderRefused)
+        breaker, unsent = ConnectionBreaker(), failure(ProviderRefused)
         unsent.sent = False
         for odd in (unsent, RuntimeError("a bug of ours")):
             await self.fail(odd, breaker=breaker, times=40)
-        assert breaker.state(time.perf_counter()) == "closed"
+        assert self.is_closed(breaker)
 
     async def test_a_probe_that_is_answered_closes_it_and_one_whose_caller_goes_away_gives_its_place_back(self) -> None:
-        breaker = CircuitBreaker(BreakerRules(first_rest_s=0.05))
+        breaker = ConnectionBreaker(BreakerRules(first_rest_s=0.05))
         await self.fail(failure(ProviderFailed), breaker=breaker)
         await asyncio.sleep(0.06)
         probe = asyncio.create_task(ask(Scripted("a", HELLO, takes_s=5.0), breakers={"a": breaker}))
@@ -233,15 +252,15 @@ class TestBreakers:
         with pytest.raises(asyncio.CancelledError):
             await probe
         assert (await ask(Scripted("a", HELLO), breakers={"a": breaker})).completion is HELLO
-        assert breaker.state(time.perf_counter()) == "closed"
+        assert self.is_closed(breaker)
 
     async def test_a_closed_one_costs_about_nothing(self) -> None:
-        breaker = CircuitBreaker()
+        breaker = ConnectionBreaker()
         began = time.process_time()
         for number in range(20_000):
-            ticket = breaker.admit(float(number))
-            assert ticket is not None
-            breaker.succeeded(ticket, float(number))
+            tickets = breaker.admit("m", float(number))
+            assert tickets is not None
+            breaker.answered("m", tickets, float(number))
         assert (time.process_time() - began) / 20_000 < 20e-6, "seconds a call, on a machine that others use, too"
 
 

@@ -11,8 +11,8 @@ from tests.live import answer
 from tests.stage import Stage, step
 
 
-def fail(stage: Stage, model: str, *, times: int = 2) -> None:
-    """Each call is three tries, so two are enough."""
+def fail(stage: Stage, model: str, *, times: int = 4) -> None:
+    """Each call is three tries, so four are enough."""
     for _ in range(times):
         with pytest.raises(openai.APIStatusError):
             stage.ask(model)
@@ -40,9 +40,17 @@ def test_the_fallback_answers_at_once_meanwhile(live_cast: Stage) -> None:
     assert live_cast.ask("steady"), "another connection knows nothing of it"
 
 
+def test_a_model_that_fails_does_not_take_the_others_of_its_connection_with_it(live_cast: Stage) -> None:
+    fail(live_cast, "fault-500")
+    with pytest.raises(openai.APIStatusError) as refused:
+        live_cast.ask("fault-500")
+    assert refused.value.code == "circuit_open"
+    assert live_cast.ask("steady")
+
+
 def test_requests_that_are_refused_never_shut_the_connection(live_cast: Stage) -> None:
     live_cast.script(body={"error": {"message": "maximum context length"}}, status=400)
-    fail(live_cast, "scripted", times=8)
+    fail(live_cast, "scripted", times=12)
     live_cast.script(body=answer())
     assert live_cast.ask("scripted")
 
