@@ -14,7 +14,7 @@ KEY, END_USER = "key", "end-user"
 def rates_of(caller: Caller, *, config: TenantConfig, subject: Subject) -> tuple[Rate, ...]:
     """Return the limits that bind a call: its API key's, and those of its end user's tier. Empty where neither has any."""
     rates: tuple[Rate, ...] = ()
-    if caller.requests_per_minute is not None or caller.tokens_per_minute is not None:
+    if caller.key_id is not None and (caller.requests_per_minute is not None or caller.tokens_per_minute is not None):
         rates += (Rate(name=KEY, subject=caller.key_id, requests=caller.requests_per_minute, tokens=caller.tokens_per_minute),)
     of_tier = config.tier_rates.get(subject.tier or "")
     if of_tier is not None and subject.end_user_id is not None:

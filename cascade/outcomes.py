@@ -204,6 +204,14 @@ def _step_facts(step: StepOutcome, *, cost_nusd: int) -> dict[str, Any]:
         "input_tokens": usage.input_tokens if usage else None, "output_tokens": usage.output_tokens if usage else None,
         "score": round(step.validation.score, 4) if step.validation else None, "threshold": step.validation.threshold if step.validation else None,
         "reason": storable(step.reason) or None,
+        "tries": [_try_facts(attempt) for attempt in step.attempts],
+    }
+
+
+def _try_facts(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "model": attempt.model.name, "provider": attempt.model.provider, "outcome": "failed" if attempt.error_code else "answered",
+        "error_code": attempt.error_code, "booked": attempt.charge, "latency_ms": round(attempt.latency_ms, 2),
     }
 
 

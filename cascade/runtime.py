@@ -26,7 +26,8 @@ from billing.ledger.lane import Lane
 from billing.standing import STANDING, standing_batch
 from cascade import config
 from cascade.engine.agent import CascadeAgent
-from cascade.engine.errors import InvalidRequest, ProviderUnreachable
+from cascade.engine.breaker import ConnectionBreaker
+from cascade.engine.errors import InvalidRequest, NotSetUp
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.providers.registry import SIMULATED, build_provider
 from cascade.engine.providers.simulated import SimulatedProvider
@@ -77,6 +78,7 @@ class Runtime:
         self.traces = Lane(dsn=dsn, function="cascade_record_runs")
         self.keys = KeyRing(fetch=self._find_key)
         self._tenants: dict[UUID, TenantRuntime] = {}
+        self._breakers: dict[UUID, dict[config.ConnectionConfig, ConnectionBreaker]] = {}
         self._loading: dict[UUID, asyncio.Lock] = {}
         self._end_users: dict[tuple[UUID, str, str | None, int], EndUserSeen] = {}
         self._runs: set[asyncio.Task[Any]] = set()
@@ -144,8 +146,9 @@ class Runtime:
             if found is None or not _is_current(found, caller, now):
                 loaded = await sync_to_async(_load)(caller.tenant_id, now)
                 providers = {connection.name: self._provider(connection) for connection in loaded.connections}
+                agent = CascadeAgent(config=loaded.agent, providers=providers, breakers=self._breakers_of(caller.tenant_id, loaded.connections))
                 callbacks = callbacks_of_tenant(loaded.hooks, beside=self._callbacks, session=self.hook_session)
-                found = TenantRuntime(loaded, CascadeAgent(config=loaded.agent, providers=providers), providers, callbacks)
+                found = TenantRuntime(loaded, agent, providers, callbacks)
                 self._tenants[caller.tenant_id] = found
         return found
 
@@ -178,7 +181,7 @@ class Runtime:
         """Return each budget window that would bind a call of the subject at `now`. Raises LedgerUnavailable."""
         batch = standing_batch(
             tenant_id=subject.tenant_id, zone=subject.time_zone, end_user_id=subject.end_user_id, end_user_name=subject.end_user_name,
-            api_key=str(subject.api_key_id), tier=subject.tier, tags=subject.tags,
+            api_key=str(subject.api_key_id) if subject.api_key_id else None, tier=subject.tier, tags=subject.tags,
         )
         try:
             async with self.standings.connection() as connection, connection.cursor(row_factory=class_row(WindowSum)) as cursor:
@@ -205,6 +208,12 @@ class Runtime:
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
             raise LedgerUnavailable("the database is away") from away
 
+    def _breakers_of(self, tenant_id: UUID, connections: Sequence[config.ConnectionConfig]) -> dict[str, ConnectionBreaker]:
+        """Return the breaker of each connection by name. One whose address or credential changed begins anew, others keep what they know."""
+        known = self._breakers.get(tenant_id, {})
+        kept = self._breakers[tenant_id] = {connection: known.get(connection) or ConnectionBreaker() for connection in connections}
+        return {connection.name: breaker for connection, breaker in kept.items()}
+
     def _provider(self, connection: config.ConnectionConfig) -> BaseProvider:
         if connection.provider == SIMULATED.slug:
             return SimulatedProvider(name=connection.name, latency_scale=settings.SIMULATED_LATENCY_SCALE)
@@ -226,7 +235,7 @@ class MisconfiguredProvider(BaseProvider):
         self.name, self._problem = name, problem
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        raise ProviderUnreachable(f"The connection {self.name} cannot be used as it is set up: {self._problem}", provider=self.name)
+        raise NotSetUp(f"The connection {self.name} cannot be used as it is set up: {self._problem}", provider=self.name)
 
     async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
         yield {"choices": [], "message": (await self.complete(request)).message}

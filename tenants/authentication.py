@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +19,9 @@ from rest_framework.request import Request
 
 from tenants.keys import digest_of, is_well_formed
 
+if TYPE_CHECKING:
+    from tenants.models import Tenant  # which cannot be imported before the settings that name this module
+
 FIND_KEY = "SELECT * FROM tenants_find_api_key(%s)"
 CACHE_SECONDS = 1.0
 CACHE_SIZE = 10_000
@@ -27,7 +30,8 @@ CACHE_SIZE = 10_000
 class Caller(Struct, frozen=True, kw_only=True):
     """Who calls: the key, its tenant, and what the tenant settled for all calls."""
 
-    key_id: UUID
+    key_id: UUID | None
+    """None for what we ask on a tenant's behalf, by no key of it."""
     tenant_id: UUID
     tenant_slug: str
     scopes: frozenset[str]
@@ -98,6 +102,16 @@ def found_key(row: Mapping[str, Any] | None) -> FoundKey:
         open_calls_per_end_user=row["open_calls_per_end_user"],
     )
     return FoundKey(caller=caller, revoked_at=row["revoked_at"], expires_at=row["expires_at"], tenant_is_active=row["tenant_is_active"])
+
+
+def caller_without_key(tenant: "Tenant") -> Caller:
+    """Return the tenant itself as the caller of our own commands: its budgets hold, and no key's limits do."""
+    return Caller(
+        key_id=None, tenant_id=tenant.pk, tenant_slug=tenant.slug, scopes=frozenset(), time_zone=tenant.time_zone,
+        default_tier=tenant.default_tier, allow_undocumented_fields=tenant.allow_undocumented_fields,
+        budget_refusal_status=tenant.budget_refusal_status, end_user_salt=bytes(tenant.end_user_salt), config_version=tenant.config_version,
+        end_users_version=tenant.end_users_version, requests_per_minute=None, tokens_per_minute=None, open_calls_per_end_user=None,
+    )
 
 
 class KeyRing:

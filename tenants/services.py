@@ -79,7 +79,9 @@ def delete_tier(tier: Tier) -> None:
     tier.delete()
 
 
-def actor_of_key(key_id: UUID) -> str:
+def actor_of_key(key_id: UUID | None) -> str:
     """Return who acts by a key of the scope's tenant, as entries and approvals name them. The secret is not in it."""
+    if key_id is None:
+        return "a command of ours"
     key = ApiKey.objects.get(pk=key_id)
     return f"API key {key.name} ({key.prefix}…{key.last4})"

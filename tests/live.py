@@ -141,6 +141,8 @@ class ScriptedProvider:
     url: str = ""
     scripts: dict[str, Script] = field(default_factory=dict)
     asked: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    keys: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The credentials that came along."""
 
 
 @contextlib.contextmanager
@@ -151,6 +153,7 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             provider.asked[asked["model"]].append(asked)
+            provider.keys[asked["model"]].append(self.headers.get("authorization", ""))
             script = provider.scripts[asked["model"]]
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 _stream(self, script.parts) if asked.get("stream") else _whole(self, script)

@@ -33,7 +33,7 @@ class EnforcementContext(Struct, frozen=True, kw_only=True):
     user_id: str | None
     """The account's own name for the end user."""
     user_tier: str
-    api_key_id: UUID
+    api_key_id: UUID | None
     tags: Sequence[str] = ()
     domain: str
     complexity: str

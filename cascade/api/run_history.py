@@ -8,6 +8,7 @@ from rest_framework import serializers
 from billing.api.fields import UsdField
 from billing.api.serializers import CostEntrySerializer
 from billing.models import CostEntry
+from cascade.api.steps import StepSerializer
 from cascade.models import CascadeRun
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
 from tenants.api.end_user_filters import EndUserFilters
@@ -17,7 +18,7 @@ from tenants.permissions import MANAGEMENT
 class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
     cost = UsdField(source="cost_nusd", read_only=True, help_text="USD.")
     baseline = UsdField(source="baseline_nusd", read_only=True, allow_null=True, help_text="What the baseline would have cost, in USD.")
-    steps = serializers.ListField(child=serializers.DictField(), read_only=True)
+    steps = serializers.SerializerMethodField(help_text="As they were kept: runs of older releases lack what was added since.")
 
     class Meta:
         model = CascadeRun
@@ -27,6 +28,10 @@ class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
             "started_at", "steps",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(StepSerializer(many=True))
+    def get_steps(self, run: CascadeRun) -> object:
+        return run.steps
 
 
 class RunDetailSerializer(RunTraceSerializer):

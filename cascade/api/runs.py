@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from billing.engine.money import InvalidAmount, to_nusd
 from billing.ledger import CallKey
 from cascade.api.run_history import RunHistoryViewSet
+from cascade.api.steps import StepSerializer
 from cascade.engine.plans import CascadeRequest
 from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
 from cascade.limits import limit_headers
@@ -89,7 +90,7 @@ class RunResultSerializer(serializers.Serializer[Any]):
     domain_detected = serializers.CharField()
     domain_confidence = serializers.FloatField()
     complexity = serializers.CharField()
-    steps_executed = serializers.ListField(child=serializers.DictField())
+    steps_executed = StepSerializer(many=True)
     draft_accepted = serializers.BooleanField(allow_null=True)
     budget_remaining = serializers.CharField(allow_null=True, help_text="USD left in the tightest budget.")
     budget_warnings = serializers.ListField(child=serializers.CharField())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cascade.engine.breaker import ConnectionBreaker
 from cascade.engine.execution import BeforeLeg, Execution, Sink
 from cascade.engine.ladder import TIGHT_BUDGET, ladder
 from cascade.engine.planning import AgentConfig, available_models, make_plan
@@ -22,8 +23,10 @@ class CascadeAgent:
     rung of `ladder(plan)` that fits), `execute()` it, and book the attempts of its result.
     """
 
-    def __init__(self, *, config: AgentConfig, providers: Mapping[str, BaseProvider]) -> None:
-        self._config, self._providers = config, providers
+    def __init__(
+        self, *, config: AgentConfig, providers: Mapping[str, BaseProvider], breakers: Mapping[str, ConnectionBreaker] | None = None
+    ) -> None:
+        self._config, self._providers, self._breakers = config, providers, breakers or {}
 
     def plan(self, request: CascadeRequest) -> CascadePlan:
         """Return the best way to answer, and what it can cost at the most.
@@ -49,7 +52,10 @@ class CascadeAgent:
 
         With a sink, the last step's answer is streamed to it live; answers that are judged come whole.
         """
-        return await Execution(plan=plan, providers=self._providers, before_leg=before_leg, sink=sink, deadline_s=deadline_s).run()
+        execution = Execution(
+            plan=plan, providers=self._providers, breakers=self._breakers, before_leg=before_leg, sink=sink, deadline_s=deadline_s
+        )
+        return await execution.run()
 
     async def run(self, request: CascadeRequest) -> CascadeResult:
         """Plan and execute the whole path. Raises what `plan` raises."""

@@ -1,8 +1,11 @@
 """Everything that can go wrong while an answer is made: meaning by class, the original kept as `__cause__`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
+
+RefusalAbout = Literal["request", "key", "account", "model"]
+"""What a provider's refusal is about: what was asked, the credential, the account's money or rights, the model's name."""
 
 
 class CascadeError(Exception):
@@ -77,6 +80,20 @@ class ProviderUnreachable(ProviderError):
     retryable = True
 
 
+class NotSetUp(ProviderUnreachable):
+    """The connection cannot be used as it is set up: no key, no usable address. Trying again changes nothing."""
+
+    retryable = False
+
+
+class CircuitOpen(ProviderUnreachable):
+    """The connection, or this model by it, failed so often that it is left alone for a while; `retry_after_s` says until when."""
+
+    status = 503
+    code = "circuit_open"
+    retryable = False
+
+
 class DeadlinePassed(ProviderUnreachable):
     """The run's time was over before this call was made."""
 
@@ -89,6 +106,7 @@ class ProviderRefused(ProviderError):
     """An error envelope of 4xx without a token: the provider says that it did no work."""
 
     code = "provider_refused"
+    about: RefusalAbout = "request"
 
 
 class ProviderRateLimited(ProviderRefused):

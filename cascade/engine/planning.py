@@ -12,12 +12,12 @@ from cascade.engine.assurance import Dropped, objection_to
 from cascade.engine.complexity import assess_complexity
 from cascade.engine.domains import DomainDetector
 from cascade.engine.errors import CannotServe, CascadeError, InvalidRequest, ModelNotAllowed, ModelNotFound
+from cascade.engine.judged_steps import with_last_step_unjudged, with_retries
 from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
 from cascade.engine.presets import BUILT_IN_PRESETS, DEFAULT_PRESET, CascadePreset
 from cascade.engine.rollout import Rollout, shadow_of
 from cascade.engine.strategies import CascadeStep
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
-from cascade.engine.tries import with_last_step_unjudged, with_retries
 from cascade.engine.values import DomainMatch, Message, ModelConfig
 
 DEFAULT_MAX_TOKENS = 1024

@@ -116,6 +116,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     error: str | None = None
     error_code: str | None = None
     provider_request_id: str | None = None
+    latency_ms: float = 0.0
 
 
 class StepOutcome(Struct, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ provider never sent) its word is not taken.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,9 @@ from msgspec import Struct
 from cascade.engine.errors import InvalidRequest, ProviderBroken, ProviderError, ProviderRefused
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.providers.openai_compatible import checked_base_url
-from cascade.engine.providers.openai_format import GIVEN_BY_US, is_empty, shorten, usage_of
+from cascade.engine.providers.openai_format import GIVEN_BY_US, is_empty, usage_of
+from cascade.engine.providers.transport import PATIENCE, Patience
+from cascade.engine.providers.upstream_errors import shorten
 from cascade.engine.values import Completion, CompletionRequest
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ SETTINGS = {
 CURRENT_WIRE: ContextVar["Wire"] = ContextVar("CURRENT_WIRE")
 """The wire of the call that this task makes. Without one LiteLLM cannot connect at all."""
 
-PREFIXES = ("anthropic", "gemini", "cohere_chat")
+PREFIXES = ("anthropic", "gemini")
 """Where LiteLLM was seen to go by our wire, and so to connect nowhere that is not allowed."""
 
 TRANSLATED = frozenset((
@@ -49,9 +50,6 @@ TRANSLATED = frozenset((
     "modalities", "audio", "prediction", "web_search_options", "service_tier", "safety_identifier", "prompt_cache_key", "user",
 ))  # fmt: skip
 """OpenAI's fields that LiteLLM translates or refuses. Its many other arguments steer LiteLLM itself and are no caller's business."""
-
-UNSTREAMABLE = ("cohere_chat",)
-"""LiteLLM's reading of these streams loses tool calls, finish reason and counts: the whole answer is fetched and handed on at once."""
 
 
 class Loaded(Struct, frozen=True):
@@ -74,7 +72,7 @@ def load_litellm() -> Loaded:
     def only_by_wire(*_: Any, **__: Any) -> Any:
         return AsyncHTTPHandler(transport=CURRENT_WIRE.get(), follow_redirects=False)
 
-    # For Cohere LiteLLM drops the client it is given and makes one of its own, past our guard.
+    # LiteLLM has been seen to drop the client it is given and to make one of its own, past our guard.
     handlers: Any = llm_http_handler
     handlers.get_async_httpx_client = only_by_wire
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its warnings and errors quote requests
@@ -87,13 +85,15 @@ def load_litellm() -> Loaded:
 
 
 class LiteLLMProvider(BaseProvider):
-    """Anthropic, Vertex AI and Cohere by LiteLLM's translation.
+    """Anthropic and Vertex AI by LiteLLM's translation.
 
     In: `prefix`, LiteLLM's name for the provider, and always base URL and key, for LiteLLM would take missing ones from the
     environment. Out: as BaseProvider; a parameter that the provider does not know raises ProviderRefused with sent = False.
     """
 
-    def __init__(self, *, name: str, prefix: str, base_url: str, session: "ClientSession", api_key: str | None) -> None:
+    def __init__(
+        self, *, name: str, prefix: str, base_url: str, session: "ClientSession", api_key: str | None, patience: Patience = PATIENCE
+    ) -> None:
         if prefix not in PREFIXES:
             raise ValueError(f"prefix must be one of {', '.join(PREFIXES)}, not {prefix!r}")
         if not api_key:
@@ -103,7 +103,7 @@ class LiteLLMProvider(BaseProvider):
         self.name = name
         self._prefix = prefix
         self._base_url = checked_base_url(base_url)
-        self._session = session
+        self._session, self._patience = session, patience
         self._api_key = api_key
 
     def __repr__(self) -> str:
@@ -114,19 +114,6 @@ class LiteLLMProvider(BaseProvider):
         return self._completion(answer=answer.model_dump(exclude_none=True), wire=wire)
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        chunks = self._stream_whole(request) if self._prefix in UNSTREAMABLE else self._stream_live(request)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
-
-    async def _stream_whole(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        answer, wire = await self._call(request=request, stream=False)
-        whole = answer.model_dump(exclude_none=True)
-        self._completion(answer=whole, wire=wire)  # raises when it is none
-        for chunk in chunks_of(whole, with_usage=wire.saw_usage):
-            yield chunk
-
-    async def _stream_live(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer, wire = await self._call(request=request, stream=True)
         usage: dict[str, Any] | None = None
         finished = False
@@ -154,8 +141,9 @@ class LiteLLMProvider(BaseProvider):
         loaded = await asyncio.to_thread(load_litellm) if load_litellm.cache_info().currsize == 0 else load_litellm()
         arguments = self._arguments(request=request, stream=stream)
         wire = loaded.wire(
-            session=self._session, provider=self.name, secrets=(self._api_key,), timeout_s=request.timeout_s, stream=stream
-        )
+            session=self._session, provider=self.name, secrets=(self._api_key,), timeout_s=request.timeout_s, patience=self._patience,
+            stream=stream,
+        )  # fmt: skip
         client = loaded.handler(transport=wire, follow_redirects=False)
         CURRENT_WIRE.set(wire)
         try:
@@ -234,16 +222,3 @@ def holds_something(value: Any) -> bool:
 
 def plain_chunk(chunk: Mapping[str, Any]) -> dict[str, Any]:
     return {**chunk, "choices": [{"finish_reason": None, **choice, "delta": plain_message(choice["delta"])} for choice in chunk["choices"]]}
-
-
-def chunks_of(answer: Mapping[str, Any], *, with_usage: bool) -> Iterator[dict[str, Any]]:
-    """Yield a whole answer as a stream would bring it: the message, the finish reason, the counts."""
-    head = {"id": answer.get("id"), "object": "chat.completion.chunk", "created": answer.get("created"), "model": answer.get("model")}
-    choice = answer["choices"][0]
-    delta = plain_message(choice["message"])
-    if "tool_calls" in delta:
-        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(delta["tool_calls"])]
-    yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-    yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}]}
-    if with_usage and answer.get("usage"):
-        yield {**head, "choices": [], "usage": answer["usage"]}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cascade.engine.errors import ProviderBroken, ProviderError
-from cascade.engine.providers.openai_format import refusal
-from cascade.engine.providers.transport import MAX_ANSWER_BYTES, MAX_STREAM_BYTES, Answer, post_portions
+from cascade.engine.providers.transport import MAX_ANSWER_BYTES, MAX_STREAM_BYTES, Answer, Patience, post_portions
+from cascade.engine.providers.upstream_errors import refusal
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Wire"]
 
 USAGE_MARKS = (b'"usage"', b'"usageMetadata"')
-"""The counts' name with Anthropic and Cohere, and with Vertex. Inside of a JSON text the quotes would be escaped."""
+"""The counts' name with Anthropic, and with Vertex. Inside of a JSON text the quotes would be escaped."""
 FINISH_MARKS = (b'"message_stop"', b'"finishReason"')
 """What ends a stream of Anthropic's, and of Vertex's."""
 OVERLAP = max(map(len, USAGE_MARKS + FINISH_MARKS))
@@ -30,8 +30,10 @@ HEADERS_OF_OURS = ("host", "content-length", "accept-encoding", "connection", "t
 class Wire(httpx.AsyncBaseTransport):
     """Sends exactly one request. Afterwards: `used`, `failure` (what truly went wrong), `saw_usage` and `saw_finish` tell what happened."""
 
-    def __init__(self, *, session: "ClientSession", provider: str, secrets: tuple[str, ...], timeout_s: float, stream: bool) -> None:
-        self._session = session
+    def __init__(
+        self, *, session: "ClientSession", provider: str, secrets: tuple[str, ...], timeout_s: float, patience: Patience, stream: bool
+    ) -> None:
+        self._session, self._patience = session, patience
         self._provider = provider
         self._secrets = secrets
         self._timeout_s = timeout_s
@@ -48,6 +50,7 @@ class Wire(httpx.AsyncBaseTransport):
             session=self._session, provider=self._provider, url=str(request.url), body=await request.aread(),
             headers={name: value for name, value in request.headers.items() if name not in HEADERS_OF_OURS},
             timeout_s=self._timeout_s, refusal=self._refusal, max_bytes=MAX_STREAM_BYTES if self._stream else MAX_ANSWER_BYTES,
+            patience=self._patience,
         )  # fmt: skip
         self.used = True
         try:

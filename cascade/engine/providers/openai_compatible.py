@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from cascade.engine.errors import InvalidRequest, ProviderBroken, ProviderError
 from cascade.engine.providers.base import BaseProvider, Chunk
-from cascade.engine.providers.openai_format import decode_answer, decode_chunk, encode_request, refusal
-from cascade.engine.providers.transport import END_OF_STREAM, Answer, post_events, post_json
+from cascade.engine.providers.openai_format import decode_answer, decode_chunk, encode_request
+from cascade.engine.providers.transport import END_OF_STREAM, PATIENCE, Answer, Patience, post_events, post_json
+from cascade.engine.providers.upstream_errors import refusal
 from cascade.engine.values import Completion, CompletionRequest
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ class OpenAICompatibleProvider(BaseProvider):
     like the key, never shown. Raises InvalidRequest for a URL or key that cannot be used, else one ProviderError a call.
     """
 
+    path = "/chat/completions"
+
     def __init__(
         self, *, name: str, base_url: str, session: "ClientSession", api_key: str | None = None,
-        extra_headers: Mapping[str, str] | None = None,
+        extra_headers: Mapping[str, str] | None = None, patience: Patience = PATIENCE,
     ) -> None:  # fmt: skip
         self.name = name
-        self._session = session
-        self._url = checked_base_url(base_url) + "/chat/completions"
+        self._session, self._patience = session, patience
+        self._url = checked_base_url(base_url) + self.path
         self._secrets = tuple(filter(None, (api_key, *(extra_headers or {}).values())))
         self._headers = {"Content-Type": "application/json", "User-Agent": "cascadeflow", **(extra_headers or {})}
         if api_key:
@@ -41,23 +44,34 @@ class OpenAICompatibleProvider(BaseProvider):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
+    def encode(self, request: CompletionRequest, *, stream: bool) -> bytes:
+        """Return the body of a request."""
+        return encode_request(request=request, stream=stream)
+
+    def decode(self, body: bytes) -> Completion:
+        """Return the completion of a 200 answer. Raises ProviderBroken."""
+        return decode_answer(body=body, provider=self.name)
+
+    def events(self, request: CompletionRequest) -> AsyncGenerator[bytes, None]:
+        """Return the data of the events that a streamed answer consists of, one attempt."""
+        return post_events(
+            session=self._session, provider=self.name, url=self._url, headers=self._headers, body=self.encode(request, stream=True),
+            timeout_s=request.timeout_s, refusal=self._refusal, patience=self._patience,
+        )  # fmt: skip
+
     async def complete(self, request: CompletionRequest) -> Completion:
         answer = await post_json(
-            session=self._session, provider=self.name, url=self._url, headers=self._headers,
-            body=encode_request(request=request, stream=False), timeout_s=request.timeout_s,
+            session=self._session, provider=self.name, url=self._url, headers=self._headers, body=self.encode(request, stream=False),
+            timeout_s=request.timeout_s, patience=self._patience,
         )  # fmt: skip
         if answer.status != 200:
             raise self._refusal(answer)
-        return decode_answer(body=answer.body, provider=self.name)
+        return self.decode(answer.body)
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        events = post_events(
-            session=self._session, provider=self.name, url=self._url, headers=self._headers,
-            body=encode_request(request=request, stream=True), timeout_s=request.timeout_s, refusal=self._refusal,
-        )  # fmt: skip
         finished = False
         usage: dict[str, Any] | None = None
-        async with aclosing(events):
+        async with aclosing(self.events(request)) as events:
             async for payload in events:
                 if payload == END_OF_STREAM:
                     break

@@ -4,39 +4,23 @@ Providers are believed only as far as they make sense: what decides money (usage
 checked here, for whole answers and for chunks.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from billing.engine.pricing import Usage
-from cascade.engine.errors import (
-    InvalidRequest,
-    ProviderBroken,
-    ProviderError,
-    ProviderFailed,
-    ProviderRateLimited,
-    ProviderRefused,
-    ProviderTimeout,
-)
+from cascade.engine.errors import InvalidRequest, ProviderBroken
+from cascade.engine.providers.upstream_errors import upstream_text
 from cascade.engine.values import Completion, CompletionRequest
 
-__all__ = ["decode_answer", "decode_chunk", "encode_request", "refusal", "shorten", "usage_of"]
+__all__ = ["decode_answer", "decode_chunk", "encode_request", "usage_of"]
 
-MAX_UPSTREAM_TEXT = 300
 ABSURD_TOKENS = 1_000_000_000
-REFUSED_BUT_MAYBE_WORKED = frozenset({408, 504})
-"""Somebody's deadline passed on the way: the model may have done the work, and the provider may bill it."""
 GIVEN_BY_US = ("n", "stream", "stream_options", "max_tokens", "max_completion_tokens")
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\s]+")
-KEY_LIKE = re.compile(
-    r"(?i)\bbearer\s+\S+"
-    r"|\b(?:sk|gsk|fw|tgp|hf|xai)[-_][\w*.\-]{6,}"
-    r"|\b[\w\-]{3,}\*{3,}\S*"  # OpenAI shows both ends of a wrong key
-    r"|\b\S{40,}"
-)
+FINISH_REASONS = {"eos": "stop", "insufficient_system_resource": "length"}
+"""Together's word for a natural end, and DeepSeek's for an answer that it cut off for want of machines, in OpenAI's words."""
 
 
 class PromptDetails(Struct):
@@ -49,13 +33,14 @@ class CompletionDetails(Struct):
 
 
 class UsageOnWire(Struct):
-    """The usage object; the last two fields are DeepSeek's name for cached input and Anthropic's for cache writes."""
+    """The usage object; the last three are DeepSeek's and Together's names for cached input, and Anthropic's for cache writes."""
 
     prompt_tokens: int
     completion_tokens: int
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
 
 
@@ -117,13 +102,17 @@ def decode_answer(*, body: bytes, provider: str) -> Completion:
         raise ProviderBroken(f"{provider} answered with tool calls that cannot be read", provider=provider, upstream_status=200)
     return Completion(
         message=message,
-        finish_reason=choice.finish_reason or ("tool_calls" if message.get("tool_calls") else "stop"),
+        finish_reason=finish_reason_of(choice.finish_reason) or ("tool_calls" if message.get("tool_calls") else "stop"),
         usage=usage_of(given=answer.usage, provider=provider),
         model=answer.model or "",
         request_id=answer.id,
         logprobs=choice.logprobs,
         system_fingerprint=answer.system_fingerprint,
     )
+
+
+def finish_reason_of(given: str | None) -> str | None:
+    return FINISH_REASONS.get(given, given) if given is not None else None
 
 
 def is_empty(message: Mapping[str, Any], finish_reason: str | None) -> bool:
@@ -148,7 +137,7 @@ def usage_of(*, given: Mapping[str, Any] | None, provider: str) -> Usage | None:
     usage = Usage(
         input_tokens=wire.prompt_tokens,
         output_tokens=wire.completion_tokens,
-        cached_input_tokens=prompt.cached_tokens or wire.prompt_cache_hit_tokens or 0,
+        cached_input_tokens=prompt.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens or 0,
         cache_write_tokens=prompt.cache_write_tokens or wire.cache_creation_input_tokens or 0,
         reasoning_tokens=completion.reasoning_tokens or 0,
     )
@@ -158,65 +147,24 @@ def usage_of(*, given: Mapping[str, Any] | None, provider: str) -> Usage | None:
 
 
 def decode_chunk(*, payload: bytes, provider: str) -> dict[str, Any]:
-    """Return one chunk of a stream. Raises ProviderBroken for garbage, an error in mid-stream and impossible usage."""
+    """Return one chunk of a stream in OpenAI's words. Raises ProviderBroken for garbage, an error in mid-stream and impossible usage.
+
+    Groq tells counts and errors in an object of its own, `x_groq`: they are read there where they stand nowhere else.
+    """
     try:
         chunk = OBJECT.decode(payload)
     except UNDECODABLE as wrong:
         raise ProviderBroken(f"{provider} sent a chunk that is no chat completion chunk", provider=provider) from wrong
-    if chunk.get("error"):
-        raise ProviderBroken(f"{provider} failed in mid-stream{upstream_text(chunk['error'])}", provider=provider)
+    groq = chunk["x_groq"] if isinstance(chunk.get("x_groq"), dict) else {}
+    if failure := chunk.get("error") or groq.get("error"):
+        raise ProviderBroken(f"{provider} failed in mid-stream{upstream_text(failure)}", provider=provider)
+    if groq.get("usage") and not chunk.get("usage"):
+        chunk["usage"] = groq["usage"]
     choices = chunk.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise ProviderBroken(f"{provider} sent a chunk without choices", provider=provider)
+    for choice in choices:
+        if isinstance(choice.get("finish_reason"), str):
+            choice["finish_reason"] = finish_reason_of(choice["finish_reason"])
     usage_of(given=chunk.get("usage"), provider=provider)
     return chunk
-
-
-def refusal(*, status: int, headers: Mapping[str, str], body: bytes, provider: str, secrets: Sequence[str] = ()) -> ProviderError:
-    """Return the error for an answer other than 200. The upstream's own words are cleaned, shortened and free of `secrets`."""
-    said = upstream_text(error_of(body), secrets=secrets)
-    text = f"{provider} answered with status {status}{said}"
-    if status == 429:
-        wait_s = retry_after_s(headers)
-        return ProviderRateLimited(text, provider=provider, upstream_status=status, retry_after_s=wait_s)
-    if status in REFUSED_BUT_MAYBE_WORKED:
-        return ProviderTimeout(text, provider=provider, upstream_status=status)
-    if 400 <= status < 500:
-        return ProviderRefused(text, provider=provider, upstream_status=status)
-    if status >= 500:
-        return ProviderFailed(text, provider=provider, upstream_status=status, retry_after_s=retry_after_s(headers))
-    if 300 <= status < 400:
-        text += "; redirects are not followed, check the base URL"
-    return ProviderBroken(text, provider=provider, upstream_status=status)
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return Retry-After in seconds. Its date form is passed over: it takes a clock, and the engine has none."""
-    given = headers.get("Retry-After", "").strip()
-    return float(given) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", given, re.ASCII) else None
-
-
-def error_of(body: bytes) -> Any:
-    """Return the error object of a refusal, in any of the shapes in use; pages and the like give None."""
-    try:
-        envelope = OBJECT.decode(body)
-    except UNDECODABLE:
-        return None
-    return envelope.get("error") or envelope.get("message") or envelope.get("detail")
-
-
-def upstream_text(error: Any, *, secrets: Sequence[str] = ()) -> str:
-    """Return ": <message>" from an error object or text, or nothing."""
-    message = error.get("message") if isinstance(error, dict) else error
-    if not isinstance(message, str) or not message.strip():
-        return ""
-    return ": " + shorten(message, secrets=secrets)
-
-
-def shorten(text: str, *, secrets: Sequence[str] = ()) -> str:
-    """Return text fit for an error message: one line, no credential, at most 300 characters."""
-    text = text[: 20 * MAX_UPSTREAM_TEXT]
-    for secret in secrets:
-        text = text.replace(secret, "[key]")
-    text = CONTROLS.sub(" ", KEY_LIKE.sub("[key]", text)).strip()
-    return text if len(text) <= MAX_UPSTREAM_TEXT else text[: MAX_UPSTREAM_TEXT - 1] + "…"

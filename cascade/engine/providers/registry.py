@@ -11,9 +11,11 @@ from msgspec import Struct
 
 from cascade.engine.errors import InvalidRequest
 from cascade.engine.providers.base import BaseProvider
+from cascade.engine.providers.cohere import CohereProvider
 from cascade.engine.providers.litellm import LiteLLMProvider
 from cascade.engine.providers.openai_compatible import OpenAICompatibleProvider
 from cascade.engine.providers.simulated import SimulatedProvider
+from cascade.engine.providers.transport import Patience
 from cascade.engine.providers.vllm import VLLMProvider
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class ProviderSpec(Struct, frozen=True, kw_only=True):
 
     slug: str
     title: str
-    kind: Literal["openai_compatible", "vllm", "litellm", "simulated"]
+    kind: Literal["openai_compatible", "vllm", "cohere", "litellm", "simulated"]
     base_url: str
     key_variable: str | None = None
     """Name of the environment variable that customarily holds the key; None when no key is needed."""
@@ -52,6 +54,8 @@ class ProviderSpec(Struct, frozen=True, kw_only=True):
     token_bound: Literal["bytes", "nfkc_bytes"] = "nfkc_bytes"  # noqa: S105 - a model's token, no secret
     """What bounds a text's tokens from above: its UTF-8 bytes, where the tokenizer works on bytes as they are, or the longer
     of those and the bytes after NFKC, where it normalises first or is not known (hosts of many model families)."""
+    patience: Patience = Patience(connect_s=5.0)
+    """Within the time of a step. A model that thinks says nothing meanwhile, so silence is cut short only where answers come fast."""
     litellm_prefix: str | None = None
     default_draft_model: ModelSpec
     default_strong_model: ModelSpec
@@ -87,7 +91,7 @@ SUPPORTED_PROVIDERS: Mapping[str, ProviderSpec] = {
         ),
         ProviderSpec(
             slug="groq", title="Groq", kind="openai_compatible", base_url="https://api.groq.com/openai/v1",
-            key_variable="GROQ_API_KEY", litellm_prefix="groq",
+            key_variable="GROQ_API_KEY", litellm_prefix="groq", patience=Patience(connect_s=5.0, silence_s=30.0),
             default_draft_model=ModelSpec(
                 name="openai/gpt-oss-20b", input_usd="0.075", output_usd="0.30", cached_input_usd="0.0375",
                 context_tokens=131_072, max_output_tokens=65_536,
@@ -99,6 +103,7 @@ SUPPORTED_PROVIDERS: Mapping[str, ProviderSpec] = {
         ),
         ProviderSpec(
             slug="ollama", title="Ollama", kind="openai_compatible", base_url="http://127.0.0.1:11434/v1", litellm_prefix="ollama",
+            patience=Patience(connect_s=3.0),
             default_draft_model=ModelSpec(
                 name="llama3.1", input_usd="0", output_usd="0", context_tokens=8_192, max_output_tokens=8_192,
             ),
@@ -108,6 +113,7 @@ SUPPORTED_PROVIDERS: Mapping[str, ProviderSpec] = {
         ),
         ProviderSpec(  # the price map has no vLLM entries: one's own machines have no token price
             slug="vllm", title="vLLM", kind="vllm", base_url="http://127.0.0.1:8000/v1", litellm_prefix="hosted_vllm",
+            patience=Patience(connect_s=3.0),
             default_draft_model=ModelSpec(
                 name="openai/gpt-oss-20b", input_usd="0", output_usd="0", context_tokens=131_072, max_output_tokens=32_768,
             ),
@@ -164,7 +170,7 @@ SUPPORTED_PROVIDERS: Mapping[str, ProviderSpec] = {
             ),
         ),
         ProviderSpec(
-            slug="cohere", title="Cohere", kind="litellm", base_url="https://api.cohere.com/v2/chat",
+            slug="cohere", title="Cohere", kind="cohere", base_url="https://api.cohere.com/v2",
             key_variable="COHERE_API_KEY", litellm_prefix="cohere_chat",
             default_draft_model=ModelSpec(
                 name="command-r7b-12-2024", input_usd="0.0375", output_usd="0.15", context_tokens=128_000, max_output_tokens=4_096,
@@ -205,7 +211,7 @@ def build_provider(
 ) -> BaseProvider:
     """Return a provider for one configured connection. `spec` is a row or its slug, `base_url` replaces the row's own.
 
-    Raises InvalidRequest for an unknown slug, an unusable URL or key, and a missing key where LiteLLM needs one.
+    Raises InvalidRequest for an unknown slug, an unusable URL or key, and a missing key where none would be answered.
     """
     row = provider_spec(spec) if isinstance(spec, str) else spec
     url = base_url or row.base_url
@@ -213,6 +219,8 @@ def build_provider(
         return SimulatedProvider(name=name)
     if row.kind == "litellm":
         prefix = row.litellm_prefix or row.slug
-        return LiteLLMProvider(name=name, prefix=prefix, base_url=url, session=session, api_key=api_key)
-    kind = VLLMProvider if row.kind == "vllm" else OpenAICompatibleProvider
-    return kind(name=name, base_url=url, session=session, api_key=api_key)
+        return LiteLLMProvider(name=name, prefix=prefix, base_url=url, session=session, api_key=api_key, patience=row.patience)
+    if row.kind == "cohere" and not api_key:
+        raise InvalidRequest(f"{name} needs an API key", param="api_key")
+    kinds: Mapping[str, type[OpenAICompatibleProvider]] = {"vllm": VLLMProvider, "cohere": CohereProvider}
+    return kinds.get(row.kind, OpenAICompatibleProvider)(name=name, base_url=url, session=session, api_key=api_key, patience=row.patience)

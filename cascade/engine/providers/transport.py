@@ -19,14 +19,25 @@ from cascade.engine.errors import ProviderBroken, ProviderError, ProviderTimeout
 from cascade.engine.providers.addresses import AddressGuard
 from cascade.engine.providers.events import EventParser, EventTooLarge
 
-__all__ = ["Answer", "open_session", "post_events", "post_json", "post_portions"]
+__all__ = ["PATIENCE", "Answer", "Patience", "open_session", "post_events", "post_json", "post_portions"]
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_STREAM_BYTES = 256 * 1024 * 1024
 """A stream is never held in memory: this only ends one that would not end by itself."""
 MAX_REFUSAL_BYTES = 64 * 1024
-CONNECT_TIMEOUT_S = 10.0
 END_OF_STREAM = b"[DONE]"
+
+
+class Patience(NamedTuple):
+    """How long one provider is waited for within the time of a call, in seconds."""
+
+    connect_s: float = 10.0
+    """Until a connection stands, TLS and all."""
+    silence_s: float = 600.0
+    """From one byte to the next: before the first, while the model thinks, as well as in mid-stream."""
+
+
+PATIENCE = Patience()
 
 
 class Answer(NamedTuple):
@@ -119,27 +130,31 @@ class WatchedBody(aiohttp.payload.Payload):
 
 async def post_json(
     *, session: aiohttp.ClientSession, provider: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float,
-    max_bytes: int = MAX_ANSWER_BYTES,
+    max_bytes: int = MAX_ANSWER_BYTES, patience: Patience = PATIENCE,
 ) -> Answer:  # fmt: skip
     """Post the body once and return the whole answer, whatever its status. Redirects are answers, too.
 
     `provider` is the connection's name for messages, `timeout_s` the seconds for everything together. Raises
     ProviderUnreachable, ProviderTimeout or ProviderBroken, the last also when the answer is longer than `max_bytes`.
     """
-    async with posted(session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s) as response:
+    async with posted(
+        session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s, patience=patience
+    ) as response:
         return Answer(response.status, response.headers, await read_whole(response=response, provider=provider, max_bytes=max_bytes))
 
 
 async def post_portions(
     *, session: aiohttp.ClientSession, provider: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float,
-    refusal: Callable[[Answer], ProviderError], max_bytes: int = MAX_STREAM_BYTES,
+    refusal: Callable[[Answer], ProviderError], max_bytes: int = MAX_STREAM_BYTES, patience: Patience = PATIENCE,
 ) -> AsyncGenerator[bytes, None]:  # fmt: skip
     """Post the body once and yield the answer's bytes as they come. An answer other than 200 raises what `refusal` makes of it.
 
     Raises like post_json; `timeout_s` is for the whole stream. Close the generator (contextlib.aclosing) when leaving it
     early, or its connection stays busy.
     """
-    async with posted(session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s) as response:
+    async with posted(
+        session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s, patience=patience
+    ) as response:
         if response.status != 200:
             content = await read_whole(response=response, provider=provider, max_bytes=MAX_REFUSAL_BYTES)
             raise refusal(Answer(response.status, response.headers, content))
@@ -149,12 +164,13 @@ async def post_portions(
 
 async def post_events(
     *, session: aiohttp.ClientSession, provider: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float,
-    refusal: Callable[[Answer], ProviderError], max_bytes: int = MAX_STREAM_BYTES,
+    refusal: Callable[[Answer], ProviderError], max_bytes: int = MAX_STREAM_BYTES, patience: Patience = PATIENCE,
 ) -> AsyncGenerator[bytes, None]:  # fmt: skip
     """Post the body once and yield the data of each server-sent event, "[DONE]" included and last. Otherwise as post_portions."""
     portions = post_portions(
-        session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s, refusal=refusal, max_bytes=max_bytes
-    )
+        session=session, provider=provider, url=url, headers=headers, body=body, timeout_s=timeout_s, refusal=refusal, max_bytes=max_bytes,
+        patience=patience,
+    )  # fmt: skip
     parser = EventParser()
     async with aclosing(portions):
         async for portion in portions:
@@ -195,12 +211,12 @@ def too_long(*, provider: str, max_bytes: int) -> ProviderBroken:
 
 @asynccontextmanager
 async def posted(
-    *, session: aiohttp.ClientSession, provider: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    *, session: aiohttp.ClientSession, provider: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float, patience: Patience
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """Send the request and hand out the response; every failure until the end of the block becomes a ProviderError."""
     watched = WatchedBody(body)
     try:
-        response = await session.post(url, data=watched, headers=headers, timeout=deadline(timeout_s), allow_redirects=False)
+        response = await session.post(url, data=watched, headers=headers, timeout=deadline(timeout_s, patience), allow_redirects=False)
         try:
             yield response
         except BaseException:
@@ -209,22 +225,24 @@ async def posted(
         response.release()
         return
     except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as failure:  # the last two: unusable URLs, closed sessions
-        translated = translate(failure=failure, sent=watched.sent, provider=provider, timeout_s=timeout_s)
+        translated = translate(failure=failure, sent=watched.sent, provider=provider, timeout_s=timeout_s, patience=patience)
     # Raised here and not in the block above: a traceback that chains aiohttp's error would carry the request's headers.
     raise translated
 
 
 @lru_cache(maxsize=256)
-def deadline(timeout_s: float) -> aiohttp.ClientTimeout:
-    connect = min(CONNECT_TIMEOUT_S, timeout_s)
-    return aiohttp.ClientTimeout(total=timeout_s, connect=connect, sock_connect=connect)
+def deadline(timeout_s: float, patience: Patience) -> aiohttp.ClientTimeout:
+    connect, silence = min(patience.connect_s, timeout_s), patience.silence_s if patience.silence_s < timeout_s else None
+    return aiohttp.ClientTimeout(total=timeout_s, connect=connect, sock_connect=connect, sock_read=silence)
 
 
-def translate(*, failure: Exception, sent: bool, provider: str, timeout_s: float) -> ProviderError:
+def translate(*, failure: Exception, sent: bool, provider: str, timeout_s: float, patience: Patience) -> ProviderError:
     """Return our error for aiohttp's. All failures to connect read alike, lest a tenant maps the inner network by them."""
     translated: ProviderError
     if not sent:
         translated = ProviderUnreachable(f"{provider} cannot be reached; nothing was sent", provider=provider)
+    elif isinstance(failure, aiohttp.SocketTimeoutError):
+        translated = ProviderTimeout(f"{provider} sent nothing for {patience.silence_s:g} seconds", provider=provider)
     elif isinstance(failure, TimeoutError):
         translated = ProviderTimeout(f"{provider} gave no complete answer within {timeout_s:g} seconds", provider=provider)
     else:

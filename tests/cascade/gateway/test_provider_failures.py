@@ -24,9 +24,9 @@ def run_of(failed: openai.APIStatusError) -> str:
 @pytest.mark.parametrize(
     ("model", "status", "code", "booked", "tries"),
     [
-        ("fault-500", 502, "provider_failed", "voided", 2),
-        ("fault-429", 429, "provider_rate_limited", "voided", 2),
-        ("unplugged", 502, "provider_unreachable", "voided", 2),
+        ("fault-500", 502, "provider_failed", "voided", 3),
+        ("fault-429", 429, "provider_rate_limited", "voided", 3),
+        ("unplugged", 502, "provider_unreachable", "voided", 3),
         ("fault-garbage", 502, "provider_bad_answer", "assumed", 1),
         ("fault-empty", 502, "provider_bad_answer", "assumed", 1),
         ("fault-reset", 502, "provider_bad_answer", "assumed", 1),
@@ -48,6 +48,8 @@ def test_each_way_to_fail_has_its_status_its_booking_and_a_trace(
     run = live_cast.run(run_of(failed))
     assert (run.status, run.error_code, run.steps[0]["status"], run.steps[0]["attempts"]) == ("failed", code, "failed", tries)
     assert run.steps[0]["reason"]
+    told = [(one["model"], one["outcome"], one["error_code"], one["booked"], one["latency_ms"] > 0) for one in run.steps[0]["tries"]]
+    assert told == [(model, "failed", code, booked, True)] * tries
 
 
 def test_a_provider_that_is_busy_says_when_to_come_back(live_cast: Stage) -> None:
@@ -90,6 +92,8 @@ def test_a_second_candidate_takes_the_place_of_the_first_within_a_step(live_cast
     ours = live_cast.ask("house").cascadeflow
     assert (ours["model_used"], ours["draft_accepted"], ours["steps_executed"][0]["attempts"]) == ("scripted", True, 2)
     assert [(entry.model, entry.kind) for entry in live_cast.entries(ours["run_id"])] == [("unplugged", "voided"), ("scripted", "settled")]
+    tries = [(one["provider"], one["outcome"], one["error_code"]) for one in ours["steps_executed"][0]["tries"]]
+    assert tries == [("nowhere", "failed", "provider_unreachable"), ("script", "answered", None)]
 
 
 def test_what_may_have_been_billed_is_not_tried_again(live_cast: Stage) -> None:

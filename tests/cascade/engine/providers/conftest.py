@@ -177,3 +177,9 @@ async def drain(provider: BaseProvider, request: CompletionRequest, *, into: lis
 
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each provider's test class lists its own refusals."""
+    if "refusal" in metafunc.fixturenames and metafunc.cls is not None:
+        metafunc.parametrize("refusal", metafunc.cls.refusals, ids=lambda refusal: refusal.name)

@@ -99,7 +99,7 @@ async def test_retry_after_is_read_in_seconds(session: ClientSession, upstream_u
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("given", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "soon", "", "1e9", "nan"])
+@pytest.mark.parametrize("given", ["-1", "soon", "", "1e9", "nan", "Wed, 99 Oct 2026"])
 async def test_retry_after_in_any_other_form_is_passed_over(session: ClientSession, serve: Serve, given: str) -> None:
     url = await serve(replying({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": given}))
     with pytest.raises(ProviderRateLimited) as caught:

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from cascade.engine.errors import InvalidRequest
+from cascade.engine.providers.cohere import CohereProvider
 from cascade.engine.providers.litellm import LiteLLMProvider
 from cascade.engine.providers.openai_compatible import OpenAICompatibleProvider
 from cascade.engine.providers.registry import CHECKED_ON, SIMULATED, SUPPORTED_PROVIDERS, ModelSpec, build_provider, provider_spec
@@ -77,7 +78,7 @@ def test_the_registry_is_imported_without_litellm() -> None:
 
 @pytest.mark.asyncio
 async def test_each_row_builds_its_kind_of_provider(session: ClientSession) -> None:
-    kinds = {"openai_compatible": OpenAICompatibleProvider, "vllm": VLLMProvider, "litellm": LiteLLMProvider}
+    kinds = {"openai_compatible": OpenAICompatibleProvider, "vllm": VLLMProvider, "cohere": CohereProvider, "litellm": LiteLLMProvider}
     for slug, spec in SUPPORTED_PROVIDERS.items():
         provider = build_provider(spec=slug, name=f"acme-{slug}", session=session, api_key="sk-secret-key-of-acme")
         assert type(provider) is kinds[spec.kind]
