@@ -11,7 +11,7 @@ from cascade.engine.values import Complexity
 
 __all__ = ["BASE", "Calibration", "ScoredDraft", "calibrate_threshold", "default_threshold"]
 
-BASE: dict[Kind, float] = {"worked": 0.871, "code": 0.50, "prose": 0.50}
+BASE: dict[Kind, float] = {"worked": 0.86, "code": 0.75, "prose": 0.50}
 """Under "balanced". Worked and code were chosen on the visible rows (docs/algorithms/quality.md); prose is judged."""
 _KIND_OF_DOMAIN: dict[str, Kind] = {"math": "worked", "code": "code"}
 _PRESET_NATS: dict[QualityPreset, float] = {"fast": -0.6, "balanced": 0.0, "strict": 0.6}
@@ -25,7 +25,7 @@ def default_threshold(*, preset: QualityPreset, domain: str, complexity: Complex
 
     The kind of answer gives the base (None: the kind that the domain mostly has, for a plan made before there is a draft); preset, domain
     and complexity shift its log-odds.
-    Worked number: balanced, math, hard is 0.871; strict adds 0.6 nats to ln(0.871 / 0.129) = 1.910: 1 / (1 + e^-2.510) = 0.925.
+    Worked number: balanced, math, hard is 0.86; strict adds 0.6 nats to ln(0.86 / 0.14) = 1.815: 1 / (1 + e^-2.415) = 0.918.
     """
     base = BASE[kind or _KIND_OF_DOMAIN.get(domain, "prose")]
     nats = log(base / (1 - base)) + _PRESET_NATS[preset] + _DOMAIN_NATS.get(domain, 0.0) + _COMPLEXITY_NATS[complexity]
