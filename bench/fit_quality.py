@@ -30,9 +30,10 @@ JUDGED_PENALTIES = {
 }
 PROVEN = frozenset({"arithmetic", "contradiction", "refusal", "language", "tools"})
 """A sum that does not come out is wrong whatever else speaks for the draft: these stay near their judged values."""
-ACCEPTABLE: dict[Kind, float] = {"code": 0.85, "prose": 0.85}
+ACCEPTABLE: dict[Kind, float] = {"code": 0.93, "prose": 0.85}
 """Labels that ask for more than acceptable give the order alone, and the drafts of CALIBRATED_ON get this mean: AlpacaEval's is "better
-than GPT-4-turbo", and MBPP's hidden tests fail the strong model too on a third of the tasks, whose prompts do not say what they test."""
+than GPT-4-turbo", and MBPP's hidden tests fail the strong model too on a third of the tasks, whose prompts do not say what they test: of
+what the strong model passes, gpt-3.5-turbo passes 93 %."""
 EVIDENCE_SHARE: dict[Kind, float] = {"prose": 0.35}
 """For the same reason prose's measurements count a third: being long loses against GPT-4-turbo, but is no fault."""
 CALIBRATED_ON: dict[Kind, str] = {

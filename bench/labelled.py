@@ -37,6 +37,8 @@ class Labelled(NamedTuple):
     cost: float
     strong_cost: float
     fold: int
+    words: int
+    """Of the draft."""
 
     @property
     def group(self) -> str:
@@ -87,5 +89,5 @@ def _labelled(record: Mapping[str, Any], *, file: str, domain: str) -> Iterator[
         yield Labelled(
             file=file, id=record["id"], model=model, kind=kind, domain=domain, complexity=complexity, evidence=evidence_of(draft, kind=kind),
             checks=run_checks(draft, preset="balanced"), quality=float(answer["quality"]), strong_quality=float(strong["quality"]),
-            cost=answer["cost"], strong_cost=strong["cost"], fold=fold_of(record["prompt"]),
+            cost=answer["cost"], strong_cost=strong["cost"], fold=fold_of(record["prompt"]), words=len(draft.words),
         )  # fmt: skip

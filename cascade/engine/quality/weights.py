@@ -42,7 +42,7 @@ WEIGHTS: dict[Kind, dict[str, float]] = {
         "may return None": -0.955,
         "calls": -0.087,
         "branches": -0.160,
-        "intercept": 5.375,
+        "intercept": 6.228,
     },
     "prose": {
         "log draft words": -0.098,

@@ -48,7 +48,7 @@ def test_a_weakness_of_a_function_is_seen_without_running_it(draft: MakeDraft, s
 
 
 def test_a_sound_function_shows_none_of_them(draft: MakeDraft) -> None:
-    source = "import math\n\ndef f(a, *, b=2):\n    try:\n        return [math.pow(x, b) for x in a]\n    except ValueError as wrong:\n        raise wrong\n"
+    source = "import math\n\ndef f(a, *, b=2):\n    try:\n        return [math.pow(x, b) for x in a]\n    except ValueError as e:\n        raise e\n"
     shape = shape_of(draft(source), source)
     assert {shape[name] for name in ("undefined names", "returns nothing", "unused arguments", "may return None")} == {0}
 
