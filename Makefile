@@ -44,7 +44,7 @@ bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality and prompts' diff
 bench-engine: $(VENV)/dev.stamp ## time and memory of a plan and of a judgement
 	@$(BIN)/python -m bench.engine $(ARGS)
 
-bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, checked against the upstream's own bill
+bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, against the upstream's own bill (ARGS=--all: every pair)
 	@$(BIN)/python -m bench.replay $(ARGS)
 
 bench-gateway: $(VENV)/dev.stamp ## requests per second against a bare relay, in one run
