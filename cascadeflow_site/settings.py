@@ -181,6 +181,8 @@ ALLOW_PRIVATE_ENDPOINTS = env.list("ALLOW_PRIVATE_ENDPOINTS", default=["127.0.0.
 SIMULATED_PROVIDER = env.bool("SIMULATED_PROVIDER", default=embedded.is_wanted())
 SIMULATED_LATENCY_SCALE = env.float("SIMULATED_LATENCY_SCALE", default=1.0)
 READER_PATIENCE_SECONDS = env.float("READER_PATIENCE_SECONDS", default=15.0)
+QUALITY_CALLBACKS = env.list("QUALITY_CALLBACKS", default=[])
+QUALITY_CALLBACK_MS = env.float("QUALITY_CALLBACK_MS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=4 * 1024 * 1024)
 
 # ---- Language and time
