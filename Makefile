@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-replay bench-gateway bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-replay bench-gateway bench-ledger
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,7 +38,13 @@ lock: $(VENV)/uv.stamp ## compile requirements/*.txt anew from pyproject.toml (U
 	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/run.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev -c requirements/run.txt -o requirements/dev.txt
 
-bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, checked against the upstream's own bill
+bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality and prompts' difficulty against their targets, on recorded answers
+	@$(BIN)/python -m bench.decisions $(ARGS)
+
+bench-engine: $(VENV)/dev.stamp ## time and memory of a plan and of a judgement
+	@$(BIN)/python -m bench.engine $(ARGS)
+
+bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, against the upstream's own bill (ARGS=--all: every pair)
 	@$(BIN)/python -m bench.replay $(ARGS)
 
 bench-gateway: $(VENV)/dev.stamp ## requests per second against a bare relay, in one run

@@ -3,6 +3,9 @@
 Real answers of gpt-4o-mini (draft) and gpt-4o (strong) to GSM8K questions are replayed by bench/upstream.py, which also bills. The
 prompts go through our whole site over HTTP, sent by the official OpenAI client. Prints `name: figure` lines. Ends with 1 when the
 ledger and the bill differ or a call failed, with 2 when there is no data.
+
+With --all, every recorded pair of models goes through instead, each with a threshold calibrated on one half of its rows and measured on the
+other; a line a pair tells what was kept and saved.
 """
 
 import argparse
@@ -19,6 +22,7 @@ from typing import Any, NamedTuple
 import psycopg
 from openai import AsyncOpenAI, OpenAIError
 
+from bench.replay_pairs import STAND_IN_PRICES, catalog, lines, pairs_of, presets, send_pairs
 from bench.site import ROOT, Site, site, upstream
 from billing.engine.money import TOKENS_PER_PRICE, to_nusd, to_usd
 from tenants.keys import new_key
@@ -42,14 +46,18 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=200, help="how many, from the first (default: 200)")
     parser.add_argument("--at-once", type=int, default=8, help="calls in flight (default: 8)")
     parser.add_argument("--workers", type=int, default=1, help="processes of our site (default: 1)")
+    parser.add_argument("--all", action="store_true", help="every recorded pair of models, each with its own calibrated threshold")
+    parser.add_argument("--target", type=float, default=0.99, help="with --all: share of the strong model's quality to keep (default: 0.99)")
     given = parser.parse_args()
     missing = [name for name in (RECORDS, PRICES) if not (given.data / name).is_file()]
     if missing:
         print(f"Not measured: {', '.join(missing)} not found in {given.data}. --data names another folder.", file=sys.stderr)
         return 2
     prices = read_prices(given.data / PRICES)
-    with (given.data / RECORDS).open(encoding="utf-8") as lines:
-        records = [json.loads(line) for _, line in zip(range(given.prompts), lines, strict=False)]
+    if given.all:
+        return replay_pairs(given, prices={**STAND_IN_PRICES, **prices})
+    with (given.data / RECORDS).open(encoding="utf-8") as rows:
+        records = [json.loads(row) for _, row in zip(range(given.prompts), rows, strict=False)]
     with site() as ours, upstream(folder=ours.folder, data=given.data) as provider:
         key = new_key()
         ours.provision(document(provider, prices), REPLAY_KEY=key)
@@ -58,14 +66,39 @@ def main() -> int:
         return report(calls, prices=prices, ledger=booked(ours), bill=billed(provider, prices))
 
 
+def replay_pairs(given: argparse.Namespace, *, prices: Mapping[str, tuple[str, str]]) -> int:
+    pairs = pairs_of(given.data, target=given.target, most=given.prompts)
+    with site() as ours, upstream(folder=ours.folder, data=given.data) as provider:
+        key = new_key()
+        ours.provision(document(provider, prices, models=catalog(pairs, prices), presets=presets(pairs)), REPLAY_KEY=key)
+        with ours.serving(workers=given.workers) as url:
+            served = asyncio.run(send_pairs(pairs, url=url, key=key, at_once=given.at_once))
+        ledger, bill = booked(ours), billed(provider, prices)
+    failed = [call for calls in served for call in calls if not call.model]
+    for call in failed[:5]:
+        print(f"{call.record['id']} failed: {call.error or 'the reply has no cascadeflow object'}", file=sys.stderr)
+    for pair, calls in zip(pairs, served, strict=True):
+        print(*lines(pair, calls), sep="\n")
+    print(f"calls: {sum(map(len, served))}\nfailed: {len(failed)}\nledger in USD: {to_usd(ledger)}\nprovider's bill in USD: {to_usd(bill)}")
+    return _verdict(failed=bool(failed), ledger=ledger, bill=bill)
+
+
+def _verdict(*, failed: bool, ledger: int, bill: int) -> int:
+    if ledger != bill:
+        print(f"The ledger and the provider's bill differ by {to_usd(ledger - bill)} USD.", file=sys.stderr)
+    return int(failed or ledger != bill)
+
+
 def read_prices(path: Path) -> dict[str, tuple[str, str]]:
     """Return USD per million tokens, input and output, by model."""
     with path.open(newline="", encoding="utf-8") as rows:
         return {row["model"]: (row["in_usd_per_1M"], row["out_usd_per_1M"]) for row in csv.DictReader(rows)}
 
 
-def document(provider: str, prices: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    models = [
+def document(
+    provider: str, prices: Mapping[str, tuple[str, str]], *, models: Sequence[Mapping[str, Any]] = (), presets: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    models = models or [
         {"name": name, "provider": "openai", "part": part, "price": dict(zip(("input", "output"), prices[name], strict=True)), "price_source": PRICES}
         for name, part in ((DRAFT, "draft"), (STRONG, "strong"))
     ]
@@ -75,7 +108,7 @@ def document(provider: str, prices: Mapping[str, tuple[str, str]]) -> dict[str, 
     ]
     tenant = {
         "slug": "replay", "default_tier": "pro", "providers": [{"name": "openai", "provider": "openai", "base_url": f"{provider}/v1"}],
-        "models": models, "tiers": [{"name": "pro"}], "budgets": budgets, "keys": [{"name": "replay", "key_env": "REPLAY_KEY"}],
+        "models": models, "presets": presets, "tiers": [{"name": "pro"}], "budgets": budgets, "keys": [{"name": "replay", "key_env": "REPLAY_KEY"}],
     }  # fmt: skip
     return {"tenants": [tenant]}
 
@@ -139,9 +172,7 @@ def report(calls: Sequence[Call], *, prices: Mapping[str, tuple[str, str]], ledg
     }  # fmt: skip
     for name, figure in figures.items():
         print(f"{name}: {figure}")
-    if ledger != bill:
-        print(f"The ledger and the provider's bill differ by {to_usd(ledger - bill)} USD.", file=sys.stderr)
-    return int(bool(failed) or ledger != bill)
+    return _verdict(failed=bool(failed), ledger=ledger, bill=bill)
 
 
 def quality_of(call: Call) -> int:

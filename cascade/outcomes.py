@@ -13,7 +13,7 @@ from billing.engine.money import to_usd
 from billing.engine.pricing import Usage, cost_nusd
 from billing.ledger import Entry, Hold, Leg, RateStanding, Rung, Subject, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
-from cascade.engine.values import Completion
+from cascade.engine.values import Completion, DomainMatch
 from tenants.end_users import NEVER_STORED
 
 LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 100, 200
@@ -174,6 +174,7 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "user_tier": plan.tier,
         "domain_detected": plan.domain.domain,
         "domain_confidence": round(plan.domain.confidence, 4),
+        "domain_explanation": _explanation(plan.domain),
         "complexity": plan.complexity,
         "steps_executed": outcome.steps,
         "draft_accepted": result.draft_accepted,
@@ -189,6 +190,14 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "steps_skipped": list(plan.skipped),
         "unpriced_models": list(plan.unpriced_models),
     }
+
+
+def _explanation(domain: DomainMatch) -> dict[str, Any]:
+    """Tell the caller what decided. The words are the prompt's own, so they go into the reply and nowhere else."""
+    return {
+        "overridden": domain.overridden, "matched": list(domain.matched), "runner_up": domain.runner_up,
+        "runner_up_confidence": round(domain.runner_up_confidence, 4),
+    }  # fmt: skip
 
 
 def _remaining(outcome: RunOutcome) -> int:

@@ -89,6 +89,7 @@ class RunResultSerializer(serializers.Serializer[Any]):
     user_tier = serializers.CharField()
     domain_detected = serializers.CharField()
     domain_confidence = serializers.FloatField()
+    domain_explanation = serializers.DictField(help_text="overridden, the words and shapes that matched, runner_up and its confidence.")
     complexity = serializers.CharField()
     steps_executed = StepSerializer(many=True)
     draft_accepted = serializers.BooleanField(allow_null=True)

@@ -92,6 +92,7 @@ _BY_MARK = {
 _SEARCHED_ALWAYS = tuple(shape for shape in _SHAPES if not shape.word and not shape.marks)
 _WORDS, _MARKS = frozenset(_BY_WORD), frozenset(_BY_MARK)
 _TWO_NUMBERS = re.compile(r"\d[\d.,]{0,20}\D+\d")
+_ASKS_FOR_A_QUANTITY = re.compile(r"\bhow (?:many|much|long|far|old|fast|tall)\b", re.IGNORECASE)
 
 _ENDINGS = (
     "itis", "tomy", "ostomy", "osis", "emia", "pathy", "plasty", "oscopy", "ectomy", "stomy", "nuria", "rrhea", "rrhoea",
@@ -115,7 +116,7 @@ def shapes_in(text: str, *, words: Set[str]) -> list[tuple[str, str, float]]:
     for shape in _possible(words, set(outline.translate(None, _ORDINARY))):
         if _seen(shape, raw, outline):
             found += [(domain, shape.name, weight) for domain, weight in shape.evidence]
-    if "how" in words and ("many" in words or "much" in words or "long" in words) and _TWO_NUMBERS.search(text):
+    if "how" in words and _ASKS_FOR_A_QUANTITY.search(text) and _TWO_NUMBERS.search(text):
         found.append(("math", "quantities and a question", 3.5))
     return found
 

@@ -10,6 +10,7 @@ from cascade.engine.quality.draft import Draft
 from cascade.engine.quality.emptiness import check_emptiness
 from cascade.engine.quality.json_format import check_json
 from cascade.engine.quality.language import check_language
+from cascade.engine.quality.length import check_length
 from cascade.engine.quality.logprobs import check_logprobs
 from cascade.engine.quality.refusal import check_hedging, check_refusal
 from cascade.engine.quality.relevance import check_relevance
@@ -26,7 +27,7 @@ _FAST: tuple[Callable[[Draft], Check | None], ...] = (
     check_truncation, check_refusal, check_tools, check_json, check_repetition, check_arithmetic, check_contradiction,
     check_logprobs,
 )
-_ALL = (*_FAST, check_hedging, check_relevance, check_language, check_code)
+_ALL = (*_FAST, check_hedging, check_relevance, check_language, check_length, check_code)
 
 CHECKS: dict[QualityPreset, tuple[Callable[[Draft], Check | None], ...]] = {"fast": _FAST, "balanced": _ALL, "strict": _ALL}
 

@@ -7,7 +7,7 @@ import warnings
 from cascade.engine.quality.draft import CodeBlock, Draft
 from cascade.engine.values import Check
 
-__all__ = ["check_code"]
+__all__ = ["check_code", "parse_python", "python_of"]
 
 MAX_SOURCE_CHARS = 8_000
 """A longer block is not parsed: `ast` takes about 60 microseconds per kilobyte."""
@@ -29,30 +29,36 @@ _PAIRS = {")": "(", "]": "[", "}": "{"}
 _PASSED = Check(name="code", score=1.0)
 
 
-def _python_fault(source: str) -> str:
-    """Return why `source` is not Python, or ""."""
+def parse_python(source: str) -> tuple[ast.Module | None, str]:
+    """Return (tree, "") or (None, why `source` is not Python); the reason is "" too where that cannot be told."""
     lines = source.split("\n")
     if any(line.lstrip().startswith(("!", "%", ">>>", "$ ", "...")) for line in lines):
-        return ""  # a notebook, a console session or an elision: not meant to parse
+        return None, ""  # a notebook, a console session or an elision: not meant to parse
     indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
     plain = "\n".join(line[indent:] for line in lines) if indent else source
-    if _nesting(plain) > MAX_NESTING:
-        return ""
+    if len(plain) > MAX_SOURCE_CHARS or _nesting(plain) > MAX_NESTING:
+        return None, ""
     try:
-        if "\\" in plain:
-            # An unknown escape only warns, and the warning must not reach the log with the draft's text.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ast.parse(plain)
-        else:
-            ast.parse(plain)
+        if "\\" not in plain:
+            return ast.parse(plain), ""
+        # An unknown escape only warns, and the warning must not reach the log with the draft's text.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(plain), ""
     except SyntaxError as error:
-        return f"{error.msg} (line {error.lineno})"
+        return None, f"{error.msg} (line {error.lineno})"
     except ValueError:
-        return "it holds a NUL character"
+        return None, "it holds a NUL character"
     except (RecursionError, MemoryError):
-        return ""  # deeper than the parser goes, which says nothing about the code
-    return ""
+        return None, ""  # deeper than the parser goes, which says nothing about the code
+
+
+def python_of(draft: Draft, source: str) -> tuple[ast.Module | None, str]:
+    """Return what `parse_python` says, once for each program of a draft: parsing is what its checks spend most of their time on."""
+    found = draft.parsed.get(source)
+    if found is None:
+        found = draft.parsed[source] = parse_python(source)
+    return found
 
 
 def _nesting(source: str) -> int:
@@ -75,11 +81,11 @@ def _bracket_fault(source: str) -> str:
     return f"{open_brackets[-1]!r} is never closed" if open_brackets else ""
 
 
-def _fault(block: CodeBlock) -> str:
+def _fault(draft: Draft, block: CodeBlock) -> str:
     if len(block.source) > MAX_SOURCE_CHARS:
         return ""
     if block.language in _PYTHON:
-        return _python_fault(block.source)
+        return python_of(draft, block.source)[1]
     return _bracket_fault(block.source) if block.language in _BRACKET_LANGUAGES else ""
 
 
@@ -90,7 +96,7 @@ def check_code(draft: Draft) -> Check:
     JavaScript may hold an odd one. Python 2 is let through where the prompt speaks of it.
     """
     for block in draft.code_blocks[:MAX_BLOCKS]:
-        fault = _fault(block)
+        fault = _fault(draft, block)
         is_python = block.language in _PYTHON
         if fault and not (is_python and draft.prompt_word_set >= {"python", "2"}):
             reason = f"The {block.language} code does not parse: {fault}"

@@ -1,11 +1,12 @@
 """What the checks look at: one draft, read once."""
 
+import ast
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from cascade.engine.domains import words_of
-from cascade.engine.quality.final_answer import final_number
+from cascade.engine.quality.final_answer import final_number, numbers_in
 from cascade.engine.quality.lazy import lazy
 from cascade.engine.quality.sums import Sum, sums_in
 from cascade.engine.values import Completion, Complexity
@@ -44,6 +45,11 @@ class Draft:
         self.prompt = _window(prompt, head=PROMPT_HEAD_CHARS, tail=PROMPT_TAIL_CHARS)
 
     @lazy
+    def parsed(self) -> dict[str, tuple[ast.Module | None, str]]:
+        """The trees of its Python programs by source, each with why there is none; `python_of` fills it."""
+        return {}
+
+    @lazy
     def words(self) -> list[str]:
         return words_of(self.text)
 
@@ -58,6 +64,11 @@ class Draft:
     @lazy
     def prompt_word_set(self) -> frozenset[str]:
         return frozenset(self.prompt_words)
+
+    @lazy
+    def prompt_numbers(self) -> frozenset[float]:
+        """The distinct plain numbers of the prompt."""
+        return frozenset(numbers_in(self.prompt))
 
     @property
     def calls_tools(self) -> bool:

@@ -4,6 +4,7 @@ import re
 
 __all__ = ["final_number", "numbers_in"]
 
+MAX_NUMBERS = 300
 _MARKS = ('"answer"', "####", "\\boxed{", "answer is", "Answer:", "answer:", "Answer is")
 _AFTER_MARK = re.compile(r"[\s:\"'*$\u20ac\u00a3\\({=]{0,12}(-?[\d.,]{1,24})")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -11,14 +12,17 @@ _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 def _as_float(text: str) -> float | None:
     try:
-        return float(text.replace(",", "").rstrip("."))
+        return float(text.replace(",", "").rstrip(".") if "," in text or text[-1:] == "." else text)
     except ValueError:
         return None
 
 
 def numbers_in(text: str) -> list[float]:
-    """Return the plain numbers of `text` in order; thousands' commas are read past. Worked example: "$1,200 in 3.5 h" gives 1200, 3.5."""
-    found = [_as_float(match) for match in _NUMBER.findall(text)]
+    """Return the plain numbers of `text` in order, the last 300; thousands' commas are read past.
+
+    Worked example: "$1,200 in 3.5 h" gives 1200, 3.5.
+    """
+    found = [_as_float(match) for match in _NUMBER.findall(text)[-MAX_NUMBERS:]]
     return [number for number in found if number is not None]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 __all__ = ["Sum", "sums_in"]
 
 MAX_SUMS = 24
-MAX_SIGNS = 200
+MAX_SIGNS = 60
 LEFT_CHARS, RIGHT_CHARS = 72, 28
 TOLERANCE = 0.006
 """Relative; with half a unit of the last digit shown. Writers round: 1/3 = 0.33 is right."""
@@ -109,7 +109,7 @@ def _agrees(value: float, claimed: float, *, shown: str, divides: bool) -> bool:
 
 
 def sums_in(text: str) -> list[Sum]:
-    """Return the first 24 sums of numbers found before the first 200 equals signs of `text`, each recomputed.
+    """Return the first 24 sums of numbers found before the first 60 equals signs of `text`, each recomputed.
 
     Units and currency are read past: "9 eggs * $2/egg = $18" is 9 * 2. Each equals sign looks at 72 characters before and 28 after
     itself, so the time is linear.

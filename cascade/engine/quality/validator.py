@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cascade.engine.quality.callbacks import ask_callbacks
 from cascade.engine.quality.checks import QualityPreset, run_checks
 from cascade.engine.quality.combine import acceptability
 from cascade.engine.quality.draft import Draft
@@ -20,7 +21,7 @@ WEAK_SCORE = 0.7
 
 
 class QualityValidator:
-    """Judges drafts by rules and measurements. Pure, holds no state between drafts, safe in many threads.
+    """Judges drafts by rules and measurements, and by registered callbacks. Holds no state between drafts, safe in many threads.
 
     `preset`: "fast" leaves out the checks of relevance, language, hedging and code syntax and accepts more; "balanced" is the default;
     "strict" accepts less and lets any badly failed check reject alone.
@@ -50,6 +51,8 @@ class QualityValidator:
         kind = kind_of(draft)
         checks = self._told(run_checks(draft, preset=self.preset))
         score = _score(draft, kind, checks)
+        if opinions := ask_callbacks(prompt, completion):
+            checks, score = (*checks, *opinions), min(score, *(opinion.score for opinion in opinions))
         limit = threshold
         if limit is None:
             limit = default_threshold(preset=self.preset, domain=domain, complexity=complexity, kind=kind)

@@ -1,6 +1,6 @@
 """What DomainDetector finds, and what it must not find."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -145,9 +145,9 @@ def test_words_keep_what_makes_languages_names_and_lose_punctuation() -> None:
 )
 def test_a_megabyte_of_anything_takes_no_longer_than_its_bounded_ends(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
-    start = perf_counter()
+    start = process_time()
     DETECTOR.detect(text)
-    assert perf_counter() - start < 0.1
+    assert process_time() - start < 0.1
 
 
 def test_instructions_after_a_long_paste_still_decide() -> None:
@@ -158,10 +158,10 @@ def test_instructions_after_a_long_paste_still_decide() -> None:
 def test_detection_does_not_slow_down_with_the_number_of_patterns_seen_before() -> None:
     text = " ".join(["The committee discussed the schedule of the next meeting in some detail."] * 50)
     DETECTOR.detect(text)
-    start = perf_counter()
+    start = process_time()
     for _ in range(50):
         DETECTOR.detect(text)
-    assert (perf_counter() - start) / 50 < 0.005
+    assert (process_time() - start) / 50 < 0.005
 
 
 def test_the_six_domains_are_those_of_the_product() -> None:

@@ -12,8 +12,8 @@ from tests.stage import ACCEPT, REJECT, Stage, step
 
 FIELDS = {
     "run_id", "model_used", "total_cost", "savings_percentage", "latency_ms", "user_id", "user_tier", "domain_detected", "domain_confidence",
-    "complexity", "steps_executed", "draft_accepted", "budget_remaining", "budget_warnings", "cost_breakdown", "quality_metrics", "preset",
-    "policy_version", "arm", "degraded", "rung", "steps_skipped", "unpriced_models",
+    "domain_explanation", "complexity", "steps_executed", "draft_accepted", "budget_remaining", "budget_warnings", "cost_breakdown",
+    "quality_metrics", "preset", "policy_version", "arm", "degraded", "rung", "steps_skipped", "unpriced_models",
 }  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def test_an_accepted_draft_is_told_with_its_cost_and_what_it_saved(live_cast: St
     assert (ours["domain_detected"], ours["complexity"]) == ("general", "trivial")
     assert ours["latency_ms"] > 0
     assert 0 <= ours["domain_confidence"] <= 1
+    assert ours["domain_explanation"].keys() == {"overridden", "matched", "runner_up", "runner_up_confidence"}
     # 11 input and 7 output tokens at 0.15 and 0.60 USD per million; the baseline takes 2.50 and 10.
     assert ours["total_cost"] == "0.00000585"
     assert ours["cost_breakdown"] == {
@@ -111,6 +112,15 @@ def test_an_end_user_is_made_on_first_sight_and_known_by_a_derived_id(live_cast:
     assert not any("walt" in name for name in billed), "the provider never hears the person's name"
 
 
+def test_a_detected_domain_is_explained_to_the_caller_and_its_words_are_kept_nowhere(live_cast: Stage) -> None:
+    ours = live_cast.ask("steady", "Is the indemnification clause of the lease enforceable in Python?").cascadeflow
+    assert ours["domain_detected"] == "legal"
+    assert "lease" in ours["domain_explanation"]["matched"]
+    assert ours["domain_explanation"]["runner_up"] == "code"
+    assert not ours["domain_explanation"]["overridden"]
+    assert "lease" not in str(live_cast.run(ours["run_id"]).__dict__)
+
+
 @pytest.mark.parametrize("how", ["body", "headers", "both"])
 def test_tier_domain_and_tags_may_be_said_in_the_body_or_in_headers_and_the_body_wins(live_cast: Stage, how: str) -> None:
     said: dict[str, Any] = {}
@@ -124,6 +134,7 @@ def test_tier_domain_and_tags_may_be_said_in_the_body_or_in_headers_and_the_body
         }  # fmt: skip
     ours = live_cast.ask("steady", user="ann", **said).cascadeflow
     assert (ours["user_tier"], ours["domain_detected"], ours["domain_confidence"]) == ("pro", "legal", 1.0)
+    assert ours["domain_explanation"] == {"overridden": True, "matched": [], "runner_up": None, "runner_up_confidence": 0.0}
     (entry,) = live_cast.entries(ours["run_id"])
     assert (entry.tier, entry.domain, entry.tags) == ("pro", "legal", ["search", "eu"])
     assert live_cast.run(ours["run_id"]).tags == ["search", "eu"]

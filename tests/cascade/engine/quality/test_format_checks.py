@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -94,10 +94,10 @@ def test_the_schema_subset_judges_as_json_schema_does(value: object, schema: dic
 def test_a_schema_that_refers_to_itself_or_branches_without_end_is_given_up_in_time() -> None:
     endless = {"$ref": "#"}
     branching: dict[str, Any] = {"anyOf": [{"$ref": "#"}, {"$ref": "#"}], "type": "string"}
-    start = perf_counter()
+    start = process_time()
     assert schema_fault(1, schema=endless) == ""
     schema_fault(1, schema=branching)
-    assert perf_counter() - start < 0.5
+    assert process_time() - start < 0.5
 
 
 def test_deep_json_is_refused_by_the_parser_and_not_by_a_crash(draft: MakeDraft) -> None:
@@ -217,7 +217,7 @@ def test_parsing_a_draft_prints_no_warning(draft: MakeDraft, recwarn: pytest.War
 def test_pathological_code_takes_bounded_time(draft: MakeDraft, unit: str) -> None:
     for language in ("python", "js"):
         text = f"```{language}\n" + unit * (1_000_000 // len(unit))
-        start = perf_counter()
+        start = process_time()
         check_code(draft(text, domain="code"))
         check_code(draft(text[:7_900] + "\n```", domain="code"))
-        assert perf_counter() - start < 0.3, (language, unit, sys.version)
+        assert process_time() - start < 0.3, (language, unit, sys.version)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -172,11 +172,11 @@ HOSTILE = [
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_a_megabyte_of_anything_is_judged_in_bounded_time(completion: MakeCompletion, unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
-    start = perf_counter()
+    start = process_time()
     for domain in ("general", "math", "code"):
         judge(completion(text), prompt=text, domain=domain)
     judge(completion(text), prompt="json", parameters={"response_format": {"type": "json_object"}})
-    assert perf_counter() - start < 1.0
+    assert process_time() - start < 1.0
 
 
 def test_random_mixtures_never_raise(completion: MakeCompletion) -> None:
