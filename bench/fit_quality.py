@@ -33,7 +33,8 @@ PROVEN = frozenset({"arithmetic", "contradiction", "refusal", "language", "tools
 ACCEPTABLE: dict[Kind, float] = {"code": 0.93, "prose": 0.85}
 """Labels that ask for more than acceptable give the order alone, and the drafts of CALIBRATED_ON get this mean: AlpacaEval's is "better
 than GPT-4-turbo", and MBPP's hidden tests fail the strong model too on a third of the tasks, whose prompts do not say what they test: of
-what the strong model passes, gpt-3.5-turbo passes 93 %."""
+what the strong model passes, gpt-3.5-turbo passes 93 %. The mean of code was 0.85 first; it was raised when programs among prose turned out
+to stand too low, which also took AlpacaEval's claude-instant from 0.637 over its target of 0.65."""
 EVIDENCE_SHARE: dict[Kind, float] = {"prose": 0.35}
 """For the same reason prose's measurements count a third: being long loses against GPT-4-turbo, but is no fault."""
 CALIBRATED_ON: dict[Kind, str] = {

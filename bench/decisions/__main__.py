@@ -5,8 +5,9 @@
     python -m bench.decisions cascade --data ../shared/data --out cascade.csv       file,id,draft,score,accept
     python -m bench.decisions router --data ../shared/data --out router.csv         file,id,score
 
-With a subject, writes what the engine decides, for shared/eval/evaluate.py. Without one, prints a line a promise: ours, ours on rows that the
-constants have not seen, what is trivial, what others reach, the target. Ends with 1 where a target is missed, with 2 where there is no data.
+With a subject, writes what the engine decides, for shared/eval/evaluate.py. Without one, prints a line a promise: ours, ours by constants that
+were fitted without the row, what is trivial, what others reach, the target. Measurements, words and thresholds were chosen with all rows in
+view, so both figures flatter. Ends with 1 where a target is missed, with 2 where there is no data.
 """
 
 import argparse
@@ -52,9 +53,9 @@ def _print_table(data: Path, *, save: bool) -> int:
             print(_line(row), flush=True)
     if save:
         RESULTS.write_text(json.dumps([{**row._asdict(), "verdict": row.verdict} for row in rows], indent=1) + "\n", encoding="utf-8")
-    missed = sum(not row.met for row in rows)
-    print(f"{len(rows) - missed} of {len(rows)} targets met")
-    return int(missed > 0)
+    met, holding = sum(row.met for row in rows), sum(row.met and row.holds for row in rows)
+    print(f"{met} of {len(rows)} targets met on the rows that all was chosen on, {holding} of them by constants fitted without the row too")
+    return int(met < len(rows))
 
 
 def _line(row: Row) -> str:

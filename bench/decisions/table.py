@@ -27,7 +27,8 @@ ROUTERS = {"routellm_gsm8k": ("GSM8K", 0.62, ".622", "quantities"), "routellm_mm
 
 
 class Row(NamedTuple):
-    """One promise. `held_out` is the same figure on rows that the constants have not seen: the one to believe."""
+    """One promise. `held_out` is the same figure by constants fitted without the row: nearer the truth, and still flattering, because which
+    measurements, words and thresholds there are was chosen with all rows in view."""
 
     name: str
     ours: str
@@ -36,10 +37,13 @@ class Row(NamedTuple):
     reference: str
     target: str
     met: bool
+    """On the rows that everything was chosen on."""
+    holds: bool
+    """By `held_out` too."""
 
     @property
     def verdict(self) -> str:
-        return "met" if self.met else "MISSED"
+        return "MISSED" if not self.met else "met" if self.holds else "met on seen rows only"
 
 
 def domain_table(data: Path) -> Iterator[Row]:
@@ -50,8 +54,9 @@ def domain_table(data: Path) -> Iterator[Row]:
     told, (other, other_worst) = f"{accuracy:.3f}, worst recall {worst:.3f}", _accuracy(unread)
     unread_told = f"{other:.3f}, worst {other_worst:.3f} (n {len(unread):,})"
     met = accuracy >= 0.85 and worst >= 0.80
-    yield Row("domain, core four", told, unread_told, "0.70 ten keywords", "0.92 bag-of-words", "0.85, recalls 0.80", met)
-    yield Row("domain, core four, later", told, unread_told, "0.70 ten keywords", "0.92 bag-of-words", "0.90", accuracy >= 0.90)
+    beside, holds = ("0.70 ten keywords", "0.92 bag-of-words"), other >= 0.85 and other_worst >= 0.80
+    yield Row("domain, core four", told, unread_told, *beside, "0.85, recalls 0.80", met, holds)
+    yield Row("domain, core four, later", told, unread_told, *beside, "0.90", accuracy >= 0.90, other >= 0.90)
 
 
 def _accuracy(found: Sequence[tuple[str, str]]) -> tuple[float, float]:
@@ -89,14 +94,15 @@ def _auroc_row(group: str, drafts: Sequence[Labelled], held_out: Sequence[float]
     by_length = auroc(good, [-float(draft.words) for draft in drafts])
     trivial = f"{max(by_length, 1 - by_length):.3f} length"
     name = f"AUROC {file.removeprefix('cascade_')} {model}"
-    return Row(name, f"{ours:.3f}", f"{auroc(good, held_out):.3f}", trivial, "0.64 to 0.68 logistic", f"{target:.2f}", ours >= target)
+    other = auroc(good, held_out)
+    return Row(name, f"{ours:.3f}", f"{other:.3f}", trivial, "0.64 to 0.68 logistic", f"{target:.2f}", ours >= target, other >= target)
 
 
 def _pair_row(drafts: Sequence[Labelled], held_out: Sequence[float]) -> Row:
     name, keep, save, trivial, reference = PAIRS[drafts[0].model]
     ours, other = decide(drafts, [draft.score() for draft in drafts]), decide(drafts, held_out)
-    met = ours.kept >= keep and ours.saved >= save
-    return Row(name, _told(ours), _told(other), trivial, reference, f"kept {keep}, saved {save}", met)
+    met, holds = (found.kept >= keep and found.saved >= save for found in (ours, other))
+    return Row(name, _told(ours), _told(other), trivial, reference, f"kept {keep}, saved {save}", met, holds)
 
 
 def decide(drafts: Sequence[Labelled], scores: Sequence[float], *, threshold: float | None = None) -> Outcome:
@@ -127,7 +133,8 @@ def router_table(data: Path) -> Iterator[Row]:
         fitted = {fold: {**WEIGHTS, form: fit([p for p in prompts if p.fold != fold], form=form)} for fold in {prompt.fold for prompt in prompts}}
         left_out = [_gain(prompt.text, domain=prompt.domain, weights=fitted[prompt.fold]) for prompt in prompts]
         held_out = apgr(left_out, weak=weak, strong=strong)
-        yield Row(f"router APGR {title}", f"{ours:.3f}", f"{held_out:.3f}", f"{length:.3f} length", reference, f"{target:.2f}", ours >= target)
+        told, by_length = (f"{ours:.3f}", f"{held_out:.3f}"), f"{length:.3f} length"
+        yield Row(f"router APGR {title}", *told, by_length, reference, f"{target:.2f}", ours >= target, held_out >= target)
 
 
 def _gain(text: str, *, domain: str, weights: dict[str, dict[str, float]]) -> float:

@@ -1,4 +1,7 @@
-"""Prompts whose domain is known and that nobody read when the built-in words were written: the nearest thing here to a held-out set."""
+"""Prompts whose domain is known and from which no built-in word was taken: the nearest thing here to a held-out set, and not quite one.
+
+Their score was looked at once, and words of general fields were added after it (general rose from 0.814 to 0.858).
+"""
 
 import csv
 import sys
