@@ -141,15 +141,16 @@ async def call(session: aiohttp.ClientSession, tally: Tally, *, model: str, user
     return status
 
 
-async def load(given: Scene, tally: Tally, *, callers: int, until: asyncio.Event, model: str, users: int = 20) -> None:
-    """So many callers, each calling again and again until the event."""
+async def load(given: Scene, tally: Tally, *, callers: int, until: asyncio.Event, model: str, users: int = 20, calls: int = 3_000) -> None:
+    """So many callers, each calling again and again until the event. After so many calls other end users come, whose budgets are whole."""
     async with clients(given, connections=callers) as session:
 
         async def caller(number: int) -> None:
             turn = 0
             while not until.is_set():
                 turn += 1
-                status = await call(session, tally, model=model, user=f"u{(number + turn) % users}")
+                crowd = sum(tally.statuses.values()) // calls
+                status = await call(session, tally, model=model, user=f"u{crowd}-{(number + turn) % users}")
                 if status != 200:
                     await asyncio.sleep(0.05)
 
