@@ -1,4 +1,4 @@
-"""What finds seeded bugs: tenants who meddle with each other, calls that race, and the state machine. Each check says what it found, or None."""
+"""What finds seeded bugs: tenants who meddle, keys that come again, races, and the state machine. Each check says what it found, or None."""
 
 import threading
 import time
@@ -36,6 +36,20 @@ def meddling(made: Site) -> str | None:
     if said != [["unknown"], ["closed"], ["unknown"]]:
         return f"answered {said}"
     return None if (len(strange), len(own)) == (0, 1) else f"a key was found {len(strange)} and {len(own)} times"
+
+
+def second_life_of_a_key(made: Site) -> str | None:
+    """A key whose time is over is claimed by another call: nothing of the first one's reply is left under it."""
+    tenant, key = _tenant_of(made), {"endpoint": "runs", "key": uuid.uuid4().hex, "fingerprint": "00", "ttl_s": 60}
+    first, second = (_asked(tenant, tags=["keys"], key=key) for _ in range(2))
+    with _app(made) as app, psycopg.connect(made.dsn, autocommit=True) as owner:
+        _call(app, "billing_reserve", first)
+        app.execute("SELECT billing_finish_key(%s, 'runs', %s, %s, 200::smallint, 'the first reply')", [tenant, key["key"], first["id"]])
+        owner.execute("UPDATE billing_idempotencykey SET expires_at = clock_timestamp() WHERE key = %s", [key["key"]])
+        _call(app, "billing_reserve", second)
+        found = app.execute("SELECT reservation_id, status, reply FROM billing_find_key(%s, 'runs', %s)", [tenant, key["key"]]).fetchall()
+        _call(app, "billing_settle", _settled(first), _settled(second))
+    return None if found == [(second["id"], None, b"")] else f"found {found}"
 
 
 def race_for_money(made: Site) -> str | None:
@@ -125,8 +139,8 @@ def machine(made: Site) -> str | None:
 
 
 CHECKS: dict[str, Callable[[Site], str | None]] = {
-    "the tenants' wall": meddling, "the race for money": race_for_money, "the race for limits": race_for_limits,
-    "the race of corrections": race_of_corrections, "the state machine": machine,
+    "the tenants' wall": meddling, "the second life of a key": second_life_of_a_key, "the race for money": race_for_money,
+    "the race for limits": race_for_limits, "the race of corrections": race_of_corrections, "the state machine": machine,
 }  # fmt: skip
 
 

@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant("a second call under a key is admitted", "25_keys.sql",
            "WHERE a.id NOT IN (SELECT c.reservation_id FROM claimed c)", "WHERE false AND a.id NOT IN (SELECT c.reservation_id FROM claimed c)"),
     Mutant("a key that is claimed anew keeps its old reply", "25_keys.sql", "reservation_id = excluded.reservation_id, status = NULL, reply = '',",
-           "reservation_id = excluded.reservation_id,"),
+           "reservation_id = excluded.reservation_id,", by="the second life of a key"),
     Mutant("another call lets go of a key", "25_keys.sql",
            "    DELETE FROM billing_idempotencykey k\n     WHERE k.tenant_id = p_tenant AND k.endpoint = p_endpoint AND k.key = p_key "
            "AND k.reservation_id = p_reservation;",
