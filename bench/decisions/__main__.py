@@ -59,7 +59,7 @@ def _print_table(data: Path, *, save: bool) -> int:
 
 
 def _line(row: Row) -> str:
-    beside = f"unseen rows {row.held_out} | trivial {row.trivial} | reference {row.reference} | target {row.target}"
+    beside = f"without the row {row.held_out} | trivial {row.trivial} | reference {row.reference} | target {row.target}"
     return f"{row.name}: {row.ours} | {beside} | {row.verdict}"
 
 
