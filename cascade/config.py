@@ -126,10 +126,8 @@ def _model(row: CatalogModel, connection: ProviderConnection, price: Price | Non
 
 
 def _presets() -> dict[str, CascadePreset]:
-    newest: dict[str, CascadePreset] = {}
-    for row in PresetVersion.objects.select_related("preset").order_by("number"):
-        newest[row.preset.name] = preset_from_definition(row.definition, name=row.preset.name, version=str(row.number))
-    return newest
+    newest = PresetVersion.objects.select_related("preset").order_by("preset_id", "-number").distinct("preset_id")
+    return {row.preset.name: preset_from_definition(row.definition, name=row.preset.name, version=str(row.number)) for row in newest}
 
 
 def _rollouts() -> dict[str, Rollout]:

@@ -40,7 +40,7 @@ async def enforce(
     notices += [f"The callback {failure.callback} has no answer ({failure.reason}); calls continue" for failure in said.failures]
     if asked:
         rungs = tenant.agent.ladder(plan, because=_words(asked[0]))
-        plan = rungs[1] if len(rungs) > 1 else plan
+        plan = msgspec.structs.replace(rungs[1] if len(rungs) > 1 else plan, shadow=None)  # less is wanted, not more beside it
         notices += [] if len(rungs) > 1 else ["There is no cheaper way to answer"]
     return plan, notices
 
@@ -51,12 +51,14 @@ def _context(
     return EnforcementContext(
         run_id=run_id, asked_at=now, tenant=caller.tenant_slug, user_id=subject.end_user_name, user_tier=subject.tier or "", tags=subject.tags,
         api_key_id=caller.key_id, domain=plan.domain.domain, complexity=plan.complexity, preset=plan.preset, models=_models_of(plan),
-        available_models=available, estimated_nusd=plan.max_cost_nusd, windows=windows,
+        available_models=available, estimated_nusd=plan.max_cost_nusd + (plan.shadow.max_cost_nusd if plan.shadow else 0), windows=windows,
     )
 
 
 def _models_of(plan: CascadePlan) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(model.name for step in plan.steps for model in step.candidates))
+    """Those of its shadow too: whoever decides by the models must know all that are asked."""
+    steps = [*plan.steps, *(plan.shadow.steps if plan.shadow else ())]
+    return tuple(dict.fromkeys(model.name for step in steps for model in step.candidates))
 
 
 def _stop(said: Enforcement, *, fails_closed: bool) -> None:

@@ -65,7 +65,7 @@ class RolloutReport(Struct, frozen=True, kw_only=True):
 
 def set_rollout(*, preset: str, share: int | None, shadow: bool | None, actor: str) -> PresetRollout:
     """Change how far a preset is rolled out, from the next calls on. Raises ValidationError where nobody would be left to shadow."""
-    row = PresetRollout.objects.select_for_update().filter(preset=preset).first() or PresetRollout(preset=preset)
+    row, _ = PresetRollout.objects.select_for_update().get_or_create(preset=preset)  # two at once: one of them waits for the other
     row.share = row.share if share is None else share
     row.shadow = row.shadow if shadow is None else shadow
     if row.shadow and row.share == 100:

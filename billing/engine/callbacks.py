@@ -99,7 +99,10 @@ class Registered:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(settle, answer, failed)
 
-        threading.Thread(target=run, name=f"enforcement {self._name}", daemon=True).start()
+        try:
+            threading.Thread(target=run, name=f"enforcement {self._name}", daemon=True).start()
+        except RuntimeError:  # the machine has no thread left
+            settle(None, CallbackFailed("there is no thread left to ask it in"))
         return answered
 
     def _came_back(self) -> None:

@@ -35,7 +35,8 @@ def objection_to(
     check = next((step for step in wanted[first:] if step.kind == "check" and step.name not in planned), None)
     if check is not None:
         return _refusal(f"the step {check.name!r} checks its answers and cannot be made", [check.name], dropped)
-    lost = _lost_escalations(wanted, planned) if policy.min_quality else []
+    stands_in = any(step.kind == "answer" and step.model.name == policy.fallback for step in steps)  # the policy's own way out
+    lost = _lost_escalations(wanted, planned) if policy.min_quality and not stands_in else []
     if lost:
         return _refusal(f"the tier {policy.tier!r} wants drafts judged, and nothing is left to escalate to", lost, dropped)
     return None

@@ -46,7 +46,7 @@ class CircuitBreaker:
 
     def __init__(self, rules: BreakerRules | None = None) -> None:
         self._rules = rules or BreakerRules()
-        self._ticket = 0
+        self._ticket = self._opened = 0
         self._in_a_row = self._calls = self._failures = 0
         self._window_ends: float | None = None
         self._open_until: float | None = None
@@ -75,7 +75,8 @@ class CircuitBreaker:
         return max(0.0, self._open_until - now, min(probed_until - now, self._rules.first_rest_s))
 
     def succeeded(self, ticket: int, now: float) -> None:
-        if ticket != self._ticket:
+        """Also of a probe that was given up because it took so long: it says as much."""
+        if ticket < self._ticket and (self._open_until is None or ticket <= self._opened):
             return
         self._open_until = self._probe_since = None
         self._rest_s = self._rules.first_rest_s
@@ -109,6 +110,7 @@ class CircuitBreaker:
     def _open(self, now: float) -> None:
         self._open_until, self._probe_since, self._window_ends = now + self._rest_s, None, None
         self._in_a_row, self._ticket = 0, self._ticket + 1
+        self._opened = self._ticket
 
 
 class ConnectionBreaker:

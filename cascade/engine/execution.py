@@ -1,5 +1,6 @@
 """Carries a plan out: draft, judge, escalate. What each call may have cost is told for every one of them, also on failure."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
@@ -9,6 +10,7 @@ from cascade.engine.checking import check_request, read_verdict
 from cascade.engine.errors import CascadeError, InvalidRequest, NoAcceptableAnswer, ProviderRefused
 from cascade.engine.plans import CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.providers.base import BaseProvider
+from cascade.engine.quality.callbacks import has_callbacks
 from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.tries import Asked, Sink, Tries
 from cascade.engine.values import Completion, CompletionRequest, ValidationResult
@@ -46,8 +48,9 @@ class Execution:
             try:
                 await self._before_leg(leg)
                 await (self._ask(leg, step) if step.kind == "answer" else self._check(leg, step))
-            except CascadeError as stopped:
+            except CascadeError as stopped:  # what was still due is not done: an answer that waits for its check is none
                 self._error = stopped
+                self._rejected, self._answer, self._answer_leg = self._answer or self._rejected, None, None
                 break
             if self._tries.is_live:
                 break
@@ -65,7 +68,7 @@ class Execution:
         if completion is None:
             self._record(leg, step, "failed", asked, began, reason=asked.attempts[-1].error or "")
             return
-        validation = self._judge(step, completion) if step.validator else None
+        validation = await self._judged(step, completion) if step.validator else None
         accepted = validation is None or validation.accepted
         if accepted:
             self._answer, self._answer_leg = completion, leg
@@ -90,6 +93,10 @@ class Execution:
             self._rejected, self._answer, self._answer_leg = self._answer, None, None
         status = "failed" if completion is None else "accepted" if passed else "rejected"
         self._record(leg, step, status, asked, began, reason=reason)
+
+    async def _judged(self, step: PlannedStep, completion: Completion) -> ValidationResult:
+        """Beside the event loop where callbacks of the operator's are waited for."""
+        return await asyncio.to_thread(self._judge, step, completion) if has_callbacks() else self._judge(step, completion)
 
     def _judge(self, step: PlannedStep, completion: Completion) -> ValidationResult:
         plan = self._plan

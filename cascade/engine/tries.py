@@ -37,7 +37,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
 LONGEST_RETRY_AFTER_S = 8.0
 """A provider that wants to be left alone for longer is not asked again in this run: the caller is told when instead."""
 
-FAIR_TIME_S = 5.0
+FAIR_TIME_S = 20.0
 """A provider that did not answer in less says nothing of itself: a step was in a hurry."""
 
 
@@ -68,7 +68,7 @@ class Tries:
         """Has any of an answer been passed on? Then no other may follow it."""
 
     async def ask(self, step: PlannedStep, request: CompletionRequest, *, live: bool) -> Asked:
-        asked, attempts = Asked(attempts=()), tuple[Attempt, ...]()
+        asked, attempts, refusal = Asked(attempts=()), tuple[Attempt, ...](), None
         waiting, latest = [(0.0, model) for model in step.candidates], min(self._deadline, perf_counter() + step.timeout_s)
         for number in range(MOST_ROUNDS):
             now = perf_counter()
@@ -79,9 +79,12 @@ class Tries:
                 if asked.error is None or attempts[-1].charge != "voided" or self.is_live:
                     return msgspec.structs.replace(asked, attempts=attempts)
                 waiting += _again(model, asked.error)
+                refusal = refusal or (asked.error if isinstance(asked.error, ProviderRefused) and asked.error.sent else None)
             if number + 1 == MOST_ROUNDS or not await _paused(waiting, number=number, latest=latest):
                 break
-        return msgspec.structs.replace(asked, attempts=attempts)
+        # A refusal says more than that another candidate was not even reached.
+        error = refusal if refusal is not None and asked.error is not None and not asked.error.sent else asked.error
+        return msgspec.structs.replace(asked, attempts=attempts, error=error)
 
     async def _try(self, step: PlannedStep, request: CompletionRequest, *, model: ModelConfig, live: bool) -> Asked:
         began = perf_counter()
@@ -163,7 +166,8 @@ def _tell(breaker: ConnectionBreaker, tickets: Tickets, failure: BaseException, 
     name, now = request.model.upstream_name, perf_counter()
     hasty = isinstance(failure, ProviderTimeout) and failure.upstream_status is None and request.timeout_s < FAIR_TIME_S
     ours = not isinstance(failure, ProviderError) or (isinstance(failure, ProviderRefused) and not failure.sent)
-    if hasty or ours or isinstance(failure, NotSetUp):
+    said_nothing = isinstance(failure, ProviderBroken) and failure.upstream_status == 200  # as a caller who asks for one token may wish
+    if hasty or ours or said_nothing or isinstance(failure, NotSetUp):
         breaker.learnt_nothing(name, tickets)
     elif isinstance(failure, ProviderUnreachable):
         breaker.not_reached(name, tickets, now)

@@ -1,7 +1,9 @@
 """The operator's own word on a draft: registered callables that may lower its score or veto it, each within a time limit."""
 
+import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from math import isfinite
 from time import monotonic
@@ -10,13 +12,15 @@ from msgspec import Struct
 
 from cascade.engine.values import Check, Completion
 
-__all__ = ["NAME_PREFIX", "Opinion", "QualityCallback", "ask_callbacks", "register_callbacks"]
+__all__ = ["NAME_PREFIX", "Opinion", "QualityCallback", "ask_callbacks", "has_callbacks", "register_callbacks"]
+
+log = logging.getLogger(__name__)
 
 NAME_PREFIX = "callback "
 DEFAULT_LIMIT_S = 0.005
-"""The event loop waits so long at the most, for all callbacks together."""
+"""A judgement waits so long at the most, for all callbacks together; it waits beside the event loop."""
 MOST_WAITING = 8
-"""More unfinished calls than this, and a callback is not asked: it hangs, and threads cannot be ended."""
+"""So many unfinished calls, and this callback is not asked: it hangs, and threads cannot be ended. Others are asked all the same."""
 
 
 class Opinion(Struct, frozen=True, kw_only=True):
@@ -37,36 +41,49 @@ QualityCallback = Callable[[str, Completion], Opinion | None]
 class _Registered:
     callbacks: tuple[tuple[str, QualityCallback], ...] = ()
     limit_s: float = DEFAULT_LIMIT_S
-    threads: ThreadPoolExecutor | None = None
-    waiting: set[Future[Opinion | None]] = set()
+    unfinished: dict[str, threading.Semaphore] = {}
 
 
 def register_callbacks(callbacks: Mapping[str, QualityCallback], *, limit_s: float = DEFAULT_LIMIT_S) -> None:
     """Have every judgement of this process ask these callbacks, by name, instead of those registered before. An empty mapping ends it."""
+    _Registered.unfinished = {name: threading.Semaphore(MOST_WAITING) for name in callbacks}
     _Registered.callbacks, _Registered.limit_s = tuple(callbacks.items()), limit_s
-    _Registered.waiting = set()
-    _Registered.threads = ThreadPoolExecutor(max_workers=MOST_WAITING, thread_name_prefix="quality-callback") if callbacks else None
+
+
+def has_callbacks() -> bool:
+    return bool(_Registered.callbacks)
 
 
 def ask_callbacks(prompt: str, completion: Completion) -> Sequence[Check]:
     """Return a check for each registered callback. One that fails, hangs or answers nonsense has no opinion, and its check says so."""
-    threads = _Registered.threads
-    if threads is None:
-        return ()
-    _Registered.waiting = {future for future in _Registered.waiting if not future.done()}
-    free = MOST_WAITING - len(_Registered.waiting)
-    asked = [(name, threads.submit(callback, prompt, completion)) for name, callback in _Registered.callbacks[: max(free, 0)]]
+    asked = [(name, _start(name, callback, prompt, completion)) for name, callback in _Registered.callbacks]
     until = monotonic() + _Registered.limit_s
-    checks = [_check(name, future, until=until) for name, future in asked]
-    _Registered.waiting.update(future for _, future in asked if not future.done())
-    return [*checks, *(_none(name, "too many earlier calls have not ended") for name, _ in _Registered.callbacks[len(asked) :])]
+    return [_check(name, future, until=until) if future else _none(name, "too many earlier calls have not ended") for name, future in asked]
+
+
+def _start(name: str, callback: QualityCallback, prompt: str, completion: Completion) -> Future[Opinion | None] | None:
+    """Ask in a thread that does not keep the process from ending; None where too many earlier ones have not ended."""
+    room, answered = _Registered.unfinished[name], Future[Opinion | None]()
+    if not room.acquire(blocking=False):
+        log.warning("the quality callback %s is not asked: %s earlier calls have not ended", name, MOST_WAITING)
+        return None
+
+    def run() -> None:
+        try:
+            answered.set_result(callback(prompt, completion))
+        except BaseException as failed:  # also what would end a process
+            answered.set_exception(failed if isinstance(failed, Exception) else RuntimeError(type(failed).__name__))
+        finally:
+            room.release()
+
+    threading.Thread(target=run, name=f"quality callback {name}", daemon=True).start()
+    return answered
 
 
 def _check(name: str, future: Future[Opinion | None], *, until: float) -> Check:
     try:
         opinion = future.result(timeout=max(0.0, until - monotonic()))
     except TookTooLong:
-        future.cancel()
         return _none(name, f"it took longer than {_Registered.limit_s * 1000:.0f} ms")
     except Exception as failed:  # whatever it raises is its own affair; its words may be the draft's
         return _none(name, f"it failed with {type(failed).__name__}")

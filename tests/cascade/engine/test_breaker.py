@@ -186,3 +186,21 @@ class TestConnections:
         assert tickets is not None
         breaker.learnt_nothing("draft", tickets)
         self.drive(breaker, "draft", "answered", times=1, now=105.0)
+
+
+def test_a_probe_that_was_given_up_and_is_answered_all_the_same_closes_it() -> None:
+    breaker = opened()
+    slow = probe(breaker, 106.0)
+    later = probe(breaker, 106.0 + RULES.probe_s + 1)
+    breaker.succeeded(slow, 106.0 + RULES.probe_s + 2)
+    assert breaker.state(106.0 + RULES.probe_s + 2) == "closed"
+    breaker.succeeded(later, 106.0 + RULES.probe_s + 3)
+    assert breaker.state(106.0 + RULES.probe_s + 3) == "closed"
+
+
+def test_what_was_sent_before_it_opened_closes_nothing() -> None:
+    breaker = CircuitBreaker()
+    before = probe(breaker, 99.0)
+    failing(breaker, times=RULES.failures_in_a_row, now=100.0)
+    breaker.succeeded(before, 101.0)
+    assert breaker.state(101.0) == "open"

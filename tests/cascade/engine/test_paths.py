@@ -140,3 +140,9 @@ class TestOldNames:
         assert [step.model.name for step in planned.steps] == ["mini", "large"]
         assert planned.baseline is not None
         assert planned.baseline.name == "large"
+
+
+def test_a_fallback_of_the_policy_stands_in_for_draft_and_escalation_also_where_drafts_must_be_judged() -> None:
+    policy = {"allowed_models": frozenset({"middle"}), "fallback": "middle", "min_quality": 0.6}
+    found = plan(config(preset(DRAFT, ESCALATE), policy=policy))
+    assert {step.model.name for step in found.steps} == {"middle"}
