@@ -14,7 +14,7 @@ from django.db import connection
 
 from cascade.hook_secrets import change_hook, create_hook, roll_secret
 from cascade.hooks import callback_problems, callbacks_of_installation
-from cascade.models import CatalogModel, EnforcementHook, ProviderConnection
+from cascade.models import CascadeRun, CatalogModel, EnforcementHook, ProviderConnection
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 from tenants.services import OVERLAPS
@@ -23,7 +23,7 @@ from tests import live
 from tests.cast import Cast
 from tests.live import ScriptedProvider, Server, free_port, wait_until
 from tests.rest import Rest
-from tests.stage import REJECT, Stage, breaks, raise_stage, step
+from tests.stage import ACCEPT, REJECT, Stage, breaks, raise_stage, step
 from tests.webhooks import verified
 
 
@@ -222,6 +222,26 @@ class TestWhatIsAnswered:
 
 
 HI = [{"role": "user", "content": "Hi"}]
+def shadows(stage: Stage) -> int:
+    with tenant_scope(stage.cast.acme.id):
+        return CascadeRun.objects.filter(arm="shadow").count()
+
+
+def test_a_shadow_is_told_of_and_a_degraded_call_has_none(hooked: Stage, receiver: Receiver) -> None:
+    hooked.add_preset("house", step("draft", "scripted", **ACCEPT), step("escalate", "scripted-strong"), baseline="scripted-strong")
+    hooked.roll_out("house", share=0, shadow=True)
+    hooked.ask("house")
+    assert receiver.context["models"] == ["scripted-strong", "scripted"]
+    wait_until(lambda: shadows(hooked) == 1)
+    receiver.reply = {"action": "degrade"}
+    hooked.ask("house")
+    receiver.reply = {"action": "allow"}
+    hooked.ask("house")
+    wait_until(lambda: shadows(hooked) == 2)
+    hooked.wait_until_closed(holds=5)
+    assert shadows(hooked) == 2
+
+
 NO_ANSWERS = [
     ({"status": 500}, "it answered with the status 500 instead of 200"),
     ({"status": 302}, "it answered with the status 302 instead of 200"),
