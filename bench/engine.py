@@ -10,7 +10,7 @@ import gc
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -58,8 +58,9 @@ class Instant(BaseProvider):
         message = {"role": "assistant", "content": ANSWER}
         return Completion(message=message, finish_reason="stop", usage=Usage(input_tokens=40, output_tokens=30), model=request.model.name)
 
-    def stream(self, request: CompletionRequest) -> Chunk:  # type: ignore[override]
-        raise NotImplementedError("nothing is streamed here")
+    async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+        answer = await self.complete(request)
+        yield {"choices": [{"index": 0, "delta": dict(answer.message), "finish_reason": answer.finish_reason}]}
 
 
 def prose(words: int) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 from msgspec import Struct
 
 from billing.engine.budgets import Period
@@ -14,6 +13,7 @@ from billing.engine.callbacks import EnforcementCallbacks
 from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementContext, EnforcementDecision
 from billing.engine.money import to_usd
 from billing.engine.tracking import WindowSum
+from cascade.callables import callables_of, problems_of
 from cascade.config import HookConfig
 from cascade.engine.errors import ProviderError, ProviderTimeout, ProviderUnreachable
 from cascade.engine.providers.transport import post_json
@@ -42,8 +42,8 @@ def callbacks_of_installation() -> EnforcementCallbacks:
     if problems:  # a rule that cannot be asked ends the start, not the first call
         raise ImproperlyConfigured(" ".join(problems))
     callbacks = EnforcementCallbacks()
-    for path in settings.ENFORCEMENT_CALLBACKS:
-        callbacks.register(import_string(path), name=path.rpartition(".")[2], timeout_s=settings.ENFORCEMENT_CALLBACK_SECONDS)
+    for name, callback in callables_of("ENFORCEMENT_CALLBACKS").items():
+        callbacks.register(callback, name=name, timeout_s=settings.ENFORCEMENT_CALLBACK_SECONDS)
     return callbacks
 
 
@@ -57,19 +57,10 @@ def callbacks_of_tenant(hooks: Sequence[HookConfig], *, beside: EnforcementCallb
 
 def callback_problems() -> list[str]:
     """Return what keeps ENFORCEMENT_CALLBACKS from being asked, in words."""
-    found = [(path, _problem(path)) for path in settings.ENFORCEMENT_CALLBACKS]
-    problems = [f"ENFORCEMENT_CALLBACKS names {path!r}: {problem}." for path, problem in found if problem]
+    problems = problems_of("ENFORCEMENT_CALLBACKS")
     if not 0 < settings.ENFORCEMENT_CALLBACK_SECONDS <= MOST_CALLBACK_SECONDS:
         problems.append(f"ENFORCEMENT_CALLBACK_SECONDS must be more than 0 and at most {MOST_CALLBACK_SECONDS}.")
     return problems
-
-
-def _problem(path: str) -> str | None:
-    try:
-        found = import_string(path)
-    except Exception as wrong:  # an import runs the operator's code, which may raise anything
-        return f"it cannot be imported ({type(wrong).__name__}: {wrong})"
-    return None if callable(found) and not isinstance(found, type) else "it is nothing that can be called with a context"
 
 
 class HttpHook:

@@ -16,7 +16,8 @@ from msgspec import Struct
 from psycopg_pool import PoolTimeout
 
 from billing.ledger import CallKey, find_key, finish_key
-from cascade.engine.errors import InvalidRequest, KeyInUse, KeyMismatch, LedgerAway, OutcomeUnknown
+from cascade.engine.errors import InvalidRequest, KeyInUse, KeyMismatch, OutcomeUnknown
+from cascade.refusals import ledger_away
 from cascade.runtime import Runtime
 from tenants.authentication import Caller
 from tenants.encryption import cipher
@@ -63,7 +64,7 @@ async def known_reply(runtime: Runtime, caller: Caller, call: CallKey) -> Reply 
         async with runtime.pool.connection() as connection:
             known = await find_key(connection, tenant_id=caller.tenant_id, endpoint=call.endpoint, key=call.key)
     except AWAY as away:
-        raise LedgerAway("The ledger's database cannot be reached right now, so no call is let through. Try again in a few seconds.") from away
+        raise ledger_away() from away
     if known is None:
         return None
     if known.fingerprint != call.fingerprint:

@@ -10,12 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import LedgerUnavailable
 from cascade.engine.errors import (
     CascadeError,
     CircuitOpen,
     InvalidRequest,
-    LedgerAway,
     NotSetUp,
     ProviderBroken,
     ProviderError,
@@ -28,6 +26,7 @@ from cascade.engine.errors import (
 from cascade.engine.plans import CascadeRequest
 from cascade.engine.values import ModelConfig
 from cascade.outcomes import RunOutcome
+from cascade.refusals import away_as_503
 from cascade.runtime import Runtime, TenantRuntime
 from cascade.services import RunRequest, run_cascade
 from tenants.authentication import Caller
@@ -81,10 +80,7 @@ async def check_connection(*, runtime: Runtime, caller: Caller, connection: str,
     Costs a few tokens, under the tag `provider-check`; the tenant's budgets hold. No tier's policy binds: it is the operator who asks.
     """
     found = ConnectionCheck(connection=connection, provider=provider)
-    try:
-        tenant = await runtime.tenant(caller, now=now)
-    except LedgerUnavailable as away:
-        raise LedgerAway("The database cannot be reached right now, so nothing can be checked. Try again in a few seconds.") from away
+    tenant = await away_as_503(runtime.tenant(caller, now=now))
     model = _model_of(tenant, connection)
     if isinstance(model, str):
         return msgspec.structs.replace(found, code="not_set_up", problem="There is no model to ask.", advice=model)

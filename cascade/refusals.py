@@ -1,19 +1,20 @@
 """The ledger's "no", in words that tell a person what to do and a machine what it was; and how any failure is answered over HTTP."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import HoldRefused, RateLimited, TooManyOpen, WindowFacts
+from billing.ledger import HoldRefused, LedgerUnavailable, RateLimited, TooManyOpen, WindowFacts
 from cascade.engine.errors import (
     AdmissionError,
     BudgetExhausted,
     BudgetReserved,
     CascadeError,
+    LedgerAway,
     ProviderError,
     RateLimitExceeded,
     TooManyNewEndUsers,
@@ -23,6 +24,7 @@ from cascade.engine.errors import (
 from cascade.limits import END_USER, duration, limit_headers
 
 SPENT = 402
+T = TypeVar("T")
 
 
 class HttpReply(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,18 @@ def reply_to(failure: CascadeError, *, budget_status: int = SPENT) -> HttpReply:
         headers["x-cascadeflow-run-id"] = str(failure.run_id)
     facts = failure.facts if isinstance(failure, AdmissionError) else None
     return HttpReply(status=status, headers=headers, facts=dict(facts or {}))
+
+
+async def away_as_503(work: Awaitable[T]) -> T:
+    """Wait for what asks the ledger's database. Raises LedgerAway, in words, where that cannot be reached."""
+    try:
+        return await work
+    except LedgerUnavailable as away:
+        raise ledger_away() from away
+
+
+def ledger_away() -> LedgerAway:
+    return LedgerAway("The ledger's database cannot be reached right now, so no call is let through. Try again in a few seconds.")
 
 
 def limit_refusal_of(limited: RateLimited | TooManyOpen) -> AdmissionError:

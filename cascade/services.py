@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from time import perf_counter
-from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from billing.engine.money import to_usd
-from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, LedgerUnavailable, RateLimited, Subject, TooManyOpen
+from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, RateLimited, Subject, TooManyOpen
 from cascade.enforcement import enforce
-from cascade.engine.errors import InvalidRequest, KeyInUse, LedgerAway, ModelNotAllowed, SpendForgotten
+from cascade.engine.errors import InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
+from cascade.holding import leg_marker, ttl_s
 from cascade.limits import rates_of, tokens_of
 from cascade.outcomes import RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
-from cascade.refusals import limit_refusal_of, new_end_user_refusal, refusal_of
+from cascade.refusals import away_as_503, limit_refusal_of, new_end_user_refusal, refusal_of
 from cascade.runtime import Runtime, TenantRuntime
 from cascade.shadowing import start_shadow
 from tenants.authentication import Caller
@@ -28,7 +28,6 @@ from tenants.scoping import uuid7
 
 LONGEST_WAIT_S = 2.0
 FIRST_WAIT_S = 0.02
-HOLD_GRACE_S = 60
 LONGEST_RUN_S = 600.0
 HOLDS_SHOWN = 20
 """How many of the calls that hold a budget's money a refusal names; GET /api/v1/holds/ has all."""
@@ -54,7 +53,6 @@ class Admission(Struct, frozen=True, kw_only=True):
     hold: Hold
 
 
-T = TypeVar("T")
 Admitted = Callable[[Admission], Awaitable[None]]
 
 
@@ -69,14 +67,14 @@ async def run_cascade(
     """
     began = perf_counter()
     _check_texts(request)
-    tenant = await _away_as_503(runtime.tenant(caller, now=now))
+    tenant = await away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
     user = str(subject.end_user_id) if subject.end_user_id else None
     lot, run_id = (user or uuid7().hex) if tenant.config.agent.rollouts else "", uuid7()
     best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user, lot=lot))
     notices: Sequence[str] = ()
     if tenant.callbacks.concern(tier):
-        best, notices = await _away_as_503(
+        best, notices = await away_as_503(
             enforce(best, runtime=runtime, tenant=tenant, caller=caller, subject=subject, run_id=run_id, now=now)
         )
     best = _affordable(best, tenant=tenant)
@@ -84,7 +82,7 @@ async def run_cascade(
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
     admission_ms = (perf_counter() - began) * 1000
-    result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
+    result = await tenant.agent.execute(plan, before_leg=leg_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
     first_token_ms = _first_token_ms(result, began=began, admission_ms=admission_ms) if sink is not None else None
     outcome = await _book(
         runtime, result, hold=hold, notices=notices, subject=subject, request=request, now=now, began=began, first_token_ms=first_token_ms
@@ -104,7 +102,7 @@ async def _book(
         result, hold=hold, notices=notices, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
         first_token_ms=first_token_ms,
     )
-    await _away_as_503(runtime.ledger.settle(hold, entries=entries))
+    await away_as_503(runtime.ledger.settle(hold, entries=entries))
     recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
     if result.error is not None:
         await asyncio.wait([recorded])  # the error names the run, so its trace is there to be looked at
@@ -136,7 +134,7 @@ async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, requ
         raise InvalidRequest(f"No tier is called {said[:64]!r}. Tiers: {', '.join(sorted(tenant.config.tiers)) or 'none yet'}.", param="user_tier")
     identity, tier = None, said
     if request.user_id:
-        seen = await _away_as_503(runtime.see_end_user(caller, external_id=request.user_id, tier=said))
+        seen = await away_as_503(runtime.see_end_user(caller, external_id=request.user_id, tier=said))
         if seen.wait_s:
             raise new_end_user_refusal(request.user_id, wait_s=seen.wait_s)
         if seen.is_blocked:
@@ -180,13 +178,13 @@ async def _hold(
     plans: Sequence[CascadePlan] = (best,)
     asked = HoldRequest(
         id=run_id, subject=subject, rungs=[rung_of(best)], domain=best.domain.domain, preset=policy_label(best),
-        ttl_s=int(LONGEST_RUN_S) + HOLD_GRACE_S, unpriced=bool(unpriced), key=request.key,
+        ttl_s=ttl_s(LONGEST_RUN_S), unpriced=bool(unpriced), key=request.key,
         rates=rates, tokens=tokens_of(best) if rates else 0, most_open=caller.open_calls_per_end_user,
     )
     waited, pause = 0.0, FIRST_WAIT_S
     while True:
         try:
-            hold = await _away_as_503(runtime.ledger.reserve(asked))
+            hold = await away_as_503(runtime.ledger.reserve(asked))
             return hold, plans[hold.rung]
         except HoldRefused as refused:
             if len(plans) == 1 and refused.may_degrade:
@@ -216,18 +214,3 @@ def _without_bound(plan: CascadePlan, request: RunRequest) -> list[str]:
     set_aside = (f"the model {name!r}, set aside since it billed more than its bound" for name in plan.quarantined_models)
     kinds = (f"content of the type '{kind}'" for kind in unbounded_content(plan.request.messages))
     return [*plan.unpriced_models, *set_aside, *request.unpriced_fields, *kinds]
-
-
-def _marker(runtime: Runtime, hold: Hold) -> Callable[[int], Awaitable[None]]:
-    async def mark(leg: int) -> None:
-        if leg:  # the hold itself marks the first leg
-            await _away_as_503(runtime.ledger.mark_sent(hold, leg=leg))
-
-    return mark
-
-
-async def _away_as_503(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except LedgerUnavailable as away:
-        raise LedgerAway("The ledger's database cannot be reached right now, so no call is let through. Try again in a few seconds.") from away

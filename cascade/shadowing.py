@@ -1,17 +1,16 @@
 """Drafts and judges beside a served answer: a run of its own, with its own hold, after the caller has theirs."""
 
 import logging
-from asyncio import Task
+from collections import Counter
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
 
 import msgspec
 
-from billing.ledger import Hold, HoldRefused, HoldRequest, LedgerRewound, LedgerUnavailable, Subject
-from cascade.engine.errors import LedgerAway
-from cascade.engine.execution import BeforeLeg
+from billing.ledger import HoldRefused, HoldRequest, LedgerRewound, LedgerUnavailable, Subject
 from cascade.engine.plans import CascadePlan
+from cascade.holding import leg_marker, ttl_s
 from cascade.outcomes import RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.runtime import Runtime, TenantRuntime
 from tenants.scoping import uuid7
@@ -19,23 +18,25 @@ from tenants.scoping import uuid7
 log = logging.getLogger(__name__)
 TAG = "shadow"
 """Stands on every shadow's entries, so that a budget of this tag limits what trying out may cost."""
-MOST_AT_ONCE = 32
+MOST_AT_ONCE, MOST_OF_A_TENANT = 32, 8
 """Shadows under way in one process. What comes beyond is not made: it is a sample, and must not pile up behind a slow provider."""
 LONGEST_S = 60.0
-HOLD_GRACE_S = 60
-
-
-_under_way: set[Task[None]] = set()
+_under_way: Counter[UUID] = Counter()
+"""By tenant: one whose provider is slow leaves room for the others."""
 
 
 def start_shadow(runtime: Runtime, tenant: TenantRuntime, served: RunOutcome, *, subject: Subject, has_bound: bool, now: datetime) -> None:
     """Have the shadow of a served run's plan made in the background, if it may be. Never raises and never waits."""
     shadow = served.result.plan.shadow
-    if shadow is None or served.result.degraded or not has_bound or len(_under_way) >= MOST_AT_ONCE or not _may_cost(shadow, tenant):
+    if shadow is None or served.result.degraded or not has_bound or not _has_room(subject.tenant_id) or not _may_cost(shadow, tenant):
         return
+    _under_way[subject.tenant_id] += 1
     task = runtime.start(_make(runtime, tenant, shadow, served=served.run_id, subject=_subject(subject), now=now))
-    _under_way.add(task)
-    task.add_done_callback(_under_way.discard)
+    task.add_done_callback(lambda _: _under_way.subtract([subject.tenant_id]))
+
+
+def _has_room(tenant_id: UUID) -> bool:
+    return _under_way[tenant_id] < MOST_OF_A_TENANT and _under_way.total() < MOST_AT_ONCE
 
 
 async def _make(runtime: Runtime, tenant: TenantRuntime, plan: CascadePlan, *, served: UUID, subject: Subject, now: datetime) -> None:
@@ -65,25 +66,14 @@ async def _draft_and_judge(
     hold = await runtime.ledger.reserve(
         HoldRequest(
             id=uuid7(), subject=subject, rungs=[rung_of(plan)], domain=plan.domain.domain, preset=policy_label(plan),
-            ttl_s=int(LONGEST_S) + HOLD_GRACE_S,
+            ttl_s=ttl_s(LONGEST_S),
         )
     )
     began = perf_counter()
-    result = await tenant.agent.execute(plan, before_leg=_marker(runtime, hold), deadline_s=LONGEST_S)
+    result = await tenant.agent.execute(plan, before_leg=leg_marker(runtime, hold), deadline_s=LONGEST_S)
     entries = entries_of(result)
     outcome = outcome_of(
         result, hold=hold, entries=entries, user_id=None, latency_ms=(perf_counter() - began) * 1000, first_token_ms=None, shadow_of=served
     )
     await runtime.ledger.settle(hold, entries=entries)
     runtime.record(trace_of(outcome, subject=subject, tags=subject.tags, started_at=now))
-
-
-def _marker(runtime: Runtime, hold: Hold) -> BeforeLeg:
-    async def mark(leg: int) -> None:
-        try:
-            if leg:  # the hold itself marks the first leg
-                await runtime.ledger.mark_sent(hold, leg=leg)
-        except LedgerUnavailable as away:
-            raise LedgerAway("the ledger's database went away while a shadow was made") from away
-
-    return mark

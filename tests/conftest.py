@@ -10,7 +10,7 @@ from tests import database, live
 from tests.cast import Cast, make_cast
 from tests.live import ScriptedProvider, Server
 from tests.shop import Shop
-from tests.stage import Stage, breaks, raise_stage
+from tests.stage import Stage, breaks, staged
 
 os.environ.setdefault("HTTPS", "off")
 os.environ["LEDGER_MEMORY"] = ""  # copies of one template are one ledger to it
@@ -70,10 +70,6 @@ def scripted() -> Iterator[ScriptedProvider]:
 def live_cast(
     live_site: Server, upstream: Server, scripted: ScriptedProvider, django_db_blocker: pytest.FixtureRequest
 ) -> Iterator[Stage]:
-    """The cast in tenants of its own on the live site. Whatever a test does there: every hold is closed and the ledger is whole."""
-    with django_db_blocker.unblock():
-        broken_before = breaks()
-        stage = raise_stage(site=live_site, upstream=upstream, scripted=scripted)
+    """The cast in tenants of its own on the live site."""
+    with django_db_blocker.unblock(), staged(site=live_site, upstream=upstream, scripted=scripted) as stage:
         yield stage
-        stage.wait_until_closed(holds=0)
-        assert breaks() - broken_before == set()

@@ -146,10 +146,30 @@ class ScriptedProvider:
 
 
 @contextlib.contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on 127.0.0.1 whose requests the handler answers, in threads of the test's process."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """A handler that writes no log."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
 def scripted_provider() -> Iterator[ScriptedProvider]:
     provider = ScriptedProvider()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             provider.asked[asked["model"]].append(asked)
@@ -158,18 +178,9 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 _stream(self, script.parts) if asked.get("stream") else _whole(self, script)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    provider.url = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
+    with listening(Handler) as address:
+        provider.url = f"{address}/v1"
         yield provider
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _whole(handler: BaseHTTPRequestHandler, script: Script) -> None:

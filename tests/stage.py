@@ -1,8 +1,9 @@
 """The cast on a live site: acme with a simulated provider, one that bills and fails on demand, one that follows a script, and one
 that is not there."""
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import httpx
 from django.test.utils import override_settings
-from openai import OpenAI
+from openai import APIStatusError, OpenAI
 
 from billing import invariants
 from billing.engine.money import to_nusd
@@ -54,6 +55,14 @@ class Stage:
     def ask(self, model: str = "steady", content: Any = "Where is my order?", **fields: Any) -> Any:
         """One call with the official client."""
         return self.openai.chat.completions.create(model=model, messages=[{"role": "user", "content": content}], **fields)
+
+    def refused(self, model: str = "steady", **fields: Any) -> APIStatusError:
+        """The error of a call that must not be let through."""
+        try:
+            answer = self.ask(model, **fields)
+        except APIStatusError as failure:
+            return failure
+        raise AssertionError(f"it was answered: {answer}")
 
     def post(self, body: Any = None, *, key: str | None = None, headers: Mapping[str, str] | None = None, **fields: Any) -> httpx.Response:
         """One call by hand, for what the official client would not send."""
@@ -187,6 +196,16 @@ def raise_stage(*, site: Server, upstream: Server, scripted: ScriptedProvider) -
     stage.script(body=answer(), parts=SPOKEN)
     stage.script("scripted-strong", body=answer("Your order is in Berlin and arrives on Friday."), parts=SPOKEN)
     return stage
+
+
+@contextlib.contextmanager
+def staged(*, site: Server, upstream: Server, scripted: ScriptedProvider) -> Iterator[Stage]:
+    """The cast in tenants of its own on a site. Whatever is done there: every hold is closed in the end, and the ledger is whole."""
+    broken_before = breaks()
+    stage = raise_stage(site=site, upstream=upstream, scripted=scripted)
+    yield stage
+    stage.wait_until_closed(holds=0)
+    assert breaks() - broken_before == set()
 
 
 def breaks() -> set[tuple[Any, ...]]:

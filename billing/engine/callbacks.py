@@ -1,14 +1,13 @@
 """Asks enforcement callbacks: all at once, none longer than it may, and whatever they do, nobody else suffers."""
 
 import asyncio
-import contextlib
 import inspect
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from billing.engine.enforcement import CallbackFailed, CallbackFailure, Enforcement, EnforcementAction, EnforcementContext, EnforcementDecision
+from billing.engine.strangers import RaisedTheUnusual, Strangers
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 64
@@ -49,17 +48,16 @@ class Registered:
     def __init__(self, callback: EnforcementCallback, *, name: str, timeout_s: float, tiers: frozenset[str]) -> None:
         self._callback, self._name, self._timeout_s, self._tiers = callback, name, timeout_s, tiers
         self._is_async = inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(getattr(callback, "__call__", None))  # noqa: B004
-        self._unanswered = self._failed_silently = 0
-        self._quiet_until = 0.0
+        self._threads, self._tasks = Strangers(MOST_AT_ONCE), set[asyncio.Future[Any]]()
+        self._quiet_until, self._failed_silently = 0.0, 0
 
     def concerns(self, tier: str) -> bool:
         return not self._tiers or tier in self._tiers
 
     async def ask(self, context: EnforcementContext) -> EnforcementDecision | CallbackFailure:
-        if self._unanswered >= MOST_AT_ONCE:
-            return self._failure(f"{self._unanswered} questions to it are without an answer")
-        self._unanswered += 1
         asked = self._in_task(context) if self._is_async else self._in_thread(context)
+        if asked is None:
+            return self._failure(f"{MOST_AT_ONCE} questions to it are without an answer")
         try:
             await asyncio.wait({asked}, timeout=self._timeout_s)
         finally:
@@ -73,40 +71,17 @@ class Registered:
         except CallbackFailed as nonsense:
             return self._failure(str(nonsense))
 
-    def _in_task(self, context: EnforcementContext) -> "asyncio.Future[Any]":
+    def _in_task(self, context: EnforcementContext) -> "asyncio.Future[Any] | None":
+        if len(self._tasks) >= MOST_AT_ONCE:
+            return None
         task = asyncio.ensure_future(_contained(self._callback(context)))
-        task.add_done_callback(lambda _: self._came_back())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
-    def _in_thread(self, context: EnforcementContext) -> "asyncio.Future[Any]":
-        """In a thread of its own, which does not keep the process from ending: one that hangs hangs alone."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-
-        def settle(answer: Any, failed: BaseException | None) -> None:
-            self._came_back()
-            if not answered.done():
-                answered.set_result(answer) if failed is None else answered.set_exception(failed)
-
-        def run() -> None:
-            answer: Any = None
-            failed: BaseException | None = None
-            try:
-                answer = self._callback(context)
-            except BaseException as raised:  # also what would end a process, or what a future does not take
-                is_plain = isinstance(raised, Exception) and not isinstance(raised, StopIteration)
-                failed = raised if is_plain else CallbackFailed(f"it raised {type(raised).__name__}")
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, answer, failed)
-
-        try:
-            threading.Thread(target=run, name=f"enforcement {self._name}", daemon=True).start()
-        except RuntimeError:  # the machine has no thread left
-            settle(None, CallbackFailed("there is no thread left to ask it in"))
-        return answered
-
-    def _came_back(self) -> None:
-        self._unanswered -= 1
+    def _in_thread(self, context: EnforcementContext) -> "asyncio.Future[Any] | None":
+        asked = self._threads.call(self._callback, context)
+        return None if asked is None else asyncio.wrap_future(asked)
 
     def _failure(self, reason: str, failed: BaseException | None = None) -> CallbackFailure:
         """Note it in the log, at most once a minute: a callback that is down fails with each call."""
@@ -125,12 +100,12 @@ async def _contained(answer: Any) -> Any:
     try:
         return await answer
     except (SystemExit, KeyboardInterrupt, GeneratorExit) as raised:
-        raise CallbackFailed(f"it raised {type(raised).__name__}") from raised
+        raise RaisedTheUnusual(f"it raised {type(raised).__name__}") from raised
 
 
 def _words(failed: BaseException) -> str:
     """For the caller: what a rule of the operator's raised is for the log."""
-    return str(failed) if isinstance(failed, CallbackFailed) else "it raised an error"
+    return str(failed) if isinstance(failed, CallbackFailed | RaisedTheUnusual) else "it raised an error"
 
 
 def decision_of(answer: Any, *, name: str) -> EnforcementDecision:

@@ -7,13 +7,10 @@
 What is a failure is not for them to say: `cascade.engine.tries` tells them only of what speaks against the provider.
 """
 
-from typing import Literal
-
 from msgspec import Struct
 
 __all__ = ["BreakerRules", "CircuitBreaker", "ConnectionBreaker", "Tickets"]
 
-State = Literal["closed", "open", "half_open"]
 Tickets = tuple[int, int]
 """Of a connection, and of the model that is asked by it."""
 
@@ -52,11 +49,6 @@ class CircuitBreaker:
         self._open_until: float | None = None
         self._probe_since: float | None = None
         self._rest_s = self._rules.first_rest_s
-
-    def state(self, now: float) -> State:
-        if self._open_until is None:
-            return "closed"
-        return "open" if now < self._open_until else "half_open"
 
     def admit(self, now: float) -> int | None:
         """Return the ticket of a call that may go now, or None where it must not. In half-open, the first to ask is the probe."""

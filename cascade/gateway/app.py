@@ -7,7 +7,7 @@ import msgspec
 from django.conf import settings
 
 from billing.ledger import CallKey, LedgerUnavailable
-from cascade.engine.errors import CascadeError, LedgerAway
+from cascade.engine.errors import CascadeError
 from cascade.gateway.chat import answer_chat
 from cascade.gateway.chat_reply import event
 from cascade.gateway.chat_request import ChatCall, parse_chat
@@ -16,13 +16,13 @@ from cascade.gateway.http import Exchange, Kept, Receive, Scope, Send
 from cascade.gateway.models import list_models, show_model
 from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
 from cascade.limits import policy_header
-from cascade.refusals import SPENT
+from cascade.refusals import SPENT, ledger_away
 from cascade.runtime import Runtime, current
 from tenants.authentication import Caller, KeyRefused
 from tenants.models import Scope as KeyScope
 
 log = logging.getLogger(__name__)
-AWAY = LedgerAway("The database cannot be reached right now, so no call is let through. Try again in a few seconds.")
+AWAY = ledger_away()
 
 
 async def gateway(scope: Scope, receive: Receive, send: Send) -> None:

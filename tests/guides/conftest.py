@@ -13,7 +13,7 @@ from tests.guides.issuer import Issuer
 from tests.guides.local_http import served
 from tests.guides.stripe_account import API_KEY, SECRET, StripeAccount
 from tests.live import ScriptedProvider, Server, free_port
-from tests.stage import Stage, breaks, raise_stage
+from tests.stage import Stage, staged
 
 GUIDES = Path(__file__).parents[2] / "docs/guides"
 EXAMPLES = GUIDES / "examples"
@@ -24,11 +24,8 @@ PRICES = "pro_monthly=pro, pro_yearly=pro, enterprise_yearly=enterprise, lost=no
 def stage(live_site: Server, upstream: Server, scripted: ScriptedProvider, django_db_blocker: Any) -> Iterator[Stage]:
     """One for all tests of a module, since an example takes seconds to start: each test has people of its own."""
     with django_db_blocker.unblock():
-        broken_before = breaks()
-        one = raise_stage(site=live_site, upstream=upstream, scripted=scripted)
-        yield one
-        one.wait_until_closed(holds=0)
-        assert breaks() - broken_before == set()
+        with staged(site=live_site, upstream=upstream, scripted=scripted) as one:
+            yield one
         connection.close()
 
 

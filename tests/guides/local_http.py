@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.live import Quiet, listening
 
 Answer = Callable[[str, dict[str, str], Mapping[str, str]], tuple[int, Any]]
 """Path, query and headers of a GET -> status and JSON."""
@@ -16,7 +16,7 @@ Answer = Callable[[str, dict[str, str], Mapping[str, str]], tuple[int, Any]]
 def served(answer: Answer) -> Iterator[str]:
     """The address of a server that answers every GET so."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             address = urlsplit(self.path)
             status, told = answer(address.path, dict(parse_qsl(address.query)), self.headers)
@@ -27,14 +27,5 @@ def served(answer: Answer) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as address:
+        yield address

@@ -1,7 +1,6 @@
 """The operator's own word on a draft: registered callables that may lower its score or veto it, each within a time limit."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
@@ -10,6 +9,7 @@ from time import monotonic
 
 from msgspec import Struct
 
+from billing.engine.strangers import Strangers
 from cascade.engine.values import Check, Completion
 
 __all__ = ["NAME_PREFIX", "Opinion", "QualityCallback", "ask_callbacks", "has_callbacks", "register_callbacks"]
@@ -41,12 +41,12 @@ QualityCallback = Callable[[str, Completion], Opinion | None]
 class _Registered:
     callbacks: tuple[tuple[str, QualityCallback], ...] = ()
     limit_s: float = DEFAULT_LIMIT_S
-    unfinished: dict[str, threading.Semaphore] = {}
+    threads: dict[str, Strangers] = {}
 
 
 def register_callbacks(callbacks: Mapping[str, QualityCallback], *, limit_s: float = DEFAULT_LIMIT_S) -> None:
     """Have every judgement of this process ask these callbacks, by name, instead of those registered before. An empty mapping ends it."""
-    _Registered.unfinished = {name: threading.Semaphore(MOST_WAITING) for name in callbacks}
+    _Registered.threads = {name: Strangers(MOST_WAITING) for name in callbacks}
     _Registered.callbacks, _Registered.limit_s = tuple(callbacks.items()), limit_s
 
 
@@ -62,22 +62,10 @@ def ask_callbacks(prompt: str, completion: Completion) -> Sequence[Check]:
 
 
 def _start(name: str, callback: QualityCallback, prompt: str, completion: Completion) -> Future[Opinion | None] | None:
-    """Ask in a thread that does not keep the process from ending; None where too many earlier ones have not ended."""
-    room, answered = _Registered.unfinished[name], Future[Opinion | None]()
-    if not room.acquire(blocking=False):
+    asked = _Registered.threads[name].call(callback, prompt, completion)
+    if asked is None:
         log.warning("the quality callback %s is not asked: %s earlier calls have not ended", name, MOST_WAITING)
-        return None
-
-    def run() -> None:
-        try:
-            answered.set_result(callback(prompt, completion))
-        except BaseException as failed:  # also what would end a process
-            answered.set_exception(failed if isinstance(failed, Exception) else RuntimeError(type(failed).__name__))
-        finally:
-            room.release()
-
-    threading.Thread(target=run, name=f"quality callback {name}", daemon=True).start()
-    return answered
+    return asked
 
 
 def _check(name: str, future: Future[Opinion | None], *, until: float) -> Check:

@@ -9,6 +9,12 @@ from cascade.engine.breaker import BreakerRules, CircuitBreaker, ConnectionBreak
 RULES = BreakerRules()
 
 
+def state_of(breaker: CircuitBreaker, now: float) -> str:
+    if breaker._open_until is None:
+        return "closed"
+    return "open" if now < breaker._open_until else "half_open"
+
+
 def failing(breaker: CircuitBreaker, *, times: int, now: float) -> None:
     for _ in range(times):
         ticket = breaker.admit(now)
@@ -31,9 +37,9 @@ def probe(breaker: CircuitBreaker, now: float) -> int:
 def test_ten_failures_in_a_row_open_it_and_nine_do_not() -> None:
     breaker = CircuitBreaker()
     failing(breaker, times=9, now=100.0)
-    assert breaker.state(100.0) == "closed"
+    assert state_of(breaker, 100.0) == "closed"
     failing(breaker, times=1, now=100.0)
-    assert (breaker.state(100.0), breaker.admit(100.0), breaker.wait_s(101.0)) == ("open", None, 4.0)
+    assert (state_of(breaker, 100.0), breaker.admit(100.0), breaker.wait_s(101.0)) == ("open", None, 4.0)
 
 
 def test_an_answer_in_between_begins_the_row_anew() -> None:
@@ -41,7 +47,7 @@ def test_an_answer_in_between_begins_the_row_anew() -> None:
     for now in (100.0, 140.0, 180.0):
         failing(breaker, times=9, now=now)
         breaker.succeeded(probe(breaker, now), now)
-    assert breaker.state(180.0) == "closed"
+    assert state_of(breaker, 180.0) == "closed"
 
 
 def test_half_of_the_calls_in_a_window_open_it_though_never_ten_in_a_row() -> None:
@@ -49,10 +55,10 @@ def test_half_of_the_calls_in_a_window_open_it_though_never_ten_in_a_row() -> No
     for _ in range(9):
         breaker.succeeded(probe(breaker, 100.0), 100.0)
         failing(breaker, times=1, now=101.0)
-    assert breaker.state(101.0) == "closed", "so few calls say nothing"
+    assert state_of(breaker, 101.0) == "closed", "so few calls say nothing"
     breaker.succeeded(probe(breaker, 102.0), 102.0)
     failing(breaker, times=1, now=102.0)
-    assert breaker.state(102.0) == "open"
+    assert state_of(breaker, 102.0) == "open"
 
 
 def test_failures_of_an_old_window_are_forgotten() -> None:
@@ -63,19 +69,19 @@ def test_failures_of_an_old_window_are_forgotten() -> None:
     for _ in range(3):
         breaker.succeeded(probe(breaker, 131.0), 131.0)
         failing(breaker, times=1, now=131.0)
-    assert breaker.state(131.0) == "closed"
+    assert state_of(breaker, 131.0) == "closed"
 
 
 def test_after_its_rest_one_probe_goes_through_and_an_answer_closes_it() -> None:
     breaker = opened()
-    assert breaker.state(105.0) == "half_open"
+    assert state_of(breaker, 105.0) == "half_open"
     ticket = probe(breaker, 105.1)
     assert breaker.admit(105.1) is None, "one probe is enough"
     assert breaker.wait_s(105.1) == RULES.first_rest_s
     breaker.succeeded(ticket, 105.3)
-    assert breaker.state(105.3) == "closed"
+    assert state_of(breaker, 105.3) == "closed"
     failing(breaker, times=9, now=105.4)
-    assert breaker.state(105.4) == "closed", "what was before is forgotten"
+    assert state_of(breaker, 105.4) == "closed", "what was before is forgotten"
 
 
 def test_each_probe_that_fails_doubles_the_rest_up_to_a_minute_and_an_answer_ends_that() -> None:
@@ -96,14 +102,14 @@ def test_calls_that_left_before_it_opened_say_nothing_of_the_probe() -> None:
     old = [probe(breaker, 99.0) for _ in range(3)]
     failing(breaker, times=10, now=100.0)
     breaker.succeeded(old[0], 101.0)
-    assert breaker.state(101.0) == "open"
+    assert state_of(breaker, 101.0) == "open"
     ticket = probe(breaker, 105.0)
     breaker.failed(old[1], 105.1)
     assert breaker.admit(105.1) is None, "the probe is still out"
     breaker.learnt_nothing(old[2])
     assert breaker.admit(105.1) is None
     breaker.succeeded(ticket, 105.2)
-    assert breaker.state(105.2) == "closed"
+    assert state_of(breaker, 105.2) == "closed"
 
 
 def test_a_probe_that_came_to_nothing_or_is_lost_gives_its_place_to_the_next() -> None:
@@ -113,9 +119,9 @@ def test_a_probe_that_came_to_nothing_or_is_lost_gives_its_place_to_the_next() -
     assert breaker.admit(105.0 + RULES.probe_s - 1) is None
     found = probe(breaker, 105.0 + RULES.probe_s)
     breaker.failed(lost, 230.0)
-    assert breaker.state(230.0) == "half_open", "the lost one is no longer asked"
+    assert state_of(breaker, 230.0) == "half_open", "the lost one is no longer asked"
     breaker.succeeded(found, 231.0)
-    assert breaker.state(231.0) == "closed"
+    assert state_of(breaker, 231.0) == "closed"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ok", "fail", "nothing", "lost"]), st.floats(0, 40)), max_size=120))
@@ -137,7 +143,7 @@ def test_whatever_happens_it_never_stays_shut_for_good(steps: list[tuple[str, fl
     ticket = breaker.admit(now)
     assert ticket is not None
     breaker.succeeded(ticket, now)
-    assert breaker.state(now) == "closed"
+    assert state_of(breaker, now) == "closed"
 
 
 @pytest.mark.parametrize("rules", [BreakerRules(failures_in_a_row=1, first_rest_s=1.0)])
@@ -193,9 +199,9 @@ def test_a_probe_that_was_given_up_and_is_answered_all_the_same_closes_it() -> N
     slow = probe(breaker, 106.0)
     later = probe(breaker, 106.0 + RULES.probe_s + 1)
     breaker.succeeded(slow, 106.0 + RULES.probe_s + 2)
-    assert breaker.state(106.0 + RULES.probe_s + 2) == "closed"
+    assert state_of(breaker, 106.0 + RULES.probe_s + 2) == "closed"
     breaker.succeeded(later, 106.0 + RULES.probe_s + 3)
-    assert breaker.state(106.0 + RULES.probe_s + 3) == "closed"
+    assert state_of(breaker, 106.0 + RULES.probe_s + 3) == "closed"
 
 
 def test_what_was_sent_before_it_opened_closes_nothing() -> None:
@@ -203,4 +209,4 @@ def test_what_was_sent_before_it_opened_closes_nothing() -> None:
     before = probe(breaker, 99.0)
     failing(breaker, times=RULES.failures_in_a_row, now=100.0)
     breaker.succeeded(before, 101.0)
-    assert breaker.state(101.0) == "open"
+    assert state_of(breaker, 101.0) == "open"

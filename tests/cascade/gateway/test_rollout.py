@@ -36,6 +36,21 @@ def ours(stage: Stage, **fields: Any) -> dict[str, Any]:
     return told
 
 
+def test_shadows_behind_a_slow_provider_are_no_more_than_eight_of_a_tenant(house: Stage) -> None:
+    gate = threading.Event()
+    house.script(body=answer(), gate=gate)
+    house.roll_out("house", share=0, shadow=True)
+    for _ in range(10):
+        ours(house)
+    house.wait_until_held(holds=8)
+    assert len(house.holds(state="open")) == 8
+    gate.set()
+    assert len(shadows(house, runs=8)) == 8
+    house.script(body=answer())
+    ours(house)
+    assert len(shadows(house, runs=9)) == 9
+
+
 class TestShare:
     @pytest.mark.parametrize("streamed", [False, True])
     def test_end_users_are_on_the_side_of_their_derived_id_and_stay_there(self, live_cast: Stage, streamed: bool) -> None:

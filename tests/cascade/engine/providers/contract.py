@@ -1,5 +1,6 @@
 """What every provider keeps to, whatever it speaks. A test class per provider says what it sends and what it is sent."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ class Seen(NamedTuple):
     body: Any
 
 
-class ProviderContract:
+class ProviderContract(ABC):
     """Subclasses say the values below; `Test` stands in the subclasses' names alone."""
 
     pytestmark: ClassVar = [pytest.mark.asyncio, pytest.mark.timeout(180)]  # the first call of some imports LiteLLM
@@ -73,14 +74,14 @@ class ProviderContract:
             cls.model = SUPPORTED_PROVIDERS[cls.slug].default_draft_model.name
 
     # ---- What differs by family
-    def check_sent(self, body: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def check_sent(self, body: Any) -> None: ...
 
-    def check_stream_sent(self, body: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def check_stream_sent(self, body: Any) -> None: ...
 
-    def check_tools_sent(self, body: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def check_tools_sent(self, body: Any) -> None: ...
 
     # ---- A server and a provider of this row, at the path that the row has
     async def provider(self, serve: Serve, session: ClientSession, handler: Any) -> BaseProvider:
