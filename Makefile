@@ -21,7 +21,7 @@ run: $(VENV)/run.stamp ## set everything up and serve on http://$HOST:$PORT (DET
 stop: ## end what `make run DETACH=1` started
 	@test -x $(BIN)/python || { echo "Nothing is set up yet: 'make run' does it."; exit 0; }; $(BIN)/python -m cascadeflow_site.serve --stop
 
-test: $(VENV)/dev.stamp $(VENV)/node.stamp ## set up and run all tests (ARGS="-k name" selects)
+test: $(VENV)/dev.stamp $(VENV)/node.stamp $(VENV)/debian.stamp ## set up and run all tests (ARGS="-k name" selects)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, import contracts, Django's own checks
@@ -69,6 +69,10 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/uv.stamp
 	@echo "Installing the locked dependencies, with the tools for tests ..."
 	@$(BIN)/uv pip sync -q --require-hashes requirements/dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/debian.stamp: requirements/debian.txt requirements/debian.sh $(VENV)/dev.stamp
+	@sh requirements/debian.sh
+	@touch $@
 
 $(VENV)/node.stamp: clients/package-lock.json $(VENV)/dev.stamp
 	@echo "Installing the JavaScript client for the tests ..."

@@ -11,12 +11,14 @@ from django.utils import timezone
 
 from billing.engine.money import to_usd
 from billing.erasure import forget_end_user
+from billing.jobs import is_late
 from billing.models import (
     Budget,
     BudgetMark,
     BudgetWindow,
     CostEntry,
     IdempotencyKey,
+    JobStanding,
     LedgerOwner,
     LedgerState,
     ModelPrice,
@@ -177,3 +179,14 @@ class LedgerStateAdmin(ReadOnlyPlatformAdmin):
 @admin.register(LedgerOwner)
 class LedgerOwnerAdmin(ReadOnlyPlatformAdmin):
     list_display = ["name", "alive_until"]
+
+
+@admin.register(JobStanding)
+class JobStandingAdmin(ReadOnlyPlatformAdmin):
+    """Work outside requests: what ran when, for how long, and what failed."""
+
+    list_display = ["name", "is_on_time", "started_at", "took_ms", "result", "failed_at", "failure", "runs", "failures"]
+
+    @admin.display(boolean=True, description="on time")
+    def is_on_time(self, standing: JobStanding) -> bool:
+        return not is_late(standing, now=timezone.now())

@@ -1,25 +1,41 @@
-"""Work outside requests. Every task is an idempotent sweep over rows: losing a message loses nothing."""
+"""Money's work outside requests: what is done, how often, and how long it may take."""
 
-from celery import shared_task
+from datetime import datetime, timedelta
+
+from django.conf import settings
 
 from billing.housekeeping import forget_full_rates, forget_old_keys, prepare_partitions, sweep_now
+from billing.jobs import job
+from billing.quarters import forget_quarters, sum_quarters
+
+HOUR = timedelta(hours=1)
 
 
-@shared_task(name="billing.sweep", ignore_result=True, time_limit=120, expires=60)
-def sweep_task() -> int:
-    return sweep_now()
+@job(name="billing.sweep", every=timedelta(seconds=settings.SWEEP_SECONDS), limit_s=60)
+def sweep_holds(_now: datetime) -> str:
+    return f"closed {sweep_now()} holds"
 
 
-@shared_task(name="billing.prepare_partitions", ignore_result=True, time_limit=120, expires=3600)
-def prepare_partitions_task() -> int:
-    return prepare_partitions()
+@job(name="billing.sum_quarters", every=timedelta(minutes=1), limit_s=300)
+def sum_quarters_of_the_hour(now: datetime) -> str:
+    return f"{sum_quarters(now=now)} sums new or changed"
 
 
-@shared_task(name="billing.forget_keys", ignore_result=True, time_limit=120, expires=3600)
-def forget_keys_task() -> int:
-    return forget_old_keys()
+@job(name="billing.prepare_partitions", every=6 * HOUR, limit_s=120)
+def prepare_coming_months(_now: datetime) -> str:
+    return f"made {prepare_partitions()} partitions"
 
 
-@shared_task(name="billing.forget_rates", ignore_result=True, time_limit=120, expires=3600)
-def forget_rates_task() -> int:
-    return forget_full_rates()
+@job(name="billing.forget_keys", every=timedelta(minutes=10), limit_s=120)
+def forget_idempotency_keys(_now: datetime) -> str:
+    return f"forgot {forget_old_keys()} keys"
+
+
+@job(name="billing.forget_rates", every=HOUR, limit_s=120)
+def forget_rate_buckets(_now: datetime) -> str:
+    return f"forgot {forget_full_rates()} buckets"
+
+
+@job(name="billing.forget_quarters", every=24 * HOUR, limit_s=600)
+def forget_old_quarters(now: datetime) -> str:
+    return f"forgot {forget_quarters(now=now)} sums"

@@ -1,13 +1,18 @@
-"""The Celery application: what runs when. Without CELERY_BROKER_URL the broker is a folder under var/."""
+"""The Celery application. Each job says itself how often it is due. Without CELERY_BROKER_URL the broker is a folder under var/."""
 
 import os
+from typing import Any
 
+import django
 from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
+django.setup()
 
 from django.conf import settings
+from django.utils.module_loading import autodiscover_modules
 
+from billing.jobs import JOBS
 from cascadeflow_site.embedded import VAR
 
 app = Celery("cascadeflow")
@@ -19,12 +24,6 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     timezone="UTC",
     beat_schedule_filename=str(VAR / "celery" / "beat"),
-    beat_schedule={
-        "sweep": {"task": "billing.sweep", "schedule": float(settings.SWEEP_SECONDS)},
-        "forget idempotency keys": {"task": "billing.forget_keys", "schedule": 600.0},
-        "forget full rate limits": {"task": "billing.forget_rates", "schedule": 3600.0},
-        "prepare partitions": {"task": "billing.prepare_partitions", "schedule": 6 * 3600.0},
-    },
 )
 if settings.CELERY_BROKER_URL.startswith("filesystem"):
     folders = {name: VAR / "celery" / name for name in ("queue", "control", "processed")}
@@ -33,4 +32,14 @@ if settings.CELERY_BROKER_URL.startswith("filesystem"):
     app.conf.broker_transport_options = {
         "data_folder_in": str(folders["queue"]), "data_folder_out": str(folders["queue"]), "control_folder": str(folders["control"]),
     }  # fmt: skip
-app.autodiscover_tasks(["billing"])
+
+
+def beat_schedule() -> dict[str, Any]:
+    """Return when each job is asked for. A message that nobody took in its time is worth nothing: the next one is on its way."""
+    return {
+        job.name: {"task": job.name, "schedule": job.asked_every_s, "options": {"expires": max(job.asked_every_s, 60.0)}} for job in JOBS.values()
+    }
+
+
+autodiscover_modules("tasks")
+app.conf.beat_schedule = beat_schedule()

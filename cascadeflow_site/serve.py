@@ -91,7 +91,7 @@ class Site:
         python = sys.executable
         web = ["-m", "uvicorn", "cascadeflow_site.asgi:application", "--host", self.host, "--port", str(self.port), "--workers", str(self.workers)]
         web += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(GRACE_SECONDS), "--no-server-header"]
-        worker = ["-m", "celery", "-A", "cascadeflow_site.celery", "worker", "-B", "--pool", "solo", "--loglevel", "warning"]
+        worker = ["-m", "celery", "-A", "cascadeflow_site.celery", "worker", "-B", "--pool", "prefork", "--concurrency", "2", "--loglevel", "warning"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         for name, arguments in (("web", web), ("worker", worker)):
             self.children[name] = subprocess.Popen([python, *arguments], start_new_session=True, preexec_fn=_die_with_parent)  # noqa: S603

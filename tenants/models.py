@@ -253,7 +253,7 @@ class ApiKey(RateLimitedModel, TenantOwnedModel):
 
 
 GLOBAL_MODELS: frozenset[str] = frozenset(
-    {"tenants.Tenant", "tenants.User", "billing.LedgerOwner", "billing.LedgerState", "billing.PlatformPrice"}
+    {"tenants.Tenant", "tenants.User", "billing.JobStanding", "billing.LedgerOwner", "billing.LedgerState", "billing.PlatformPrice"}
 )
 """Our own models without a `tenant` column; a test fails for any other. Tenant has row-level security by its own id."""
 

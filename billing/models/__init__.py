@@ -3,11 +3,13 @@
 from billing.models.budgets import Budget, BudgetMark
 from billing.models.entries import CostEntry, DayRollup
 from billing.models.idempotency import IdempotencyKey
+from billing.models.jobs import JobStanding
 from billing.models.prices import ModelPrice, PlatformPrice, QuarantinedModel
+from billing.models.quarters import QuarterRollup
 from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice",
-    "QuarantinedModel", "Reconciliation", "Reservation",
+    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice",
+    "PlatformPrice", "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation",
 ]

@@ -1,6 +1,7 @@
 """The book: cost entries that are only ever added, and their sums per day."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from tenants.scoping import TenantOwnedModel, uuid7
@@ -62,6 +63,7 @@ class CostEntry(TenantOwnedModel):
         indexes = [
             models.Index(fields=["tenant", "-booked_at", "-id"], name="entries_by_time"),
             models.Index(fields=["reservation_id"], name="entries_by_hold"),
+            BrinIndex(fields=["booked_at"], name="entries_by_booking", autosummarize=True, pages_per_range=32),
         ]
         constraints = [
             models.CheckConstraint(
