@@ -1,0 +1,170 @@
+"""Looking ahead for one name, or for a budget: forecast at the moment somebody asks, from the sums of the days and of the hours."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from msgspec import Struct
+
+from billing.engine.budgets import ALWAYS, Period, window_bounds
+from billing.engine.forecasting import Calendar, CostForecaster, CostPrediction, Estimate, Exhaustion, Step, exhaustion, month_end
+from billing.engine.forecasting.forecaster import prediction_of
+from billing.forecasts import HORIZON_DAYS, past_of
+from billing.models import Budget, BudgetWindow, DayRollup
+from billing.quarters import KEPT
+from billing.series import Floats, bucketed_spend, daily_spend, day_of_first_spend
+
+Dimension = DayRollup.Dimension
+MOST_STEPS = {Step.HOUR: 14 * 24, Step.DAY: 92, Step.WEEK: 26}
+MOST_WINDOWS = 500
+HOUR, DAY, WEEK = Step.HOUR.length, Step.DAY.length, Step.WEEK.length
+
+
+class MonthEnd(Struct, frozen=True, kw_only=True):
+    """What the running month has cost, and what it will have cost at its end. Nano-USD."""
+
+    month: date
+    spent_nusd: int
+    estimate: Estimate | None
+    prediction: CostPrediction
+
+
+class BudgetOutlook(Struct, frozen=True, kw_only=True):
+    """How a budget's running window will probably end. Nano-USD."""
+
+    budget: Budget
+    subject: str
+    """Id of the end user whose window it is, or empty."""
+    start_at: datetime
+    end_at: datetime
+    limit_nusd: int
+    spent_nusd: int
+    at_end: Estimate | None
+    """What will have been spent when the window ends; None where nothing can be said, and for a budget over all time."""
+    runs_out: Exhaustion | None
+    prediction: CostPrediction
+
+    @property
+    def is_over(self) -> bool:
+        """Is more expected to be spent than the limit?"""
+        return self.at_end is not None and self.at_end.expected_nusd > self.limit_nusd
+
+
+def predict(*, dimension: str, value: str, step: Step, horizon: int, zone: str, now: datetime) -> CostPrediction:
+    """Return the forecast of what one name of the scope's tenant will cost in the steps from the running one on.
+
+    The running hour, day or week (from Monday) is the first step of the path: what it has cost so far is not looked at. Raises ValueError
+    for a horizon below 1 or beyond MOST_STEPS.
+    """
+    if not 1 <= horizon <= MOST_STEPS[step]:
+        raise ValueError(f"a forecast goes over 1 to {MOST_STEPS[step]} {step}s, not {horizon}")
+    amounts, calendar = _past(dimension=dimension, value=value, step=step, zone=zone, now=now)
+    return prediction_of(CostForecaster(horizon=horizon).predict_block(amounts, calendar=calendar), 0)
+
+
+def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> MonthEnd:
+    """Return what the tenant's running month will have cost at its end, for one name of a dimension."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    first = today.replace(day=1)
+    prediction = predict(dimension=dimension, value=value, step=Step.DAY, horizon=HORIZON_DAYS, zone=zone, now=now)
+    days = daily_spend(dimension=dimension, first=first, last=today, values=[value]).amounts[0]
+    before, so_far = round(days[:-1].sum()), round(days[-1])
+    return MonthEnd(month=first, spent_nusd=before + so_far, estimate=month_end(prediction, spent_nusd=before, so_far_nusd=so_far), prediction=prediction)
+
+
+def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
+    """Return how the running windows of all budgets that are not each end user's own will probably end, those that run out first first."""
+    rows = BudgetWindow.objects.filter(subject="", budget__ended_at=None, budget__is_paused=False, start_at__lte=now, end_at__gt=now)
+    found = [budget_outlook(window, zone=zone, now=now) for window in rows.select_related("budget")[:MOST_WINDOWS]]
+    return sorted(found, key=lambda outlook: (outlook.runs_out is None or outlook.runs_out.expected is None, -_share(outlook)))
+
+
+def budget_outlook(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetOutlook:
+    """Return how a running window will probably end: from the hours for a budget of a day, else from the days.
+
+    Worked number: 60 of 100 USD spent and 10 a day expected, 8 to 13: it runs out on the fourth day ahead, 80 %: the fourth to the fifth.
+    """
+    budget = window.budget
+    step = Step.HOUR if budget.period == Period.DAILY else Step.DAY
+    dimension, value = series_of(budget, subject=window.subject)
+    end = _end_of(budget, window=window, step=step, zone=zone)
+    horizon = MOST_STEPS[step] if end is None else _steps_until(end, step=step, zone=zone, now=now)
+    prediction = predict(dimension=dimension, value=value, step=step, horizon=horizon, zone=zone, now=now)
+    so_far = min(window.spent_nusd, _so_far(dimension=dimension, value=value, step=step, zone=zone, now=now))
+    before, limit = window.spent_nusd - so_far, limit_of(budget, now=now)
+    sums = prediction.in_all(so_far_nusd=so_far) if end is not None else []
+    return BudgetOutlook(
+        budget=budget, subject=window.subject, start_at=window.start_at, end_at=window.end_at, limit_nusd=limit, spent_nusd=window.spent_nusd,
+        at_end=_more(sums[-1], by=before) if sums else None, prediction=prediction,
+        runs_out=exhaustion(prediction, spent_nusd=before, limit_nusd=limit, until=end, so_far_nusd=so_far),
+    )  # fmt: skip
+
+
+def series_of(budget: Budget, *, subject: str) -> tuple[str, str]:
+    """Return the dimension and the value under which the spend of a budget's window is summed."""
+    if subject:
+        return Dimension.END_USER, subject
+    return (Dimension.ALL, "") if budget.scope == "tenant" else (budget.scope, budget.subject)
+
+
+def limit_of(budget: Budget, *, now: datetime) -> int:
+    """Return the limit that is in force at `now`, an override included. Nano-USD."""
+    overridden = budget.override_limit_nusd is not None and budget.override_until is not None and now < budget.override_until
+    return budget.override_limit_nusd if overridden and budget.override_limit_nusd is not None else budget.limit_nusd
+
+
+def _past(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
+    """Return one series (1, T) up to the running step, and its calendar. Without any past there are no steps."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    if step is Step.HOUR:
+        until = hour_of(now)
+        first_at = until - KEPT
+        hours = bucketed_spend(dimension=dimension, first_at=first_at, buckets=KEPT // HOUR, length=HOUR, values=[value])
+        return hours.amounts, Calendar(step=step, start=first_at, zone=zone)
+    past = past_of(dimension=dimension, today=today)
+    if past is None:
+        return np.zeros((1, 0)), Calendar(step=step, start=today if step is Step.DAY else _monday(today))
+    if step is Step.DAY:
+        return daily_spend(dimension=dimension, first=past.first, last=past.last, values=[value]).amounts, past.calendar
+    first, until_day = _monday(past.first), _monday(today)
+    days = daily_spend(dimension=dimension, first=first, last=until_day - DAY, values=[value]).amounts
+    return days.reshape(1, -1, 7).sum(axis=2), Calendar(step=step, start=first)
+
+
+def _so_far(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> int:
+    """Return what the running step has cost. Nano-USD."""
+    if step is Step.HOUR:
+        return round(bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=[value]).amounts[0, 0])
+    today = now.astimezone(ZoneInfo(zone)).date()
+    return round(daily_spend(dimension=dimension, first=today, last=today, values=[value]).amounts[0, 0])
+
+
+def _end_of(budget: Budget, *, window: BudgetWindow, step: Step, zone: str) -> date | None:
+    """Return the first step that is the window's no more: an instant for hours, a date of the tenant's for days; None for ever."""
+    if budget.period == Period.TOTAL or window.end_at >= ALWAYS[1]:
+        return None
+    return window.end_at if step is Step.HOUR else window.end_at.astimezone(ZoneInfo(zone)).date()
+
+
+def _steps_until(end: date, *, step: Step, zone: str, now: datetime) -> int:
+    if isinstance(end, datetime):
+        return max(1, -(-(end - hour_of(now)) // HOUR))
+    return max(1, (end - now.astimezone(ZoneInfo(zone)).date()).days)
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return the start of the hour of UTC in which `at` lies."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _more(estimate: Estimate, *, by: int) -> Estimate:
+    return Estimate(expected_nusd=estimate.expected_nusd + by, low_nusd=estimate.low_nusd + by, high_nusd=estimate.high_nusd + by)
+
+
+def _share(outlook: BudgetOutlook) -> float:
+    return outlook.spent_nusd / outlook.limit_nusd if outlook.limit_nusd else 1.0
