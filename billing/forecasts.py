@@ -1,17 +1,21 @@
 """The night's forecasts: every name that costs something, for the days to come, kept for lists and alerts."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import connection
+from django.db.models import Max
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from billing.engine.forecasting import Block, Calendar, Step, forecast_block
+from billing.engine.forecasting.block import Block, forecast_block
+from billing.engine.forecasting.series import Calendar, Step
 from billing.models import DayRollup, Forecast
 from billing.series import active_values, blocks, daily_spend, day_of_first_spend
-from tenants.scoping import current_tenant_id
+from tenants.models import Tenant
+from tenants.scoping import current_tenant_id, platform_scope, tenant_scope
 
 Dimension = DayRollup.Dimension
 HORIZON_DAYS = 31
@@ -98,3 +102,20 @@ def _known(shares: NDArray[np.float64]) -> list[float | None]:
 
 def _arrays(rows: NDArray[np.int64]) -> list[str]:
     return ["{%s}" % ",".join(map(str, row)) for row in rows.tolist()]  # noqa: UP031 - braces are PostgreSQL's here
+
+
+def forecast_night(*, now: datetime) -> int:
+    """Forecast for every tenant whose day has begun anew since its last forecast. Returns how many names in all.
+
+    Asked every hour: so each tenant gets its forecast in the first hour of its own day, and one that a killed worker left out gets it then.
+    """
+    made = 0
+    with platform_scope():
+        tenants = list(Tenant.objects.values_list("pk", "time_zone"))
+        newest = dict(Forecast.objects.values_list("tenant_id").annotate(newest=Max("made_on")))
+    for tenant_id, zone in tenants:
+        today = now.astimezone(ZoneInfo(zone)).date()
+        if newest.get(tenant_id) != today:
+            with tenant_scope(tenant_id):
+                made += forecast_tenant(today=today)
+    return made

@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.budgets import ALWAYS, Period, window_bounds
-from billing.engine.forecasting import Calendar, CostForecaster, CostPrediction, Estimate, Exhaustion, Step, exhaustion, month_end
-from billing.engine.forecasting.forecaster import prediction_of
+from billing.engine.budgets import ALWAYS, Period
+from billing.engine.forecasting.exhaustion import Exhaustion, exhaustion
+from billing.engine.forecasting.forecaster import CostForecaster, prediction_of
+from billing.engine.forecasting.month_end import month_end
+from billing.engine.forecasting.prediction import CostPrediction, Estimate
+from billing.engine.forecasting.series import Calendar, Step
 from billing.forecasts import HORIZON_DAYS, past_of
 from billing.models import Budget, BudgetWindow, DayRollup
 from billing.quarters import KEPT
-from billing.series import Floats, bucketed_spend, daily_spend, day_of_first_spend
+from billing.series import Floats, bucketed_spend, daily_spend
 
 Dimension = DayRollup.Dimension
 MOST_STEPS = {Step.HOUR: 14 * 24, Step.DAY: 92, Step.WEEK: 26}
@@ -69,8 +72,9 @@ def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> Mon
     first = today.replace(day=1)
     prediction = predict(dimension=dimension, value=value, step=Step.DAY, horizon=HORIZON_DAYS, zone=zone, now=now)
     days = daily_spend(dimension=dimension, first=first, last=today, values=[value]).amounts[0]
-    before, so_far = round(days[:-1].sum()), round(days[-1])
-    return MonthEnd(month=first, spent_nusd=before + so_far, estimate=month_end(prediction, spent_nusd=before, so_far_nusd=so_far), prediction=prediction)
+    before, so_far = int(days[:-1].sum()), int(days[-1])
+    estimate = month_end(prediction, spent_nusd=before, so_far_nusd=so_far)
+    return MonthEnd(month=first, spent_nusd=before + so_far, estimate=estimate, prediction=prediction)
 
 
 def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
@@ -89,7 +93,7 @@ def budget_outlook(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetO
     step = Step.HOUR if budget.period == Period.DAILY else Step.DAY
     dimension, value = series_of(budget, subject=window.subject)
     end = _end_of(budget, window=window, step=step, zone=zone)
-    horizon = MOST_STEPS[step] if end is None else _steps_until(end, step=step, zone=zone, now=now)
+    horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
     prediction = predict(dimension=dimension, value=value, step=step, horizon=horizon, zone=zone, now=now)
     so_far = min(window.spent_nusd, _so_far(dimension=dimension, value=value, step=step, zone=zone, now=now))
     before, limit = window.spent_nusd - so_far, limit_of(budget, now=now)
@@ -135,9 +139,9 @@ def _past(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -
 def _so_far(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> int:
     """Return what the running step has cost. Nano-USD."""
     if step is Step.HOUR:
-        return round(bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=[value]).amounts[0, 0])
+        return int(bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=[value]).amounts[0, 0])
     today = now.astimezone(ZoneInfo(zone)).date()
-    return round(daily_spend(dimension=dimension, first=today, last=today, values=[value]).amounts[0, 0])
+    return int(daily_spend(dimension=dimension, first=today, last=today, values=[value]).amounts[0, 0])
 
 
 def _end_of(budget: Budget, *, window: BudgetWindow, step: Step, zone: str) -> date | None:
@@ -147,9 +151,9 @@ def _end_of(budget: Budget, *, window: BudgetWindow, step: Step, zone: str) -> d
     return window.end_at if step is Step.HOUR else window.end_at.astimezone(ZoneInfo(zone)).date()
 
 
-def _steps_until(end: date, *, step: Step, zone: str, now: datetime) -> int:
+def _steps_until(end: date, *, zone: str, now: datetime) -> int:
     if isinstance(end, datetime):
-        return max(1, -(-(end - hour_of(now)) // HOUR))
+        return max(1, int(-((hour_of(now) - end) // HOUR)))
     return max(1, (end - now.astimezone(ZoneInfo(zone)).date()).days)
 
 

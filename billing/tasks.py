@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from billing.forecasts import forecast_night
 from billing.housekeeping import forget_full_rates, forget_old_keys, prepare_partitions, sweep_now
 from billing.jobs import job
 from billing.quarters import forget_quarters, sum_quarters
@@ -19,6 +20,11 @@ def sweep_holds(_now: datetime) -> str:
 @job(name="billing.sum_quarters", every=timedelta(minutes=1), limit_s=300)
 def sum_quarters_of_the_hour(now: datetime) -> str:
     return f"{sum_quarters(now=now)} sums new or changed"
+
+
+@job(name="billing.forecast", every=HOUR, limit_s=3000)
+def forecast_of_the_night(now: datetime) -> str:
+    return f"{forecast_night(now=now)} names forecast"
 
 
 @job(name="billing.prepare_partitions", every=6 * HOUR, limit_s=120)

@@ -2,6 +2,7 @@
 
 from billing.models.budgets import Budget, BudgetMark
 from billing.models.entries import CostEntry, DayRollup
+from billing.models.forecasts import Forecast
 from billing.models.idempotency import IdempotencyKey
 from billing.models.jobs import JobStanding
 from billing.models.prices import ModelPrice, PlatformPrice, QuarantinedModel
@@ -10,6 +11,6 @@ from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice",
-    "PlatformPrice", "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation",
+    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState",
+    "ModelPrice", "PlatformPrice", "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation",
 ]

@@ -1,0 +1,131 @@
+"""Looking ahead at the moment somebody asks: one name, the end of the month, and when a budget runs out."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from billing.engine.forecasting.series import Step
+from billing.models import Budget, BudgetWindow
+from billing.outlook import budget_outlook, budget_outlooks, limit_of, month_end_of, predict, series_of
+from tenants.scoping import tenant_scope
+from tests.cast import Cast
+from tests.history import History, history
+
+USD = 1_000_000_000
+NOON = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)  # a Monday in Berlin
+TODAY = date(2026, 11, 23)
+BERLIN = "Europe/Berlin"
+
+
+@pytest.fixture
+def past(committed_cast: Cast, django_db_blocker: pytest.FixtureRequest) -> Iterator[History]:
+    with django_db_blocker.unblock(), history() as written:
+        yield written
+        connection.close()
+
+
+def daily(days: int, amount: int) -> dict[date, int]:
+    return {TODAY - timedelta(days=number): amount for number in range(1, days + 1)}
+
+
+def running(cast: Cast, *, limit: int, spent: int, period: str = "monthly", **fields: object) -> BudgetWindow:
+    """A window as the ledger would have made it, not stored."""
+    ends = {"monthly": datetime(2026, 11, 30, 23), "daily": datetime(2026, 11, 23, 23), "total": datetime(9999, 12, 31)}  # noqa: DTZ001
+    budget = Budget(tenant=cast.acme, scope="tenant", period=period, limit_nusd=limit, action="warn", **fields)
+    return BudgetWindow(
+        budget=budget, start_at=datetime(2026, 10, 31, 23, tzinfo=UTC), end_at=ends[period].replace(tzinfo=UTC), limit_nusd=limit, spent_nusd=spent
+    )
+
+
+def test_days_are_forecast_from_today_on(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, daily(40, 10 * USD))
+    with tenant_scope(committed_cast.acme.id):
+        found = predict(dimension="all", value="", step=Step.DAY, horizon=7, zone=BERLIN, now=NOON)
+    assert [step.begins for step in found.path] == [TODAY + timedelta(days=number) for number in range(7)]
+    assert found.total is not None
+    assert found.total.expected_nusd == pytest.approx(70 * USD, rel=0.01)
+    assert found.history_days == 40
+
+
+def test_hours_and_weeks_are_forecast_too(committed_cast: Cast, past: History) -> None:
+    hours = {NOON.replace(minute=0) - timedelta(hours=number): USD for number in range(1, 20 * 24)}
+    past.quarters(committed_cast.acme.id, hours)
+    past.days(committed_cast.acme.id, daily(70, 24 * USD))
+    with tenant_scope(committed_cast.acme.id):
+        of_hours = predict(dimension="all", value="", step=Step.HOUR, horizon=5, zone=BERLIN, now=NOON)
+        of_weeks = predict(dimension="all", value="", step=Step.WEEK, horizon=4, zone=BERLIN, now=NOON)
+    assert of_hours.path[0].begins == NOON.replace(minute=0)
+    assert of_hours.total is not None
+    assert of_hours.total.expected_nusd == pytest.approx(5 * USD, rel=0.02)
+    assert of_weeks.path[0].begins == TODAY
+    assert of_weeks.path[0].spend.expected_nusd == pytest.approx(168 * USD, rel=0.02)
+
+
+def test_too_little_past_says_so_and_too_far_ahead_is_refused(committed_cast: Cast, past: History) -> None:
+    with tenant_scope(committed_cast.acme.id):
+        assert predict(dimension="all", value="", step=Step.DAY, horizon=7, zone=BERLIN, now=NOON).reason == "Nothing has been spent yet."
+        with pytest.raises(ValueError, match="1 to 92 days"):
+            predict(dimension="all", value="", step=Step.DAY, horizon=93, zone=BERLIN, now=NOON)
+
+
+def test_the_end_of_the_month_is_what_was_spent_and_what_is_ahead(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, {**daily(50, 10 * USD), TODAY: 3 * USD})
+    with tenant_scope(committed_cast.acme.id):
+        found = month_end_of(dimension="all", value="", zone=BERLIN, now=NOON)
+    assert (found.month, found.spent_nusd) == (date(2026, 11, 1), 223 * USD)
+    assert found.estimate is not None
+    assert found.estimate.expected_nusd == pytest.approx(300 * USD, rel=0.01)
+
+
+def test_a_monthly_budget_runs_out_on_the_day_that_the_path_passes_it(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, {**daily(50, 10 * USD), TODAY: 4 * USD})
+    with tenant_scope(committed_cast.acme.id):
+        found = budget_outlook(running(committed_cast, limit=255 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
+    assert found.runs_out is not None
+    assert found.runs_out.expected == date(2026, 11, 26)
+    assert found.is_over
+    assert found.at_end is not None
+    assert found.at_end.expected_nusd == pytest.approx(300 * USD, rel=0.01)
+    with tenant_scope(committed_cast.acme.id):
+        safe = budget_outlook(running(committed_cast, limit=400 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
+    assert not safe.is_over
+    assert safe.runs_out is not None
+    assert safe.runs_out.expected is None
+
+
+def test_a_daily_budget_runs_out_at_an_hour(committed_cast: Cast, past: History) -> None:
+    hours = {NOON.replace(minute=0) - timedelta(hours=number): USD for number in range(1, 20 * 24)}
+    past.quarters(committed_cast.acme.id, hours)
+    with tenant_scope(committed_cast.acme.id):
+        found = budget_outlook(running(committed_cast, limit=15 * USD, spent=12 * USD, period="daily"), zone=BERLIN, now=NOON)
+    assert found.runs_out is not None
+    assert found.runs_out.expected == datetime(2026, 11, 23, 13, tzinfo=UTC)
+
+
+def test_a_budget_over_all_time_has_no_end_but_may_run_out(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, daily(50, 10 * USD))
+    with tenant_scope(committed_cast.acme.id):
+        found = budget_outlook(running(committed_cast, limit=1_000 * USD, spent=700 * USD, period="total"), zone=BERLIN, now=NOON)
+    assert found.at_end is None
+    assert found.runs_out is not None
+    assert found.runs_out.expected == date(2026, 12, 22)
+
+
+def test_an_override_is_the_limit_while_it_lasts() -> None:
+    budget = Budget(scope="tenant", limit_nusd=10, override_limit_nusd=99, override_until=NOON)
+    assert limit_of(budget, now=NOON - timedelta(seconds=1)) == 99
+    assert limit_of(budget, now=NOON) == 10
+
+
+def test_each_window_is_looked_at_in_the_sums_of_its_own() -> None:
+    assert series_of(Budget(scope="tenant"), subject="") == ("all", "")
+    assert series_of(Budget(scope="tier", subject="free"), subject="an id") == ("end_user", "an id")
+    assert series_of(Budget(scope="api_key", subject="a key"), subject="") == ("api_key", "a key")
+    assert series_of(Budget(scope="tag", subject="batch"), subject="") == ("tag", "batch")
+
+
+def test_the_windows_of_other_tenants_are_not_looked_at(committed_cast: Cast, past: History) -> None:
+    with tenant_scope(committed_cast.acme.id):
+        assert budget_outlooks(zone=BERLIN, now=NOON) == []
