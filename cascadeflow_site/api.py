@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
+from billing.api.forecasts import ForecastViewSet
 from billing.api.holds import HoldViewSet
 from billing.api.quarantine import QuarantinedModelViewSet
 from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
@@ -45,6 +46,7 @@ router.register("prices", PriceViewSet, basename="price")
 router.register("platform-prices", PlatformPriceViewSet, basename="platform-price")
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
+router.register("forecasts", ForecastViewSet, basename="forecast")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
 router.register("quarantined-models", QuarantinedModelViewSet, basename="quarantined-model")
