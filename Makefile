@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-replay bench-gateway bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-replay bench-gateway bench-ledger
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,11 +38,14 @@ lock: $(VENV)/uv.stamp ## compile requirements/*.txt anew from pyproject.toml (U
 	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/run.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev -c requirements/run.txt -o requirements/dev.txt
 
-bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality and prompts' difficulty against their targets, on recorded answers
+bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality, prompts' difficulty and forecasts against their targets, on recorded data
 	@$(BIN)/python -m bench.decisions $(ARGS)
 
 bench-engine: $(VENV)/dev.stamp ## time and memory of a plan and of a judgement
 	@$(BIN)/python -m bench.engine $(ARGS)
+
+bench-forecast: $(VENV)/dev.stamp ## time and memory of 10,000 forecasts, and of a night's 4 million (about 8 minutes)
+	@$(BIN)/python -m bench.forecast $(ARGS)
 
 bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, against the upstream's own bill (ARGS=--all: every pair)
 	@$(BIN)/python -m bench.replay $(ARGS)

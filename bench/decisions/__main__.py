@@ -1,4 +1,4 @@
-"""Measures the engine's decisions on recorded data: domains, drafts' quality, prompts' difficulty.
+"""Measures the engine's decisions on recorded data: domains, drafts' quality, prompts' difficulty, forecasts.
 
     python -m bench.decisions                                                       the table, on ../shared/data
     python -m bench.decisions domain --data ../shared/data --out domain.csv         id,pred

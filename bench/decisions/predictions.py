@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench.decisions.forecast import NN5, forecast_rows
 from bench.labelled import records
 from cascade.engine.complexity import assess_complexity
 from cascade.engine.difficulty import strong_model_gain
@@ -73,9 +74,14 @@ def _of_table(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((str(number), row["prompt"]) for number, row in enumerate(csv.DictReader(rows)))
 
 
-SUBJECTS: dict[str, Callable[[Path], Iterator[Row]]] = {"domain": domain_rows, "cascade": cascade_rows, "router": router_rows}
+SUBJECTS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "domain": domain_rows, "cascade": cascade_rows, "router": router_rows, "forecast": forecast_rows,
+}  # fmt: skip
 """A further subject is a function here and its rows in table.py."""
-NEEDED = {"domain": ("domain.jsonl",), "cascade": ("cascade_*.jsonl",), "router": ("cascade_routellm_*.jsonl", "router_routellm_mmlu.csv")}
+NEEDED = {
+    "domain": ("domain.jsonl",), "cascade": ("cascade_*.jsonl",), "router": ("cascade_routellm_*.jsonl", "router_routellm_mmlu.csv"),
+    "forecast": (NN5,),
+}  # fmt: skip
 """Files without which a subject cannot be measured: one of each line must be there."""
 
 

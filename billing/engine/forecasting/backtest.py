@@ -8,8 +8,7 @@ from billing.engine.forecasting.constants import FITTED, Constants
 from billing.engine.forecasting.methods import Outlook
 from billing.engine.forecasting.smoothing import Floats
 
-MOST_TESTS = 24
-WEEKS_APART = 4
+MOST_TESTS, WEEKS_APART = 24, 4
 LEAST_TESTS = 2
 PRIOR_TESTS = 1.0
 """So many tests are added in which every method erred as slow smoothing does on average: a lucky guess or two decide nothing."""
@@ -30,8 +29,8 @@ class Plan(NamedTuple):
 def plan(*, age: int, horizon: int, season: int) -> Plan:
     """Return how a series of `age` steps is tried for a forecast of `horizon` steps.
 
-    A young series is tried on shorter horizons: halved until half of the past comes before the first of them. The tests are spread over the
-    past, a season apart at most. Worked number: 20 days for a forecast of 30: tests of 8 days, each day from the first to the twelfth.
+    A young series is tried on shorter horizons: halved until two of them fit into its past. The tests are spread over the past, a season apart
+    at most (of weeks, which have none, four). Worked number: 20 days for a forecast of 30: tests of 8 days, each day from the first to the twelfth.
     """
     tried = horizon
     while tried > 1 and 2 * tried + 1 > age:
@@ -55,7 +54,7 @@ def judge(outlook: Outlook, *, errors: Floats, importance: Floats, constants: Co
     `outlook` has K + 1 moments, of which the last is now; `errors` (M, K, n) are what was forecast less what came, not a number where no test
     was possible; `importance` (K, n) is what a test counts. Weights fall with the cube of the mean absolute error: on all data that was at
     hand such an average erred less than the best single method (as in Bates and Granger 1969, and the M4 competition).
-    Worked number: two methods that err by 10 and by 20 on average count 8/9 and 1/9.
+    Worked number: two methods that err by 10 and by 20 on average, over many tests, count 8/9 and 1/9.
     """
     tested = ~np.isnan(errors) & outlook.is_usable[:, :-1]
     size = np.where(tested, np.abs(np.nan_to_num(errors)) * importance, 0.0)

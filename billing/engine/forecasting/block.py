@@ -14,7 +14,7 @@ from billing.engine.forecasting.series import Calendar
 from billing.engine.forecasting.smoothing import Floats
 
 LEAST_DAYS = 3
-CELLS_AT_ONCE = 500_000
+CELLS_AT_ONCE = 250_000
 """Numbers in the largest array: about a dozen of them, of 8 bytes each, are needed at once."""
 MOST_NUSD = 2.0**62
 

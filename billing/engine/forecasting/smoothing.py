@@ -16,6 +16,8 @@ SEASON_GAIN, SEASON_PRIOR = 0.1, 3.0
 """A season starts as if three cycles without any had been seen."""
 USUAL_GAIN, MOST_USUAL, LEAST_USUAL = 0.05, 4.0, 0.1
 """The usual surprise takes in at most four times itself, and is never below a tenth of the mean: a series that has stood still may still move."""
+MOST_RETURNED = 30.0
+"""Times the mean: what comes once a month is given back whole, what came once in a lifetime is not."""
 
 
 class Memory(NamedTuple):
@@ -68,12 +70,13 @@ def smooth(
         young = 1 / np.maximum(count, 1)
         base = level + DAMPING * drift
         surprise = np.where(known, amount - base - seasonal[:, :, kind], 0.0)
+        most = MOST_RETURNED * mean
         mean += np.where(known, (amount - mean) * young, 0.0)
         bound = np.where(count > season, np.maximum(usual, LEAST_USUAL * mean), np.inf)
         counted = np.clip(surprise, -bound, bound)
         learning = np.where(known & (count > 1), np.maximum(USUAL_GAIN, 1 / np.maximum(count - 1, 1)), 0.0)
         usual += learning * (np.minimum(np.abs(surprise), MOST_USUAL * bound) - usual)
-        cut_off += np.where(known, np.maximum(constants.return_gain, young), 0.0) * (surprise - counted - cut_off)
+        cut_off += np.where(known, np.maximum(constants.return_gain, young), 0.0) * (np.clip(surprise - counted, -most, most) - cut_off)
         gain = np.maximum(gains, young)
         drift = DAMPING * drift + gain * drift_gains * counted
         level = np.maximum(base + gain * counted, 0.0)
