@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-replay bench-gateway bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-ledger
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,9 @@ bench-engine: $(VENV)/dev.stamp ## time and memory of a plan and of a judgement
 
 bench-forecast: $(VENV)/dev.stamp ## time and memory of 10,000 forecasts, and of a night's 4 million (about 8 minutes)
 	@$(BIN)/python -m bench.forecast $(ARGS)
+
+bench-night: $(VENV)/dev.stamp ## a night of forecasts on a database of 200 tenants with 20,000 end users each (about 20 minutes)
+	@$(BIN)/python -m bench.night $(ARGS)
 
 bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded prompts, against the upstream's own bill (ARGS=--all: every pair)
 	@$(BIN)/python -m bench.replay $(ARGS)
