@@ -24,6 +24,11 @@ app.conf.update(
         "forget idempotency keys": {"task": "billing.forget_keys", "schedule": 600.0},
         "forget full rate limits": {"task": "billing.forget_rates", "schedule": 3600.0},
         "prepare partitions": {"task": "billing.prepare_partitions", "schedule": 6 * 3600.0},
+        "deliver alerts": {"task": "billing.deliver_alerts", "schedule": 15.0},
+        "forget old alerts": {"task": "billing.forget_alerts", "schedule": 6 * 3600.0},
+        "watch the ledger": {"task": "billing.watch_ledger", "schedule": 60.0},
+        "watch the whole ledger": {"task": "billing.watch_whole_ledger", "schedule": 3600.0},
+        "watch tenants": {"task": "cascade.watch_tenants", "schedule": 60.0},
     },
 )
 if settings.CELERY_BROKER_URL.startswith("filesystem"):
@@ -33,4 +38,4 @@ if settings.CELERY_BROKER_URL.startswith("filesystem"):
     app.conf.broker_transport_options = {
         "data_folder_in": str(folders["queue"]), "data_folder_out": str(folders["queue"]), "control_folder": str(folders["control"]),
     }  # fmt: skip
-app.autodiscover_tasks(["billing"])
+app.autodiscover_tasks(["billing", "cascade"])

@@ -15,14 +15,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementContext, EnforcementDecision
-from cascade.api.serializers import SecretField
 from cascade.config import HookConfig, hook_config
 from cascade.engine.providers.transport import open_session
 from cascade.hook_secrets import change_hook, check_url, checked_tiers, create_hook
 from cascade.hooks import HttpHook
 from cascade.models import EnforcementHook
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
-from tenants.api.serializers import RollSerializer
+from tenants.api.serializers import RollSerializer, SecretField
 from tenants.authentication import Caller, caller_of
 from tenants.encryption import Secret
 from tenants.models import slug_rule
