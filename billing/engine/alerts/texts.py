@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from billing.engine.alerts.events import AlertEvent, BudgetEvent
-from billing.engine.alerts.words import GONE, WORDS, AlertText, Names, budget_title, plain, when
+from billing.engine.alerts.words import ENDINGS, WORDS, AlertText, Names, budget_title, plain, when
 
 NAMED_IN_A_GROUP, LINES_IN_A_DIGEST = 3, 15
 
@@ -30,7 +30,8 @@ def text_of(told: Told, names: Names) -> AlertText:
         return text
     over_since = f"{when(told.resolved_at, names.zone)} ({names.zone})"
     facts = [*text.facts, ("Over since", over_since), ("Lasted", lasted(told.raised_at, told.resolved_at))]
-    return AlertText(title=f"Over: {text.title}", facts=facts)
+    ending = ENDINGS.get(type(told.event))
+    return AlertText(title=ending(told.event, names) if ending else f"Over: {text.title}", facts=facts)
 
 
 def staff_text(told: Told, names: Names) -> AlertText:
@@ -73,7 +74,7 @@ def _line(group: Sequence[Told], names: Names) -> str:
     first = group[0]
     if len(group) == 1 or not isinstance(first.event, BudgetEvent):
         return text_of(first, names).title
-    said = budget_title(names.budgets.get(first.event.budget, GONE), first.event)
+    said = budget_title(names.budget(first.event.budget), first.event)
     people = [names.end_user(told.event.end_user) for told in group if isinstance(told.event, BudgetEvent) and told.event.end_user]
     more = f", and {len(group) - NAMED_IN_A_GROUP:,} more" if len(group) > NAMED_IN_A_GROUP else ""
     return f"{said}, for {len(group):,} end users: {', '.join(people[:NAMED_IN_A_GROUP])}{more}"

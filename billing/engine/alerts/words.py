@@ -47,6 +47,9 @@ class Names(Struct, frozen=True, kw_only=True):
     end_users: Mapping[UUID, str] = {}
     api_keys: Mapping[UUID, str] = {}
 
+    def budget(self, identity: UUID) -> str:
+        return plain(self.budgets.get(identity, GONE), most=LONGEST_TITLE)
+
     def end_user(self, identity: UUID) -> str:
         return plain(self.end_users[identity]) if identity in self.end_users else ERASED
 
@@ -93,7 +96,7 @@ def budget_label(*, name: str, scope: str, subject: str, period: str) -> str:
 
 
 def _budget(event: BudgetEvent, names: Names) -> str:
-    label = names.budgets.get(event.budget, GONE)
+    label = names.budget(event.budget)
     return f"{label} ({names.end_user(event.end_user)})" if event.end_user and event.of_each else label
 
 
@@ -233,3 +236,11 @@ WORDS: Mapping[type[AlertEvent], Callable[[Any, Names], AlertText]] = {
     BudgetMarkPassed: _mark, ForecastOverBudget: _forecast, BudgetNearlyExhausted: _exhaustion, AnomalyFound: _anomaly, ProviderDown: _provider,
     UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ChannelFailing: _channel,
 }  # fmt: skip
+
+ENDINGS: Mapping[type[AlertEvent], Callable[[Any, Names], str]] = {
+    ProviderDown: lambda event, names: f"Provider {plain(event.connection)} answers again",
+    UnpricedModel: lambda event, names: f"Model {plain(event.model)} has a price now, or is gone",
+    LedgerBroken: lambda event, names: f"The ledger of {plain(names.organisation)} adds up again",
+    ChannelFailing: lambda event, names: f"Alert channel {plain(event.name)} works again",
+}
+"""What the end of a kind is called that ends by itself."""
