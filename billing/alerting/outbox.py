@@ -25,14 +25,13 @@ CLAIM = """
     WITH due AS (
       SELECT m.id, m.tenant_id, m.channel_id, m.due_at, coalesce(m.leased_until > %(now)s, false) AS is_taken
         FROM billing_alertmessage m WHERE m.state = 'waiting' AND m.due_at <= %(now)s
-    ), free AS (
-      SELECT d.id, d.due_at, row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.due_at, d.id) AS of_tenant
-        FROM (SELECT DISTINCT ON (tenant_id, channel_id) * FROM due
-               ORDER BY tenant_id, channel_id, is_taken DESC, due_at, id) d  -- one of a channel: a taken one stands before the others
-       WHERE NOT d.is_taken
+    ), ranked AS (  -- what is taken stands before the others, and counts
+      SELECT d.*, row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.is_taken DESC, d.due_at, d.id) AS of_tenant
+        FROM (SELECT DISTINCT ON (tenant_id, channel_id) * FROM due ORDER BY tenant_id, channel_id, is_taken DESC, due_at, id) d
     ), picked AS MATERIALIZED (
       SELECT m.id FROM billing_alertmessage m
-       WHERE m.id IN (SELECT f.id FROM free f WHERE f.of_tenant <= %(of_tenant)s ORDER BY f.of_tenant, f.due_at LIMIT %(most)s)
+       WHERE m.id IN (SELECT r.id FROM ranked r WHERE NOT r.is_taken AND r.of_tenant <= %(of_tenant)s
+                       ORDER BY r.of_tenant, r.due_at LIMIT %(most)s)
          AND m.state = 'waiting' AND (m.leased_until IS NULL OR m.leased_until <= %(now)s)
          FOR UPDATE SKIP LOCKED
     )
