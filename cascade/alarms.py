@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 MINUTES = 5
 LEAST_FAILURES = 5
 """One bad call is no outage. A breaker lets a probe through at least once a minute and process, so an outage goes on to be seen."""
+UP_SHARE = FAILING_SHARE / 2
+"""Well below what is failing, so that one that wavers is not told of again and again."""
 NO_PRICE_MINUTES = 10
 MOST_REMEMBERED = 10_000
 
@@ -43,11 +45,11 @@ def watch_tenants(*, now: datetime) -> int:
 
 def watch_providers(*, now: datetime) -> int:
     """Raise an alert for each connection of the scope's tenant most of whose calls fail, and end those of connections that answer again."""
-    failing = set(reports.failing_providers(since=now - timedelta(minutes=MINUTES), least=LEAST_FAILURES))
     for alert in _open(AlertKind.PROVIDER_DOWN):
-        if alert.subject not in failing and _is_up(alert.subject, now=now):
+        if _is_up(alert.subject, now=now):
             end_alerts(kind=AlertKind.PROVIDER_DOWN, subject=alert.subject, now=now)
-    return sum(_judge(name, now=now) for name in sorted(failing))
+    suspects = reports.failing_providers(since=now - timedelta(minutes=MINUTES), least=LEAST_FAILURES)
+    return sum(_judge(name, now=now) for name in suspects)
 
 
 def _judge(name: str, *, now: datetime) -> bool:
@@ -67,7 +69,7 @@ def _is_up(name: str, *, now: datetime) -> bool:
     if not ProviderConnection.objects.filter(name=name, is_active=True).exists():
         return True
     health = health_of(provider=name, minutes=MINUTES, now=now)
-    return health.calls.answered > 0 and (health.failure_share or 0) < FAILING_SHARE
+    return health.calls.answered > 0 and (health.failure_share or 0) < UP_SHARE
 
 
 def watch_prices(*, now: datetime) -> int:
