@@ -9,10 +9,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from billing.alerting.channels import change_channel, shown_address
 from billing.engine.money import to_usd
 from billing.erasure import forget_end_user
 from billing.jobs import is_late
 from billing.models import (
+    Alert,
+    AlertChannel,
+    AlertDelivery,
+    AlertMessage,
+    AlertRule,
     Budget,
     BudgetMark,
     BudgetWindow,
@@ -107,6 +113,62 @@ class BudgetWindowAdmin(ReadOnlyTenantAdmin):
     @admin.display(description="held, USD")
     def held(self, window: BudgetWindow) -> str:
         return to_usd(window.held_nusd)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyTenantAdmin):
+    list_display = ["raised_at", "tenant", "kind", "severity", "subject", "state", "resolved_at"]
+    list_filter = ["tenant", "kind", "severity", "state"]
+    search_fields = ["subject"]
+
+
+@admin.register(AlertChannel)
+class AlertChannelAdmin(TenantModelAdmin):
+    """Channels are made by their tenants: address and secret are theirs, and never shown. Staff may switch one off, and on again."""
+
+    list_display = ["name", "tenant", "kind", "is_active", "failing_since", "last_delivered_at", "last_problem"]
+    list_filter = ["tenant", "kind", "is_active"]
+    search_fields = ["name"]
+    fields = [
+        "is_active", "name", "kind", "recipients", "leads_to", "off_because", "failing_since", "last_problem", "last_delivered_at", "created_at",
+    ]  # fmt: skip
+    readonly_fields = [
+        "name", "kind", "recipients", "leads_to", "off_because", "failing_since", "last_problem", "last_delivered_at", "created_at",
+    ]  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="leads to")
+    def leads_to(self, channel: AlertChannel) -> str:
+        return shown_address(channel)
+
+    def save_model(self, request: HttpRequest, obj: AlertChannel, form: Any, change: bool) -> None:  # noqa: FBT001
+        change_channel(channel=obj, changes={name: getattr(obj, name) for name in form.changed_data})
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(ReadOnlyTenantAdmin):
+    list_display = ["__str__", "tenant", "channel", "pace", "is_active"]
+    list_filter = ["tenant", "channel", "is_active"]
+    list_select_related = ["tenant", "channel"]
+
+
+@admin.register(AlertMessage)
+class AlertMessageAdmin(ReadOnlyTenantAdmin):
+    list_display = ["created_at", "tenant", "channel", "event", "state", "attempts", "due_at", "sent_at"]
+    list_filter = ["tenant", "channel", "event", "state"]
+    list_select_related = ["tenant", "channel"]
+
+
+@admin.register(AlertDelivery)
+class AlertDeliveryAdmin(ReadOnlyTenantAdmin):
+    list_display = ["at", "tenant", "channel", "attempt", "is_ok", "status_code", "milliseconds", "problem"]
+    list_filter = ["tenant", "channel", "is_ok"]
+    list_select_related = ["tenant", "channel"]
 
 
 @admin.register(Reservation)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 from asgiref.sync import sync_to_async
@@ -11,10 +11,11 @@ from django.db import connections
 from psycopg.conninfo import make_conninfo
 
 from billing.ledger import dead_owners, ensure_partitions, forget_keys, forget_rates, sweep
-from billing.models import LedgerState
+from billing.models import Alert, AlertMessage, LedgerState
 from tenants.scoping import platform_scope
 
 log = logging.getLogger(__name__)
+MESSAGES_KEPT, ALERTS_KEPT, FORGOTTEN_AT_ONCE = timedelta(days=90), timedelta(days=400), 5000
 
 
 def database_dsn() -> str:
@@ -58,6 +59,16 @@ def forget_old_keys() -> int:
 def forget_full_rates() -> int:
     """Forget the buckets of rate limits that are full again. Returns how many."""
     return forget_rates(dsn=database_dsn())
+
+
+def forget_old_alerts(*, now: datetime) -> int:
+    """Forget messages, with their deliveries, after 90 days, and alerts after 400: a few thousand at a time. Returns how many rows went."""
+    with platform_scope():
+        messages = AlertMessage.objects.filter(created_at__lt=now - MESSAGES_KEPT).exclude(state=AlertMessage.State.WAITING)
+        alerts = Alert.objects.filter(raised_at__lt=now - ALERTS_KEPT)
+        gone = [rows.model._default_manager.filter(pk__in=list(rows.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])).delete()[0]
+                for rows in (messages, alerts)]  # fmt: skip
+        return sum(gone)
 
 
 async def keep_swept(*, every_s: float) -> None:

@@ -3,8 +3,9 @@
 Numbers as in docs/algorithms/budgets.md. A healthy ledger returns no row for any of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import connection
 from msgspec import Struct
@@ -19,16 +20,20 @@ class Invariant(Struct, frozen=True):
     name: str
     meaning: str
     query: str
+    """Its first column is the tenant's id."""
+    is_quick: bool = False
+    """Does it look at windows and open holds alone, of which there are few? Then it is asked every minute."""
 
 
 class Break(Struct, frozen=True):
     invariant: Invariant
+    tenant_id: UUID
     row: tuple[object, ...]
 
 
 INVARIANTS = (
     Invariant("I1", "a window's spent is the sum of its entries", """
-        SELECT w.id, w.spent_nusd, w.opening_nusd + coalesce(s.spent, 0), w.overrun_nusd, coalesce(s.overrun, 0)
+        SELECT w.tenant_id, w.id, w.spent_nusd, w.opening_nusd + coalesce(s.spent, 0), w.overrun_nusd, coalesce(s.overrun, 0)
           FROM billing_budgetwindow w
           LEFT JOIN (SELECT x.window_id, sum(e.amount_nusd) FILTER (WHERE e.kind <> 'overrun') AS spent,
                             sum(e.amount_nusd) FILTER (WHERE e.kind = 'overrun') AS overrun
@@ -36,27 +41,31 @@ INVARIANTS = (
                        JOIN billing_costentry e ON e.reservation_id = r.id GROUP BY x.window_id) s ON s.window_id = w.id
          WHERE w.spent_nusd <> w.opening_nusd + coalesce(s.spent, 0) OR w.overrun_nusd <> coalesce(s.overrun, 0)"""),
     Invariant("I2", "a window's held is the sum of its open holds", """
-        SELECT coalesce(w.id, s.window_id), w.held_nusd, s.held FROM billing_budgetwindow w
-          FULL JOIN (SELECT x.window_id, sum(r.amount_nusd) AS held FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
+        SELECT coalesce(w.tenant_id, s.tenant_id) AS tenant_id, coalesce(w.id, s.window_id), w.held_nusd, s.held FROM billing_budgetwindow w
+          FULL JOIN (SELECT x.window_id, sum(r.amount_nusd) AS held, (array_agg(r.tenant_id))[1] AS tenant_id
+                       FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
                       WHERE r.state = 'open' GROUP BY x.window_id) s ON s.window_id = w.id
-         WHERE coalesce(w.held_nusd, 0) <> coalesce(s.held, 0)"""),
+         WHERE coalesce(w.held_nusd, 0) <> coalesce(s.held, 0)""", is_quick=True),
     Invariant("I3", "no window is over its cap", """
-        SELECT id, spent_nusd, held_nusd, cap_high_nusd FROM billing_budgetwindow WHERE spent_nusd + held_nusd > cap_high_nusd"""),
+        SELECT tenant_id, id, spent_nusd, held_nusd, cap_high_nusd FROM billing_budgetwindow
+         WHERE spent_nusd + held_nusd > cap_high_nusd""", is_quick=True),
     Invariant("I4", "a closed hold has entries that add up to it, one an attempt; an open one has none, and no entry is without a hold", """
-        SELECT coalesce(r.id, s.reservation_id), r.state, r.actual_nusd, s.entries, s.amount FROM billing_reservation r
-          FULL JOIN (SELECT reservation_id, sum(amount_nusd) FILTER (WHERE kind NOT IN ('overrun', 'adjustment')) AS amount,
+        SELECT coalesce(r.tenant_id, s.tenant_id) AS tenant_id, coalesce(r.id, s.reservation_id), r.state, r.actual_nusd, s.entries, s.amount
+          FROM billing_reservation r
+          FULL JOIN (SELECT reservation_id, (array_agg(tenant_id))[1] AS tenant_id,
+                            sum(amount_nusd) FILTER (WHERE kind NOT IN ('overrun', 'adjustment')) AS amount,
                             count(*) FILTER (WHERE kind NOT IN ('overrun', 'adjustment')) AS entries,
                             count(DISTINCT (leg, attempt)) FILTER (WHERE kind NOT IN ('overrun', 'adjustment')) AS attempts
                        FROM billing_costentry GROUP BY 1) s ON s.reservation_id = r.id
          WHERE r.id IS NULL OR (r.state = 'open') <> (coalesce(s.entries, 0) = 0) OR s.entries <> s.attempts
             OR (r.state <> 'open' AND r.actual_nusd IS DISTINCT FROM s.amount)"""),
     Invariant("I5", "nothing is settled above its hold", """
-        SELECT id, amount_nusd, actual_nusd FROM billing_reservation WHERE actual_nusd > amount_nusd"""),
+        SELECT tenant_id, id, amount_nusd, actual_nusd FROM billing_reservation WHERE actual_nusd > amount_nusd"""),
     Invariant("I6", "a hold is held in windows that exist, once in each", """
-        SELECT r.id, x.window_id, count(*) FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
-          LEFT JOIN billing_budgetwindow w ON w.id = x.window_id GROUP BY 1, 2 HAVING count(*) > 1 OR count(w.id) = 0"""),
+        SELECT r.tenant_id, r.id, x.window_id, count(*) FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
+          LEFT JOIN billing_budgetwindow w ON w.id = x.window_id GROUP BY 1, 2, 3 HAVING count(*) > 1 OR count(w.id) = 0"""),
     Invariant("I7", "the day sums are the sums of the entries, in every dimension", """
-        SELECT coalesce(e.tenant_id, d.tenant_id), coalesce(e.day, d.day), coalesce(e.dimension, d.dimension), e.cost, d.cost
+        SELECT coalesce(e.tenant_id, d.tenant_id) AS tenant_id, coalesce(e.day, d.day), coalesce(e.dimension, d.dimension), e.cost, d.cost
           FROM (SELECT * FROM (SELECT tenant_id, occurred_on AS day, sum(amount_nusd) AS cost, count(*) AS entries
                                  FROM billing_costentry GROUP BY 1, 2) b
                  CROSS JOIN unnest('{all,end_user,tier,model,provider,domain,api_key,preset,step}'::text[]) AS v(dimension)) e
@@ -64,35 +73,40 @@ INVARIANTS = (
                       WHERE dimension <> 'tag' GROUP BY 1, 2, 3) d ON d.tenant_id = e.tenant_id AND d.day = e.day AND d.dimension = e.dimension
          WHERE e.cost IS DISTINCT FROM d.cost OR e.entries IS DISTINCT FROM d.entries"""),
     Invariant("I8", "no hold is open long after its deadline", f"""
-        SELECT id, owner, expires_at FROM billing_reservation
-         WHERE state = 'open' AND expires_at < clock_timestamp() - interval '{STUCK_AFTER.total_seconds():.0f} seconds'"""),  # noqa: S608
+        SELECT tenant_id, id, owner, expires_at FROM billing_reservation
+         WHERE state = 'open' AND expires_at < clock_timestamp() - interval '{STUCK_AFTER.total_seconds():.0f} seconds'""", is_quick=True),  # noqa: S608
     Invariant("I9", "windows of a budget do not overlap", """
-        SELECT budget_id, subject, end_at, next_at
-          FROM (SELECT budget_id, subject, end_at, lead(start_at) OVER (PARTITION BY budget_id, subject ORDER BY start_at) AS next_at
-                  FROM billing_budgetwindow) w WHERE next_at < end_at"""),
+        SELECT tenant_id, budget_id, subject, end_at, next_at
+          FROM (SELECT tenant_id, budget_id, subject, end_at, lead(start_at) OVER (PARTITION BY budget_id, subject ORDER BY start_at) AS next_at
+                  FROM billing_budgetwindow) w WHERE next_at < end_at""", is_quick=True),
     Invariant("I10", "an adjustment says who and why, and so does an overrun that is taken back", """
-        SELECT id FROM billing_costentry WHERE (kind = 'adjustment' OR amount_nusd < 0) AND (actor = '' OR reason = '')"""),
+        SELECT tenant_id, id FROM billing_costentry WHERE (kind = 'adjustment' OR amount_nusd < 0) AND (actor = '' OR reason = '')"""),
     Invariant("I12", "an idempotency key belongs to one hold of its tenant, and a hold to one key at the most", """
-        SELECT k.id, k.reservation_id, r.tenant_id FROM billing_idempotencykey k LEFT JOIN billing_reservation r ON r.id = k.reservation_id
+        SELECT k.tenant_id, k.id, k.reservation_id, r.tenant_id AS of_hold
+          FROM billing_idempotencykey k LEFT JOIN billing_reservation r ON r.id = k.reservation_id
          WHERE r.tenant_id IS DISTINCT FROM k.tenant_id
-        UNION ALL SELECT min(k.id), k.reservation_id, NULL FROM billing_idempotencykey k GROUP BY k.reservation_id HAVING count(*) > 1"""),
+        UNION ALL SELECT (array_agg(k.tenant_id))[1], min(k.id), k.reservation_id, NULL FROM billing_idempotencykey k
+         GROUP BY k.reservation_id HAVING count(*) > 1"""),
     Invariant("I13", "hold, window, budget and entry belong to one tenant", """
-        SELECT r.id, x.window_id, NULL::uuid FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
+        SELECT r.tenant_id, r.id, x.window_id, NULL::uuid FROM billing_reservation r CROSS JOIN LATERAL unnest(r.window_ids) AS x(window_id)
           JOIN billing_budgetwindow w ON w.id = x.window_id WHERE w.tenant_id <> r.tenant_id
         UNION ALL
-        SELECT r.id, NULL, e.id FROM billing_reservation r JOIN billing_costentry e ON e.reservation_id = r.id WHERE e.tenant_id <> r.tenant_id
+        SELECT r.tenant_id, r.id, NULL, e.id FROM billing_reservation r JOIN billing_costentry e ON e.reservation_id = r.id
+         WHERE e.tenant_id <> r.tenant_id
         UNION ALL
-        SELECT b.id, w.id, NULL FROM billing_budget b JOIN billing_budgetwindow w ON w.budget_id = b.id WHERE w.tenant_id <> b.tenant_id"""),
+        SELECT b.tenant_id, b.id, w.id, NULL FROM billing_budget b JOIN billing_budgetwindow w ON w.budget_id = b.id
+         WHERE w.tenant_id <> b.tenant_id"""),
     Invariant("I14", "a correction stands on something booked, is posted once, and takes back no more than there is", """
-        SELECT reservation_id, leg, NULL::smallint AS attempt, coalesce(sum(amount_nusd) FILTER (WHERE kind <> 'overrun'), 0) AS spent,
+        SELECT (array_agg(tenant_id))[1] AS tenant_id, reservation_id, leg, NULL::smallint AS attempt,
+               coalesce(sum(amount_nusd) FILTER (WHERE kind <> 'overrun'), 0) AS spent,
                coalesce(sum(amount_nusd) FILTER (WHERE kind = 'overrun'), 0) AS overrun
-          FROM billing_costentry GROUP BY 1, 2
+          FROM billing_costentry GROUP BY reservation_id, leg
         HAVING sum(amount_nusd) FILTER (WHERE kind <> 'overrun') < 0 OR sum(amount_nusd) FILTER (WHERE kind = 'overrun') < 0
         UNION ALL
-        SELECT reservation_id, leg, attempt, count(*), NULL FROM billing_costentry WHERE reference <> ''
+        SELECT (array_agg(tenant_id))[1], reservation_id, leg, attempt, count(*), NULL FROM billing_costentry WHERE reference <> ''
          GROUP BY reservation_id, leg, attempt, kind, reference HAVING count(*) > 1
         UNION ALL
-        SELECT c.reservation_id, c.leg, c.attempt, c.amount_nusd, NULL FROM billing_costentry c
+        SELECT c.tenant_id, c.reservation_id, c.leg, c.attempt, c.amount_nusd, NULL FROM billing_costentry c
          WHERE c.reference <> '' AND NOT EXISTS (SELECT 1 FROM billing_costentry o WHERE o.reservation_id = c.reservation_id AND o.leg = c.leg
                                                     AND o.attempt = c.attempt AND o.kind NOT IN ('adjustment', 'overrun'))"""),
 )
@@ -104,7 +118,17 @@ def breaks() -> Iterator[Break]:
     with platform_scope(), connection.cursor() as cursor:
         for invariant in INVARIANTS:
             cursor.execute(f"{invariant.query} LIMIT {SHOWN}")
-            yield from (Break(invariant, tuple(row)) for row in cursor.fetchall())
+            yield from (Break(invariant, tenant_id, tuple(row)) for tenant_id, *row in cursor.fetchall())
+
+
+def counts(invariant: Invariant, *, patience_s: float) -> Mapping[UUID, int]:
+    """Return how many rows break the invariant, by tenant. Raises OperationalError where that takes longer than `patience_s`."""
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{patience_s * 1000:.0f}ms"])
+        cursor.execute(f"SELECT q.tenant_id, count(*) FROM ({invariant.query}) q GROUP BY 1")  # noqa: S608 - the queries are ours
+        found = dict(cursor.fetchall())
+        cursor.execute("SELECT set_config('statement_timeout', '0', true)")
+        return found
 
 
 def sizes() -> dict[str, int]:

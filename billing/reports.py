@@ -140,7 +140,7 @@ def calls_of_provider(*, provider: str, since: datetime) -> ProviderCalls:
 
     What was never sent because a run ended first, and what the sweep closed because a process of ours died, is no word of the provider's.
     """
-    rows = CostEntry.objects.filter(provider=provider, booked_at__gte=since, reference="").exclude(outcome__in=("not sent", "unknown"))
+    rows = _tries(since).filter(provider=provider)
     answered, failed = Q(kind__in=("settled", "estimated")), Q(kind__in=("voided", "assumed"))
     return ProviderCalls(
         **rows.aggregate(
@@ -149,6 +149,16 @@ def calls_of_provider(*, provider: str, since: datetime) -> ProviderCalls:
             last_failed_at=Max("booked_at", filter=failed),
         )
     )
+
+
+def failing_providers(*, since: datetime, least: int) -> Sequence[str]:
+    """Return the connections of the scope's tenant of which at least so many calls have failed since then: those that deserve a closer look."""
+    failed = _tries(since).filter(kind__in=("voided", "assumed")).values("provider").annotate(failed=Count("id"))
+    return [row["provider"] for row in failed.order_by("provider") if row["failed"] >= least]
+
+
+def _tries(since: datetime) -> QuerySet[CostEntry]:
+    return CostEntry.objects.filter(booked_at__gte=since, reference="").exclude(outcome__in=("not sent", "unknown"))
 
 
 def open_holds() -> tuple[int, int]:

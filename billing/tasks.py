@@ -3,11 +3,14 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
+from billing.alerting.delivering import deliver_alerts
 from billing.forecasts import forecast_night
-from billing.housekeeping import forget_full_rates, forget_old_keys, prepare_partitions, sweep_now
+from billing.housekeeping import forget_full_rates, forget_old_alerts, forget_old_keys, prepare_partitions, sweep_now
 from billing.jobs import job
 from billing.quarters import forget_quarters, sum_quarters
+from billing.watching import watch_ledger
 
 HOUR = timedelta(hours=1)
 
@@ -25,6 +28,21 @@ def sum_quarters_of_the_hour(now: datetime) -> str:
 @job(name="billing.forecast", every=HOUR, limit_s=3000)
 def forecast_of_the_night(now: datetime) -> str:
     return f"{forecast_night(now=now)} names forecast"
+
+
+@job(name="billing.deliver_alerts", every=timedelta(seconds=15), limit_s=120)
+def deliver_waiting_alerts(_now: datetime) -> str:
+    return f"{deliver_alerts(clock=timezone.now)} messages sent"
+
+
+@job(name="billing.watch_ledger", every=timedelta(minutes=1), limit_s=120)
+def watch_ledger_quickly(now: datetime) -> str:
+    return f"{watch_ledger(now=now, is_whole=False)} tenants with a broken ledger"
+
+
+@job(name="billing.watch_whole_ledger", every=HOUR, limit_s=3000)
+def watch_whole_ledger(now: datetime) -> str:
+    return f"{watch_ledger(now=now, is_whole=True)} tenants with a broken ledger"
 
 
 @job(name="billing.prepare_partitions", every=6 * HOUR, limit_s=120)
@@ -45,3 +63,8 @@ def forget_rate_buckets(_now: datetime) -> str:
 @job(name="billing.forget_quarters", every=24 * HOUR, limit_s=600)
 def forget_old_quarters(now: datetime) -> str:
     return f"forgot {forget_quarters(now=now)} sums"
+
+
+@job(name="billing.forget_alerts", every=6 * HOUR, limit_s=300)
+def forget_alerts_of_long_ago(now: datetime) -> str:
+    return f"forgot {forget_old_alerts(now=now)} alerts"

@@ -23,6 +23,7 @@ from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetRoll
 from tenants.encryption import Secret
 from tenants.models import Tenant, Tier
 from tenants.scoping import tenant_scope
+from tenants.signing import SigningSecrets
 
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 BUILT_IN_DETECTOR = DomainDetector()
@@ -42,15 +43,9 @@ class HookConfig(Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
-    secret: Secret
-    old_secret: Secret
-    old_secret_until: datetime | None
+    signing: SigningSecrets
     timeout_s: float
     tiers: frozenset[str]
-
-    def secrets_at(self, now: datetime) -> tuple[Secret, ...]:
-        """Return the secrets that sign at `now`."""
-        return (self.secret, self.old_secret) if self.old_secret_until and self.old_secret_until > now else (self.secret,)
 
 
 class TenantConfig(Struct, frozen=True, kw_only=True):
@@ -106,8 +101,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
 
 def hook_config(row: EnforcementHook) -> HookConfig:
     return HookConfig(
-        name=row.name, url=row.url, secret=row.secret, old_secret=row.old_secret, old_secret_until=row.old_secret_until,
-        timeout_s=row.timeout_ms / 1000, tiers=frozenset(row.tiers),
+        name=row.name, url=row.url, signing=row.signing, timeout_s=row.timeout_ms / 1000, tiers=frozenset(row.tiers),
     )
 
 

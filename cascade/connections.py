@@ -1,19 +1,18 @@
 """Changes of provider connections: a credential belongs to the address it was given for."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from cascade.engine.errors import InvalidRequest
-from cascade.engine.providers.addresses import AddressForbidden, AddressGuard
 from cascade.engine.providers.openai_compatible import checked_base_url
 from cascade.engine.providers.registry import SIMULATED
 from cascade.models import ProviderConnection
+from tenants.addresses import AddressForbidden
 from tenants.encryption import LostSecret, Secret
+from tenants.endpoints import NOT_PUBLIC, check_place
 from tenants.errors import Conflict
 
 ORIGIN = ("provider", "base_url")
@@ -75,16 +74,8 @@ def _check_credential(credential: Secret) -> None:
 
 
 def check_address(url: str) -> None:
-    """Say early what connecting would refuse. A name is judged at each connect, by what it resolves to then."""
-    parts = urlsplit(url)
+    """Say early what connecting would refuse. Raises InvalidRequest."""
     try:
-        address = ip_address(parts.hostname or "")
-    except ValueError:
-        return
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        AddressGuard(allow_private=settings.ALLOW_PRIVATE_ENDPOINTS).check(address=str(address), port=port)
+        check_place(url, allow_private=settings.ALLOW_PRIVATE_ENDPOINTS)
     except AddressForbidden as forbidden:
-        raise InvalidRequest(
-            "this address is not public; the operator of this service can allow it in ALLOW_PRIVATE_ENDPOINTS", param="base_url"
-        ) from forbidden
+        raise InvalidRequest(NOT_PUBLIC, param="base_url") from forbidden

@@ -1,21 +1,20 @@
-"""Enforcement hooks and their signing secrets: made, rolled with an overlap, shown once. Call these inside a tenant's scope."""
+"""Enforcement hooks: made and changed; a signing secret is shown once. Call these inside a tenant's scope."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from cascade.connections import check_address
-from cascade.engine.errors import InvalidRequest
 from cascade.engine.tiers import BUILT_IN_POLICIES
-from cascade.models import EnforcementHook, check_hook_url
-from tenants.encryption import LostSecret, Secret
+from cascade.models import EnforcementHook
+from tenants.encryption import Secret
+from tenants.endpoints import check_endpoint
 from tenants.errors import Conflict
 from tenants.models import Tenant, Tier
 from tenants.scoping import current_tenant_id
-from tenants.webhooks import is_webhook_secret, new_webhook_secret
+from tenants.signing import checked_secret
+from tenants.webhooks import new_webhook_secret
 
 MOST_HOOKS = 5
 """Each call asks all of them."""
@@ -36,17 +35,6 @@ def create_hook(*, values: Mapping[str, Any], secret: str | None = None) -> tupl
     return EnforcementHook.objects.create(**values, secret=Secret(secret)), secret
 
 
-def roll_secret(*, hook: EnforcementHook, overlap: timedelta, now: datetime) -> tuple[EnforcementHook, str]:
-    """Give the hook a new secret, which is shown this once; the old one goes on signing beside it for the overlap."""
-    hook = EnforcementHook.objects.select_for_update().get(pk=hook.pk)
-    secret = new_webhook_secret()
-    keeps_old = bool(overlap) and not isinstance(hook.secret, LostSecret)  # one that cannot be read signs nothing
-    hook.old_secret, hook.old_secret_until = (hook.secret, now + overlap) if keeps_old else (Secret(""), None)
-    hook.secret = Secret(secret)
-    hook.save(update_fields=["secret", "old_secret", "old_secret_until"])
-    return hook, secret
-
-
 def change_hook(*, hook: EnforcementHook, changes: Mapping[str, Any]) -> EnforcementHook:
     """Change what the hook is asked about and where. Its secrets stay as they are in the database, whoever rolls them meanwhile."""
     for name, value in changes.items():
@@ -57,13 +45,7 @@ def change_hook(*, hook: EnforcementHook, changes: Mapping[str, Any]) -> Enforce
 
 def check_url(url: str) -> None:
     """Say early what asking would refuse. Raises ValidationError."""
-    check_hook_url(url)
-    if url.startswith("http:") and not settings.ALLOW_PRIVATE_ENDPOINTS:
-        raise ValidationError("Use https: over http anybody on the way could read what is asked, and answer it.")
-    try:
-        check_address(url)
-    except InvalidRequest as wrong:
-        raise ValidationError(f"{wrong.message[:1].upper()}{wrong.message[1:]}.") from wrong
+    check_endpoint(url, allow_private=settings.ALLOW_PRIVATE_ENDPOINTS)
 
 
 def checked_tiers(names: Sequence[str]) -> list[str]:
@@ -73,10 +55,3 @@ def checked_tiers(names: Sequence[str]) -> list[str]:
     if missing:
         raise ValidationError(f"There is no tier {missing[0][:64]!r}. Tiers: {', '.join(sorted(known))}.")
     return sorted(set(names))
-
-
-def checked_secret(secret: str) -> str:
-    """Raises ValidationError that does not repeat it."""
-    if not is_webhook_secret(secret):
-        raise ValidationError("A signing secret reads whsec_ and the base64 of 24 to 64 random bytes.")
-    return secret

@@ -74,7 +74,7 @@ class HttpHook:
         config = self._config
         body = body_of(context)
         try:
-            secrets = [secret.reveal() for secret in config.secrets_at(context.asked_at)]
+            secrets = [secret.reveal() for secret in config.signing.at(context.asked_at)]
             headers = signed_headers(message_id=f"enf_{context.run_id}", body=body, secrets=secrets, at=context.asked_at)
             answer = await post_json(
                 session=self._session, provider=config.name, url=config.url, body=body, timeout_s=config.timeout_s, max_bytes=MAX_REPLY_BYTES,

@@ -5,12 +5,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from cascade.engine.errors import InvalidRequest
-from cascade.engine.providers.openai_compatible import checked_base_url
 from cascade.engine.providers.registry import SIMULATED, SUPPORTED_PROVIDERS
 from tenants.encryption import EncryptedTextField
+from tenants.endpoints import check_url
 from tenants.models import slug_rule
 from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.signing import SigningModel
 
 
 def check_provider(slug: str) -> None:
@@ -19,13 +19,7 @@ def check_provider(slug: str) -> None:
 
 
 def check_hook_url(url: str) -> None:
-    path, _, query = url.partition("?")
-    try:
-        checked_base_url(path)
-    except InvalidRequest as wrong:
-        raise ValidationError("An address reads https://host[:port]/path, without user and fragment; a query may follow.") from wrong
-    if not query.isascii() or not query.isprintable() or any(character in query for character in ' "#<>\\'):
-        raise ValidationError("The query holds characters that must not stand in a URL.")
+    check_url(url)
 
 
 def default_capabilities() -> list[str]:
@@ -216,7 +210,7 @@ class DomainRule(TenantOwnedModel):
         return f"{self.phrase} speaks for {self.domain}"
 
 
-class EnforcementHook(TenantOwnedModel):
+class EnforcementHook(SigningModel, TenantOwnedModel):
     """An address of the tenant's own that is asked about each call before money is held for it. What is posted is signed."""
 
     bumps_config = True
@@ -224,9 +218,6 @@ class EnforcementHook(TenantOwnedModel):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=64, validators=[slug_rule])
     url = models.CharField(max_length=500, validators=[check_hook_url])
-    secret = EncryptedTextField(editable=False)
-    old_secret = EncryptedTextField(default=b"", blank=True, editable=False)
-    old_secret_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Until then both secrets sign.")
     timeout_ms = models.PositiveSmallIntegerField(
         default=1000, validators=[MinValueValidator(50), MaxValueValidator(2000)], help_text="No answer by then is a failure."
     )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -82,6 +82,8 @@ class Runtime:
         self._loading: dict[UUID, asyncio.Lock] = {}
         self._end_users: dict[tuple[UUID, str, str | None, int], EndUserSeen] = {}
         self._runs: set[asyncio.Task[Any]] = set()
+        self.told_unpriced: set[tuple[UUID, str, date]] = set()
+        """Models of which this process has said today that calls are refused for want of a price (cascade/alarms.py)."""
 
     @classmethod
     async def open(cls) -> "Runtime":

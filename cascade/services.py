@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, RateLimited, Subject, TooManyOpen
+from cascade.alarms import note_refused
 from cascade.enforcement import enforce
 from cascade.engine.errors import InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import Sink
@@ -193,6 +194,8 @@ async def _hold(
                     asked = msgspec.structs.replace(asked, rungs=[rung_of(plan) for plan in plans])
                     continue
             if not refused.only_held or waited >= LONGEST_WAIT_S:
+                if refused.unpriced:
+                    note_refused(runtime, tenant, tenant_id=caller.tenant_id, models=best.unpriced_models, now=now)
                 holding = [facts.window for facts in refused.windows if facts.held_nusd]
                 holds = await runtime.open_holds(subject.tenant_id, holding, limit=HOLDS_SHOWN) if holding else ()
                 raise refusal_of(refused, now=now, unpriced=unpriced, holds=holds) from refused

@@ -8,6 +8,9 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from billing.api.alert_channels import AlertChannelViewSet
+from billing.api.alert_rules import AlertRuleViewSet
+from billing.api.alerts import AlertViewSet
 from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
 from billing.api.forecasts import ForecastViewSet
 from billing.api.holds import HoldViewSet
@@ -47,6 +50,9 @@ router.register("platform-prices", PlatformPriceViewSet, basename="platform-pric
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
 router.register("forecasts", ForecastViewSet, basename="forecast")
+router.register("alerts", AlertViewSet, basename="alert")
+router.register("alert-channels", AlertChannelViewSet, basename="alert-channel")
+router.register("alert-rules", AlertRuleViewSet, basename="alert-rule")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
 router.register("quarantined-models", QuarantinedModelViewSet, basename="quarantined-model")

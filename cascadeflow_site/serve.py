@@ -73,6 +73,7 @@ class Site:
     def _prepare(self) -> None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
         os.environ.setdefault("HTTPS", "off")  # this address is http://
+        os.environ.setdefault("SITE_URL", self.url)
         if embedded.is_wanted():
             say("Starting the embedded PostgreSQL ...")
             embedded.start()

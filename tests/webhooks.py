@@ -28,6 +28,9 @@ class Receiver:
     url: str = ""
     reply: Any = field(default_factory=lambda: {"action": "allow"})
     status: int = 200
+    statuses: list[int] = field(default_factory=list)
+    """Of the next answers, one after the other; then `status`."""
+    headers: dict[str, str] = field(default_factory=dict)
     gate: threading.Event | None = None
     asked: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
@@ -48,7 +51,9 @@ def receiving() -> Iterator[Receiver]:
             if kept.gate is not None:
                 kept.gate.wait(10)
             reply = kept.reply if isinstance(kept.reply, bytes) else json.dumps(kept.reply).encode()
-            self.send_response(kept.status)
+            self.send_response(kept.statuses.pop(0) if kept.statuses else kept.status)
+            for name, value in kept.headers.items():
+                self.send_header(name, value)
             self.send_header("location", "http://169.254.169.254/")
             self.send_header("content-length", str(len(reply)))
             self.end_headers()

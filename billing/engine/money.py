@@ -55,6 +55,16 @@ def to_usd(nusd: int) -> str:
     return f"{whole}.{fraction:09d}".rstrip("0") if fraction else str(whole)
 
 
+def dollars(nusd: int) -> str:
+    """Return an amount as people read it: two decimals from a cent on, below it up to nine. Example: 96_300 is "$0.0000963"."""
+    if nusd < 0:
+        return f"-{dollars(-nusd)}"
+    if nusd and nusd < NUSD_PER_USD // 100:
+        return f"${to_usd(nusd)}"
+    whole, cents = divmod(divide_half_even(nusd, NUSD_PER_USD // 100), 100)
+    return f"${whole:,}.{cents:02d}"
+
+
 def divide_half_even(numerator: int, denominator: int) -> int:
     """Return numerator / denominator rounded half to even, for a positive denominator. Example: 5 / 2 is 2, 7 / 2 is 4."""
     quotient, rest = divmod(numerator, denominator)

@@ -1,5 +1,6 @@
 """Money's rows."""
 
+from billing.models.alerts import Alert, AlertChannel, AlertDelivery, AlertMessage, AlertRule
 from billing.models.budgets import Budget, BudgetMark
 from billing.models.entries import CostEntry, DayRollup
 from billing.models.forecasts import Forecast
@@ -11,6 +12,7 @@ from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState",
-    "ModelPrice", "PlatformPrice", "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation",
+    "Alert", "AlertChannel", "AlertDelivery", "AlertMessage", "AlertRule", "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup",
+    "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice", "QuarantinedModel", "QuarterRollup",
+    "Reconciliation", "Reservation",
 ]

@@ -67,9 +67,9 @@ class Budget(TenantOwnedModel):
 
 
 class BudgetMark(TenantOwnedModel):
-    """A soft mark that a window passed: written once by the ledger, in the transaction that passed it."""
+    """A soft mark that a window passed: written once by the ledger, in the transaction that passed it, and made an alert of soon after."""
 
-    database_grants = "SELECT"
+    database_grants = "SELECT, UPDATE (announced_at)"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     window = models.ForeignKey("billing.BudgetWindow", on_delete=models.CASCADE, related_name="marks")
@@ -77,11 +77,15 @@ class BudgetMark(TenantOwnedModel):
     spent_nusd = models.BigIntegerField(help_text="Spent when it was passed, in nano-USD.")
     limit_nusd = models.BigIntegerField()
     reached_at = models.DateTimeField()
+    announced_at = models.DateTimeField(null=True, help_text="When an alert was made of it; empty: not yet.")
 
     class Meta:
         ordering = ["-reached_at", "-percent"]
         constraints = [models.UniqueConstraint(fields=["window", "percent"], name="a_mark_is_passed_once")]
-        indexes = [models.Index(fields=["tenant", "-reached_at"], name="marks_by_time")]
+        indexes = [
+            models.Index(fields=["tenant", "-reached_at"], name="marks_by_time"),
+            models.Index(fields=["reached_at"], condition=models.Q(announced_at__isnull=True), name="marks_to_announce"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.percent} % of window {self.window_id}"

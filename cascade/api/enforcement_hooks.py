@@ -15,20 +15,20 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementContext, EnforcementDecision
-from cascade.api.serializers import SecretField
 from cascade.config import HookConfig, hook_config
 from cascade.engine.providers.transport import open_session
-from cascade.hook_secrets import change_hook, check_url, checked_secret, checked_tiers, create_hook, roll_secret
+from cascade.hook_secrets import change_hook, check_url, checked_tiers, create_hook
 from cascade.hooks import HttpHook
 from cascade.models import EnforcementHook
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
-from tenants.api.serializers import RollSerializer
+from tenants.api.serializers import RollSerializer, SecretField
 from tenants.authentication import Caller, caller_of
 from tenants.encryption import Secret
 from tenants.models import slug_rule
 from tenants.permissions import MANAGEMENT
 from tenants.scoping import tenant_scope, uuid7
 from tenants.services import OVERLAPS
+from tenants.signing import checked_secret, roll_secret
 
 
 class EnforcementHookSerializer(TenantModelSerializer[EnforcementHook]):
@@ -105,7 +105,7 @@ class EnforcementHookViewSet(TenantModelViewSet[EnforcementHook]):
         wanted = RollSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         overlap = OVERLAPS[wanted.validated_data["overlap"]]
-        return _with_secret(*roll_secret(hook=self.get_object(), overlap=overlap, now=timezone.now()))
+        return _with_secret(*roll_secret(row=self.get_object(), overlap=overlap, now=timezone.now()))
 
     @extend_schema(request=None, responses=HookAnswerSerializer)
     @action(detail=True, methods=["post"])

@@ -10,18 +10,8 @@ from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.engine.values import Capability
 from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection, TierPolicy
 from tenants.api.base import FiniteFloatField, TenantModelSerializer
-from tenants.api.serializers import TierNameField
+from tenants.api.serializers import SecretField, TierNameField
 from tenants.encryption import Secret
-
-
-class SecretField(serializers.CharField):
-    """A credential on its way in. It never comes out again."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return Secret(super().to_internal_value(data))
-
-    def run_validators(self, value: Any) -> None:
-        super().run_validators(value.reveal() if isinstance(value, Secret) else value)
 
 
 class ProviderConnectionSerializer(TenantModelSerializer[ProviderConnection]):

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from cascade.connections import change_connection
 from cascade.engine.presets import preset_from_definition
-from cascade.hook_secrets import check_url, checked_secret, create_hook
+from cascade.hook_secrets import check_url, create_hook
 from cascade.models import CatalogModel, DomainRule, EnforcementHook, Preset, ProviderConnection, TierPolicy
 from cascade.provisioning.changes import Changes, difference, plain
 from cascade.provisioning.document import (
@@ -27,6 +27,7 @@ from cascade.rollouts import rollout_of, set_rollout
 from tenants.encryption import Secret
 from tenants.errors import Conflict
 from tenants.models import Tier
+from tenants.signing import checked_secret
 
 ACTOR = "provisioning file"
 

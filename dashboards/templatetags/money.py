@@ -1,22 +1,16 @@
 """Money and budgets as people read them."""
 
-from decimal import Decimal
-
 from django import template
 
-from billing.engine.money import NUSD_PER_USD
+from billing.engine.money import dollars
 
 register = template.Library()
-CENT_NUSD = NUSD_PER_USD // 100
 
 
 @register.filter
 def usd(nusd: int) -> str:
-    """Two decimals from a cent on, below it up to six significant digits. Example: 96_300 is 0.0000963."""
-    amount = Decimal(nusd) / NUSD_PER_USD
-    if nusd == 0 or abs(nusd) >= CENT_NUSD:
-        return f"{amount:,.2f}"
-    return f"{amount:.9f}".rstrip("0")
+    """Two decimals from a cent on, below it up to nine. Example: 96_300 is 0.0000963."""
+    return dollars(nusd).replace("$", "")
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""Keys, end users and tiers, as JSON."""
+"""Keys, end users and tiers, as JSON, and fields that others use as well."""
 
 from typing import Any
 
@@ -6,8 +6,19 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from tenants.api.base import TenantModelSerializer
+from tenants.encryption import Secret
 from tenants.models import ApiKey, EndUser, Erasure, Scope, Tenant, Tier, default_scopes, slug_rule
 from tenants.services import OVERLAPS
+
+
+class SecretField(serializers.CharField):
+    """A credential on its way in. It never comes out again."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return Secret(super().to_internal_value(data))
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(value.reveal() if isinstance(value, Secret) else value)
 
 
 class TierNameField(serializers.SlugRelatedField[Any]):

@@ -2,11 +2,11 @@
 
 import json
 
-from cascade.hook_secrets import roll_secret
 from cascade.models import CascadeRun, CatalogModel, ProviderConnection
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 from tenants.services import OVERLAPS
+from tenants.signing import roll_secret
 from tests.cascade.conftest import add_hook
 from tests.live import wait_until
 from tests.stage import ACCEPT, REJECT, Stage, step
@@ -38,11 +38,11 @@ class TestWhatIsTold:
         live_cast.ask()
         assert verified(*receiver.asked[-1], secret=first)
         with tenant_scope(live_cast.cast.acme.id):
-            _, second = roll_secret(hook=hook, overlap=OVERLAPS["1h"], now=hook.created_at)
+            _, second = roll_secret(row=hook, overlap=OVERLAPS["1h"], now=hook.created_at)
         wait_until(lambda: bool(live_cast.ask()) and verified(*receiver.asked[-1], secret=second))
         assert verified(*receiver.asked[-1], secret=first)
         with tenant_scope(live_cast.cast.acme.id):
-            _, third = roll_secret(hook=hook, overlap=OVERLAPS["0s"], now=hook.created_at)
+            _, third = roll_secret(row=hook, overlap=OVERLAPS["0s"], now=hook.created_at)
         wait_until(lambda: bool(live_cast.ask()) and verified(*receiver.asked[-1], secret=third))
         assert not verified(*receiver.asked[-1], secret=second)
 

@@ -1,6 +1,7 @@
 """What holds for every operation of the REST API. The tables come from the router, so no route can be forgotten."""
 
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
-from billing.models import Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
+from billing.alerting import ProviderDown, raise_alert
+from billing.models import AlertChannel, AlertRule, Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
 from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
@@ -22,6 +24,7 @@ from tenants.scoping import tenant_scope
 from tests.cast import Cast, make_key
 from tests.rest import REQUEST_ID, Operation, Rest, book, operations
 
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DOCUMENT = Path(__file__).parent / "openapi.yaml"
 OPERATIONS = list(operations())
 WITH_ID = [operation for operation in OPERATIONS if operation.takes_id]
@@ -44,7 +47,11 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             id=run, status="served", preset="production_ready", policy_version="production_ready@builtin-1", domain="general",
             domain_confidence=0.9, complexity="simple", latency_ms=12.5, started_at="2026-11-01T10:00:00Z",
         )
+        channel = AlertChannel.objects.create(name="theirs", kind="webhook", address="https://globex.example/alerts", secret="whsec_x")
         return {
+            "alert": raise_alert(event=ProviderDown(connection="theirs", seen_at=NOON, failures=9, calls=9, minutes=5), now=NOON).pk,
+            "alert-channel": channel.pk,
+            "alert-rule": AlertRule.objects.create(channel=channel).pk,
             "api-key": ApiKey.objects.order_by("id")[0].pk,
             "end-user": EndUser.objects.get().pk,
             "erasure": Erasure.objects.create(end_user_id=uuid.uuid4(), erased_at="2026-11-01T10:00:00Z", actor="test").pk,

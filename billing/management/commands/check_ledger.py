@@ -14,7 +14,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = list(breaks())
         for broken in found:
-            self.stderr.write(f"{broken.invariant.name}: {broken.invariant.meaning}, but not here: {', '.join(map(str, broken.row))}")
+            where = f"tenant {broken.tenant_id}, {', '.join(map(str, broken.row))}"
+            self.stderr.write(f"{broken.invariant.name}: {broken.invariant.meaning}, but not here: {where}")
         counted = ", ".join(f"{count:,} {name}" for name, count in sizes().items())
         self.stdout.write(f"check_ledger: {len(INVARIANTS)} invariants over {counted}: {len(found)} breaks")
         if found:

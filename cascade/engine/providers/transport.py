@@ -16,8 +16,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 
 from cascade.engine.errors import ProviderBroken, ProviderError, ProviderTimeout, ProviderUnreachable
-from cascade.engine.providers.addresses import AddressGuard
 from cascade.engine.providers.events import EventParser, EventTooLarge
+from tenants.addresses import AddressGuard
 
 __all__ = ["PATIENCE", "Answer", "Patience", "open_session", "post_events", "post_json", "post_portions"]
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from cascade.hook_secrets import change_hook, create_hook, roll_secret
+from cascade.hook_secrets import change_hook, create_hook
 from cascade.models import EnforcementHook
 from tenants.scoping import tenant_scope
 from tenants.services import OVERLAPS
+from tenants.signing import roll_secret
 from tenants.webhooks import new_webhook_secret
 from tests.cascade.conftest import add_hook
 from tests.cast import Cast
@@ -31,14 +32,14 @@ class TestSecrets:
         wait_until(lambda: live_cast.ask().cascadeflow["budget_warnings"] != [])
         assert "its signing secret cannot be read: roll it" in live_cast.ask().cascadeflow["budget_warnings"][0]
         with tenant_scope(live_cast.cast.acme.id):
-            roll_secret(hook=hook, overlap=OVERLAPS["24h"], now=hook.created_at)
+            roll_secret(row=hook, overlap=OVERLAPS["24h"], now=hook.created_at)
         wait_until(lambda: live_cast.ask().cascadeflow["budget_warnings"] == [])
 
     def test_a_change_beside_a_roll_keeps_the_new_secret(self, cast: Cast) -> None:
         with tenant_scope(cast.acme.id):
             hook, _ = create_hook(values={"name": "policy", "url": "https://acme.example/check?team=a"})
             read_before = EnforcementHook.objects.get()
-            _, rolled = roll_secret(hook=hook, overlap=OVERLAPS["1h"], now=hook.created_at)
+            _, rolled = roll_secret(row=hook, overlap=OVERLAPS["1h"], now=hook.created_at)
             change_hook(hook=read_before, changes={"timeout_ms": 100})
             stored = EnforcementHook.objects.get()
         assert (stored.secret.reveal(), stored.timeout_ms, stored.old_secret_until is not None) == (rolled, 100, True)

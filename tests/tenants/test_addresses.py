@@ -2,7 +2,7 @@
 
 import pytest
 
-from cascade.engine.providers.addresses import AddressForbidden, AddressGuard
+from tenants.addresses import AddressForbidden, AddressGuard
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "104.18.7.192", "2606:4700::6812:7c0", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 

@@ -1,0 +1,11 @@
+"""Work outside requests that knows of answers: see billing/jobs.py."""
+
+from datetime import datetime, timedelta
+
+from billing.jobs import job
+from cascade.alarms import watch_tenants
+
+
+@job(name="cascade.watch_tenants", every=timedelta(minutes=1), limit_s=300)
+def watch_all_tenants(now: datetime) -> str:
+    return f"raised {watch_tenants(now=now)} alerts"
