@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from billing.alerting.delivering import deliver_alerts
 from billing.forecasts import forecast_night
+from billing.foresight import foresee
 from billing.housekeeping import forget_full_rates, forget_old_alerts, forget_old_keys, prepare_partitions, sweep_now
 from billing.jobs import job
 from billing.quarters import forget_quarters, sum_quarters
@@ -28,6 +29,11 @@ def sum_quarters_of_the_hour(now: datetime) -> str:
 @job(name="billing.forecast", every=HOUR, limit_s=3000)
 def forecast_of_the_night(now: datetime) -> str:
     return f"{forecast_night(now=now)} names forecast"
+
+
+@job(name="billing.foresee", every=HOUR, limit_s=1800)
+def foresee_budgets(now: datetime) -> str:
+    return f"raised {foresee(now=now)} alerts"
 
 
 @job(name="billing.deliver_alerts", every=timedelta(seconds=15), limit_s=120)

@@ -15,10 +15,12 @@ class History:
 
     def __init__(self, owner: "psycopg.Connection") -> None:
         self._owner = owner
+        self._days: list[tuple[UUID, date, str, str]] = []
         self._tenants: set[UUID] = set()
 
     def days(self, tenant: UUID, spent: Mapping[date, int], *, dimension: str = "all", value: str = "") -> None:
         self._tenants.add(tenant)
+        self._days += [(tenant, day, dimension, value) for day in spent]
         with self._owner.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO billing_dayrollup (tenant_id, day, dimension, value, cost_nusd, entries, input_tokens, output_tokens)"
@@ -36,7 +38,10 @@ class History:
             )
 
     def forget(self) -> None:
-        for table in ("billing_dayrollup", "billing_quarterrollup", "billing_forecast"):
+        """Leave the days that the ledger itself has summed meanwhile."""
+        with self._owner.cursor() as cursor:
+            cursor.executemany("DELETE FROM billing_dayrollup WHERE tenant_id = %s AND day = %s AND dimension = %s AND value = %s", self._days)
+        for table in ("billing_quarterrollup", "billing_forecast"):
             self._owner.execute(f"DELETE FROM {table} WHERE tenant_id = ANY (%s)".encode(), [list(self._tenants)])
 
 
