@@ -9,7 +9,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
 from django.conf import settings
 
 from cascadeflow_site.embedded import VAR
+from cascadeflow_site.instrumentation import instrument_this_process
 
+instrument_this_process()
 app = Celery("cascadeflow")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,

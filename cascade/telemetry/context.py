@@ -1,0 +1,19 @@
+"""Which trace a call belongs to, by the W3C headers that came with it."""
+
+from collections.abc import Callable, Mapping
+
+__all__ = ["follow_spans_of_this_process", "trace_context"]
+
+HEADERS = ("traceparent", "tracestate")
+_here: Callable[[], Mapping[str, str]] = dict
+
+
+def trace_context(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers that say where a call's trace goes on. Where Django is instrumented, that is its span of the request."""
+    return _here() or {name: headers[name] for name in HEADERS if name in headers}
+
+
+def follow_spans_of_this_process(here: Callable[[], Mapping[str, str]]) -> None:
+    """Have the span that is open where a call comes in be its parent: `here` tells its headers, or nothing where none is open."""
+    global _here
+    _here = here

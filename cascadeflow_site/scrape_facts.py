@@ -1,0 +1,64 @@
+"""What is looked up when Prometheus asks: facts of the whole installation, out of its rows. A further one is a function and a line in FACTS."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from billing import reports
+from billing.housekeeping import rewound_since
+from cascade.telemetry.families import Family
+from cascade.telemetry.labels import MOST_TENANTS, OTHER
+from cascade.telemetry.metrics import NUSD_PER_USD
+from tenants.scoping import platform_scope
+
+PATIENCE_MS = 3000
+Fact = Callable[[datetime], Sequence[Family]]
+
+
+def open_holds(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are told the time
+    """Return how many calls in flight hold money, and how much, by tenant: the largest by name, the rest together."""
+    found = reports.open_holds_by_tenant()
+    rows = [*found[:MOST_TENANTS]]
+    if found[MOST_TENANTS:]:
+        rows.append((OTHER, sum(row[1] for row in found[MOST_TENANTS:]), sum(row[2] for row in found[MOST_TENANTS:])))
+    return [
+        Family(
+            name="cascadeflow_open_holds", help="Calls in flight that hold money.", labels=("tenant",),
+            rows=[((tenant,), count) for tenant, count, _ in rows],
+        ),
+        Family(
+            name="cascadeflow_held_usd", help="Money that calls in flight hold, in USD.", labels=("tenant",),
+            rows=[((tenant,), held / NUSD_PER_USD) for tenant, _, held in rows],
+        ),
+    ]
+
+
+def ledger_state(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are told the time
+    return [
+        Family(
+            name="cascadeflow_ledger_rewound", rows=[((), int(rewound_since() is not None))],
+            help="1 where the ledger was restored from a backup and not resumed: budgets that block refuse.",
+        )
+    ]
+
+
+FACTS: Mapping[str, Fact] = {"open_holds": open_holds, "ledger_state": ledger_state}
+
+
+def read_facts(*, now: datetime) -> Sequence[Family]:
+    """Return what each fact has to say. One that cannot be read is named in `cascadeflow_fact_missing`, and the others are read all the same."""
+    families: list[Family] = []
+    missing = {}
+    for name, read in FACTS.items():
+        try:
+            with platform_scope(), connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE_MS)])
+                families += read(now)
+            missing[name] = 0
+        except Exception:  # whatever it is: the page must tell that something is wrong
+            missing[name] = 1
+    if any(missing.values()):
+        connection.close()
+    rows = [((name,), is_missing) for name, is_missing in missing.items()]
+    return [*families, Family(name="cascadeflow_fact_missing", help="1 where a fact could not be read.", labels=("fact",), rows=rows)]
