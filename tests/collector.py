@@ -53,11 +53,13 @@ class Point:
 
 @dataclass
 class Collector:
-    """Answers with `status`, after waiting for `gate` or trickling where a test says so, and keeps what it was sent."""
+    """Answers with `status`, after waiting for `gate` where a test gives one, and keeps what it was sent."""
 
     url: str = ""
     status: int = 200
     gate: threading.Event | None = None
+    hanging: int = 0
+    """How many requests came to the gate."""
     spans: list[Span] = field(default_factory=list)
     points: dict[Any, Point] = field(default_factory=dict)
     bodies: list[bytes] = field(default_factory=list)
@@ -140,7 +142,8 @@ def collecting() -> Iterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if kept.gate is not None:
-                kept.gate.wait(60)
+                kept.hanging += 1
+                kept.gate.wait(120)
             if kept.status == 200:
                 kept.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             reply = KINDS[self.path][1]().SerializeToString()

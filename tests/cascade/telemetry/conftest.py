@@ -29,7 +29,8 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def watched_site(django_db_setup: None, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    environment = telling(collector.url, tmp_path_factory.mktemp("metrics"), TELEMETRY_INSTRUMENT="django")
+    greedy = {f"OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_{side}": ".*" for side in ("REQUEST", "RESPONSE")}
+    environment = telling(collector.url, tmp_path_factory.mktemp("metrics"), TELEMETRY_INSTRUMENT="django", **greedy)
     with live.site(**environment) as server:
         yield server
 
