@@ -18,10 +18,7 @@ Fact = Callable[[datetime], Sequence[Family]]
 
 def open_holds(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are told the time
     """Return how many calls in flight hold money, and how much, by tenant: the largest by name, the rest together."""
-    found = reports.open_holds_by_tenant()
-    rows = [*found[:MOST_TENANTS]]
-    if found[MOST_TENANTS:]:
-        rows.append((OTHER, sum(row[1] for row in found[MOST_TENANTS:]), sum(row[2] for row in found[MOST_TENANTS:])))
+    rows = largest_by_name(reports.open_holds_by_tenant(), most=MOST_TENANTS)
     return [
         Family(
             name="cascadeflow_open_holds", help="Calls in flight that hold money.", labels=("tenant",),
@@ -32,6 +29,12 @@ def open_holds(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are t
             rows=[((tenant,), held / NUSD_PER_USD) for tenant, _, held in rows],
         ),
     ]
+
+
+def largest_by_name(rows: Sequence[tuple[str, int, int]], *, most: int) -> Sequence[tuple[str, int, int]]:
+    """Return the first rows as they are, and the sums of the rest under "other"."""
+    rest = rows[most:]
+    return [*rows[:most], (OTHER, sum(row[1] for row in rest), sum(row[2] for row in rest))] if rest else rows
 
 
 def ledger_state(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are told the time
