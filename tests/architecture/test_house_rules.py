@@ -11,7 +11,8 @@ from cascadeflow_site.embedded import BASE
 SOURCES = [path for app in ("cascadeflow_site", "tenants", "billing", "cascade", "dashboards") for path in (BASE / app).rglob("*.py")]
 CLOCKS = {("timezone", "now"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
 EDGES = (
-    "api/", "gateway/", "management/", "tasks.py", "views/", "asgi.py", "authentication.py", "serve.py", "admin", "models", "migrations/", "demo.py",
+    "api/", "gateway/", "management/", "tasks.py", "views/", "asgi.py", "cascadeflow_site/metrics.py", "authentication.py", "serve.py", "admin",
+    "models", "migrations/", "demo.py",
 )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_metrics_arrive_under_the_names_of_the_semantic_conventions(watched: Sta
     assert {point.attributes["cascadeflow.model"]: point.count for point in durations} == {"scripted": 1, "scripted-strong": 1}
     assert collector.total("cascadeflow.cost", cascadeflow__tenant=slug) == pytest.approx(float(ours["total_cost"]))
     assert collector.total("cascadeflow.escalations", cascadeflow__tenant=slug, cascadeflow__preset="house") == 1
-    assert collector.total("cascadeflow.drafts", cascadeflow__tenant=slug, **{"cascadeflow__draft__accepted": "false"}) == 1
+    assert collector.total("cascadeflow.drafts", cascadeflow__tenant=slug, cascadeflow__draft__accepted="false") == 1
 
 
 def test_prometheus_is_told_the_same(watched: Stage) -> None:

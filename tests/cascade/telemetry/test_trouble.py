@@ -1,7 +1,8 @@
 """A collector in trouble is nobody else's trouble: calls are answered as ever, and what is lost is counted."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,25 @@ def site_in_trouble(django_db_setup: None, troubled: Collector, tmp_path_factory
         yield server
 
 
-def on(site: Server, upstream: Server, scripted: ScriptedProvider, blocker: pytest.FixtureRequest) -> Iterator[Stage]:
-    with blocker.unblock(), staged(site=site, upstream=upstream, scripted=scripted) as stage:
-        yield stage
+Staged = Callable[[Server], AbstractContextManager[Stage]]
 
 
 @pytest.fixture
-def stage(site_in_trouble: Server, upstream: Server, scripted: ScriptedProvider, django_db_blocker: pytest.FixtureRequest) -> Iterator[Stage]:
-    yield from on(site_in_trouble, upstream, scripted, django_db_blocker)
+def on(upstream: Server, scripted: ScriptedProvider, django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Staged:
+    """The cast on a site that a test starts."""
+
+    @contextmanager
+    def on_site(site: Server) -> Iterator[Stage]:
+        with django_db_blocker.unblock(), staged(site=site, upstream=upstream, scripted=scripted) as stage:
+            yield stage
+
+    return on_site
+
+
+@pytest.fixture
+def stage(site_in_trouble: Server, on: Staged) -> Iterator[Stage]:
+    with on(site_in_trouble) as stage:
+        yield stage
 
 
 def call_as_ever(stage: Stage) -> None:
@@ -63,52 +75,42 @@ def test_a_collector_that_refuses_slows_no_call_and_what_it_refuses_is_counted(s
     assert Page(stage.site.url).total("cascadeflow_runs_total", tenant=stage.cast.acme.slug) >= CALLS, "Prometheus is none of its business"
 
 
-def test_a_collector_that_hangs_slows_no_call_and_no_end(
-    upstream: Server, scripted: ScriptedProvider, django_db_setup: None, django_db_blocker: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_collector_that_hangs_slows_no_call_and_no_end(on: Staged, tmp_path: Path) -> None:
     with collecting() as collector:
         collector.gate = threading.Event()
         with live.site(**telling(collector.url, tmp_path, **FOR_EVER)) as site:
-            for stage in on(site, upstream, scripted, django_db_blocker):
+            with on(site) as stage:
                 call_as_ever(stage)
                 wait_until(lambda: collector.hanging > 0)
                 call_as_ever(stage)
-                slug = stage.cast.acme.slug
-                wait_until(lambda: Page(site.url).total("cascadeflow_runs_total", tenant=slug) == 2 * CALLS)
+                wait_until(lambda: Page(site.url).total("cascadeflow_runs_total", tenant=stage.cast.acme.slug) == 2 * CALLS)
             site.process.terminate()
             site.process.wait(30)
 
 
-def test_a_collector_that_takes_its_time_gets_everything(
-    upstream: Server, scripted: ScriptedProvider, django_db_setup: None, django_db_blocker: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_collector_that_takes_its_time_gets_everything(on: Staged, tmp_path: Path) -> None:
     with collecting() as collector:
         collector.gate = threading.Event()
-        with live.site(**telling(collector.url, tmp_path, **FOR_EVER)) as site:
-            for stage in on(site, upstream, scripted, django_db_blocker):
-                wanted = [stage.ask("steady").cascadeflow["run_id"] for _ in range(CALLS)]
-                wait_until(lambda: collector.hanging > 0)
-                collector.gate.set()
-                for run_id in wanted:
-                    collector.wait_for_run(run_id)
-                assert lost(stage) == 0
+        with live.site(**telling(collector.url, tmp_path, **FOR_EVER)) as site, on(site) as stage:
+            wanted = [stage.ask("steady").cascadeflow["run_id"] for _ in range(CALLS)]
+            wait_until(lambda: collector.hanging > 0)
+            collector.gate.set()
+            for run_id in wanted:
+                collector.wait_for_run(run_id)
+            assert lost(stage) == 0
 
 
-def test_a_collector_that_is_not_there_slows_no_call_and_no_end(
-    upstream: Server, scripted: ScriptedProvider, django_db_setup: None, django_db_blocker: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_collector_that_is_not_there_slows_no_call_and_no_end(on: Staged, tmp_path: Path) -> None:
     with live.site(**telling(f"http://127.0.0.1:{free_port()}", tmp_path, **FOR_EVER)) as site:
-        for stage in on(site, upstream, scripted, django_db_blocker):
+        with on(site) as stage:
             call_as_ever(stage)
         site.process.terminate()
         site.process.wait(30)
 
 
-def test_the_last_runs_are_told_before_the_site_ends(
-    collector: Collector, upstream: Server, scripted: ScriptedProvider, django_db_setup: None, django_db_blocker: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_the_last_runs_are_told_before_the_site_ends(collector: Collector, on: Staged, tmp_path: Path) -> None:
     with live.site(**telling(collector.url, tmp_path, OTEL_METRIC_EXPORT_INTERVAL="600000")) as site:
-        for stage in on(site, upstream, scripted, django_db_blocker):
+        with on(site) as stage:
             run_id = stage.ask("steady").cascadeflow["run_id"]
             slug = stage.cast.acme.slug
         site.process.terminate()
