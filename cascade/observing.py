@@ -61,10 +61,11 @@ def observe_run(
     ))  # fmt: skip
 
 
-def observe_refusal(runtime: Runtime, caller: Caller, refused: CascadeError, *, progress: Progress) -> None:
-    """Tell telemetry of a call for which no money was held. Never waits."""
+def observe_refusal(runtime: Runtime, caller: Caller, failure: Exception, *, progress: Progress) -> None:
+    """Tell telemetry of a call for which no money was held, or that failed by a mistake of ours. Never waits."""
     if not runtime.telemetry.is_on:
         return
+    refused = failure if isinstance(failure, CascadeError) else CascadeError("")
     runtime.telemetry.note(RefusalFacts(
         tenant=caller.tenant_slug, tier=progress.tier, started_ns=_ns(progress), latency_ms=progress.so_far_ms, trace=progress.trace,
         end_user=progress.end_user if settings.TELEMETRY_END_USERS else None, reason=refused.code,

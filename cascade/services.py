@@ -71,9 +71,9 @@ async def run_cascade(
     progress = Progress(began=perf_counter(), started_at=now, trace=request.trace)
     try:
         return await _run(runtime=runtime, caller=caller, request=request, now=now, sink=sink, on_admitted=on_admitted, progress=progress)
-    except CascadeError as refused:
-        if refused.run_id is None:
-            observe_refusal(runtime, caller, refused, progress=progress)
+    except Exception as failure:
+        if not isinstance(failure, CascadeError) or failure.run_id is None:
+            observe_refusal(runtime, caller, failure, progress=progress)
         raise
 
 

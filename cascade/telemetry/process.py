@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -25,7 +26,9 @@ __all__ = ["BreakerStanding", "Telemetry", "close", "exporter", "page", "telemet
 log = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 """Some twenty seconds of a busy process; each is a few hundred bytes."""
-DIGEST_S, BREAKERS_S = 0.2, 2.0
+DIGEST_S = 0.2
+BREAKERS_EVERY = 10
+"""Rounds: every other second."""
 FAREWELL_S = 3.0
 """How long a process that ends waits for a collector."""
 
@@ -59,36 +62,39 @@ class Telemetry:
 
     def note(self, facts: Facts) -> None:
         """Take it, or throw it away and count it where too much waits. Never waits, never raises."""
-        if len(self._waiting) >= MOST_WAITING:
-            self._overflowed += 1
-        elif self.is_on:
+        if not self.is_on:
+            return
+        if len(self._waiting) < MOST_WAITING:
             self._waiting.append(facts)
+        else:
+            self._overflowed += 1
 
     async def keep_digesting(self, *, breakers: Callable[[], Iterable[BreakerStanding]]) -> None:
         """Tell on, for ever, what was taken. One call at a time: whatever else waits for this event loop comes in between."""
-        rounds = 0
-        while True:
+        for rounds in count(1):
             await asyncio.sleep(DIGEST_S)
             while self.digest(most=1):  # noqa: ASYNC110 - waits for nothing: lets others go first
                 await asyncio.sleep(0)
-            self._settle()
-            rounds += 1
-            if self._page is not None and rounds * DIGEST_S >= BREAKERS_S:
-                rounds = 0
-                self._page.show_breakers((*self._bounds.pair(tenant, "provider", provider), is_open) for tenant, provider, is_open in breakers())
+            try:
+                self._settle()
+                if rounds % BREAKERS_EVERY == 0:
+                    self._show(breakers())
+            except Exception as unforeseen:  # a full disk, say: the next round tries again
+                log.error("telemetry could not be told: %s", type(unforeseen).__name__)
 
     def digest(self, *, most: int = MOST_WAITING) -> int:
         """Tell on so many of the calls that wait. Returns how many there were."""
-        done = 0
-        while done < most and self._waiting:
-            facts = self._waiting.popleft()
-            done += 1
+        for done in range(most):
+            try:
+                facts = self._waiting.popleft()
+            except IndexError:
+                return done
             try:
                 self._tell(facts)
             except Exception as unforeseen:  # a bug of ours costs this one's telemetry, and nothing else
                 log.error("telemetry of a call was lost: %s", type(unforeseen).__name__)
                 self._overflowed += 1
-        return done
+        return most
 
     def finish(self) -> None:
         """Tell on all that waits."""
@@ -106,11 +112,15 @@ class Telemetry:
         for sink in self._sinks:
             sink.record(bounded)
 
+    def _show(self, breakers: Iterable[BreakerStanding]) -> None:
+        if self._page is not None:
+            self._page.show_breakers((*self._bounds.pair(tenant, "provider", provider), is_open) for tenant, provider, is_open in breakers)
+
     def _settle(self) -> None:
         overflowed, self._overflowed = self._overflowed, 0
-        for lost, count in (("calls", overflowed), ("spans", sum(sink.take_lost() for sink in self._sinks))):
-            if count:
-                self._record(Measure(LOST, count, (lost,)))
+        for lost, number in (("calls", overflowed), ("spans", sum(sink.take_lost() for sink in self._sinks))):
+            if number:
+                self._record(Measure(LOST, number, (lost,)))
         for sink in self._sinks:
             sink.settle()
 

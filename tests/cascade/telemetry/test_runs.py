@@ -55,7 +55,12 @@ def test_the_apps_own_trace_goes_on(watched: Stage, collector: Collector) -> Non
             assert not [span for span in collector.spans if span.attributes.get("cascadeflow.run.id") == reply["run_id"]]
 
 
-@pytest.mark.parametrize("said", ["", "nonsense", f"00-{'0' * 32}-{CALLER}-01", f"00-{TRACE}-{CALLER}", "ü", "00-" + "f" * 5000])
+NO_TRACES = (
+    "", "nonsense", f"00-{'0' * 32}-{CALLER}-01", f"00-{TRACE}-{CALLER}", "ü", "00-" + "f" * 5000, f"00-{TRACE}-{CALLER}-01-" + "x" * 9000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("said", NO_TRACES)
 def test_a_traceparent_that_is_none_begins_a_trace_of_its_own(watched: Stage, collector: Collector, said: str) -> None:
     reply = watched.post(headers={"traceparent": said.encode()})  # type: ignore[dict-item]
     assert reply.status_code == 200
