@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ bench-replay: $(VENV)/dev.stamp ## cost, saving and quality kept on 200 recorded
 
 bench-gateway: $(VENV)/dev.stamp ## requests per second against a bare relay, in one run
 	@$(BIN)/python -m bench.gateway $(ARGS)
+
+bench-telemetry: $(VENV)/dev.stamp ## what telemetry costs, in CPU time of a call
+	@$(BIN)/python -m bench.telemetry $(ARGS)
 
 bench-ledger: $(VENV)/dev.stamp ## prove the promises about money: races, kill -9, mutants, bounds, clocks (about 20 minutes)
 	@$(BIN)/python -m bench.ledger $(ARGS)

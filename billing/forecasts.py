@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from math import isnan
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -97,7 +98,7 @@ def _store(block: Block, *, dimension: str, values: Sequence[str], today: date) 
 
 
 def _known(shares: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(share) else float(share) for share in shares]
+    return [None if isnan(share) else share for share in shares.tolist()]
 
 
 def _arrays(rows: NDArray[np.int64]) -> list[str]:

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from billing.ledger import dead_owners, ensure_partitions, forget_keys, forget_rates, sweep
 from billing.models import Alert, AlertMessage, LedgerState
+from billing.signals import swept
 from tenants.scoping import platform_scope
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ def database_dsn() -> str:
 def sweep_now() -> int:
     """Close expired holds and those of dead processes of this machine. Returns how many."""
     dsn = database_dsn()
-    return sweep(dsn=dsn, dead_owners=dead_owners(dsn=dsn))
+    closed = sweep(dsn=dsn, dead_owners=dead_owners(dsn=dsn))
+    swept.send_robust(sender=None, closed=closed)
+    return closed
 
 
 def prepare_partitions() -> int:

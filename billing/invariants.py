@@ -3,13 +3,14 @@
 Numbers as in docs/algorithms/budgets.md. A healthy ledger returns no row for any of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection
 from msgspec import Struct
 
+from billing.signals import ledger_checked
 from tenants.scoping import platform_scope
 
 STUCK_AFTER = timedelta(seconds=60)
@@ -110,6 +111,13 @@ INVARIANTS = (
          WHERE c.reference <> '' AND NOT EXISTS (SELECT 1 FROM billing_costentry o WHERE o.reservation_id = c.reservation_id AND o.leg = c.leg
                                                     AND o.attempt = c.attempt AND o.kind NOT IN ('adjustment', 'overrun'))"""),
 )
+
+
+def check() -> Sequence[Break]:
+    """Return what breaks an invariant, as `breaks()` does, and let others know how much that is."""
+    found = list(breaks())
+    ledger_checked.send_robust(sender=None, broken=len(found))
+    return found
 
 
 def breaks() -> Iterator[Break]:

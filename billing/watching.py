@@ -11,6 +11,7 @@ from billing.alerting import BrokenInvariant, LedgerBroken, end_alerts, raise_al
 from billing.engine.alerts.events import AlertKind
 from billing.invariants import INVARIANTS, counts
 from billing.models import Alert
+from billing.signals import ledger_checked
 from tenants.scoping import platform_scope, tenant_scope
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def watch_ledger(*, now: datetime, is_whole: bool) -> int:
         log.error("the ledger of tenant %s is broken: %s", tenant_id, ", ".join(one.name for one in invariants))
         with tenant_scope(tenant_id):
             raise_alert(event=LedgerBroken(seen_at=now, invariants=invariants), now=now)
+    ledger_checked.send_robust(sender=None, broken=len(broken))
     _end_mended(kept, still_broken=set(broken), now=now)
     return len(broken)
 

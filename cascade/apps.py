@@ -9,6 +9,8 @@ class CascadeConfig(AppConfig):
         """Register the system checks, and the operator's quality callbacks: a path that leads nowhere stops the start, lest a veto vanishes."""
         from cascade import checks  # noqa: F401 - registers the system checks
 
+        if settings.METRICS_TOKEN:
+            from cascade.telemetry import upkeep  # noqa: F401 - listens to the ledger's upkeep
         if not settings.QUALITY_CALLBACKS:
             return
         from cascade.callables import callables_of

@@ -52,6 +52,8 @@ class TenantConfig(Struct, frozen=True, kw_only=True):
     """One version of a tenant's configuration, whole."""
 
     version: int
+    slug: str
+    """The tenant's."""
     agent: AgentConfig
     connections: tuple[ConnectionConfig, ...]
     hooks: tuple[HookConfig, ...] = ()
@@ -65,7 +67,7 @@ class TenantConfig(Struct, frozen=True, kw_only=True):
 def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
     """Read a tenant's configuration as it stands at `now`. One transaction, a handful of queries."""
     with tenant_scope(tenant_id):
-        version = Tenant.objects.values_list("config_version", flat=True).get(id=tenant_id)
+        version, slug = Tenant.objects.values_list("config_version", "slug").get(id=tenant_id)
         connections = {row.id: row for row in ProviderConnection.objects.filter(is_active=True) if _may_answer(row)}
         catalog = [row for row in CatalogModel.objects.select_related("connection") if row.connection_id in connections]
         book = read_book((row.place for row in catalog), since=now)
@@ -90,7 +92,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
     changes = [*book.changes_after(now)]
     changes += [datetime.combine(row.retired_on, time.min, UTC) for row in catalog if row.retired_on and row.retired_on > now.date()]
     return TenantConfig(
-        version=version, agent=agent, hooks=hooks, tiers=frozenset(tiers), changes_at=min(changes, default=None),
+        version=version, slug=slug, agent=agent, hooks=hooks, tiers=frozenset(tiers), changes_at=min(changes, default=None),
         tier_rates={name: rates for name, rates in tiers.items() if rates != (None, None)},
         connections=tuple(
             ConnectionConfig(name=row.name, provider=row.provider, base_url=row.base_url or None, credential=row.credential)

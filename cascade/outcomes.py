@@ -142,12 +142,18 @@ def _baseline(result: CascadeResult) -> int | None:
     return cost_nusd(usage=served.attempts[-1].usage, price=baseline.price)
 
 
+def status_of(result: CascadeResult) -> str:
+    """Return what became of a run, in one word."""
+    if result.plan.arm == "shadow":
+        return "shadow"
+    return "failed" if result.error else "degraded" if result.degraded else "served"
+
+
 def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], started_at: datetime) -> dict[str, Any]:
     """Return the run's trace as cascade_record_runs takes it: scores, counts and times, never text."""
     result, plan = outcome.result, outcome.result.plan
-    status = "shadow" if plan.arm == "shadow" else "failed" if result.error else "degraded" if result.degraded else "served"
     return {
-        "id": outcome.run_id, "tenant_id": subject.tenant_id, "status": status, "end_user_id": subject.end_user_id,
+        "id": outcome.run_id, "tenant_id": subject.tenant_id, "status": status_of(result), "end_user_id": subject.end_user_id,
         "api_key_id": subject.api_key_id, "tier": plan.tier or "",
         "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "arm": plan.arm, "shadow_of": outcome.shadow_of,
         "domain": plan.domain.domain,

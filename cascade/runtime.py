@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import open_session
 from cascade.engine.values import Completion, CompletionRequest
 from cascade.hooks import callbacks_of_installation, callbacks_of_tenant
+from cascade.telemetry.process import BreakerStanding, telemetry
 from tenants.authentication import FIND_KEY, Caller, KeyRing
 from tenants.encryption import UnreadableSecret
 from tenants.end_users import end_user_id
@@ -84,6 +85,8 @@ class Runtime:
         self._runs: set[asyncio.Task[Any]] = set()
         self.told_unpriced: set[tuple[UUID, str, date]] = set()
         """Models of which this process has said today that calls are refused for want of a price (cascade/alarms.py)."""
+        self.telemetry = telemetry()
+        self._telling = asyncio.get_running_loop().create_task(self._keep_telling(), name="telemetry") if self.telemetry.is_on else None
 
     @classmethod
     async def open(cls) -> "Runtime":
@@ -105,6 +108,9 @@ class Runtime:
             await asyncio.wait(self._runs, timeout=FAREWELL_S)
         await self.ledger.close()
         await self.traces.close()
+        if self._telling is not None:
+            self._telling.cancel()
+            self.telemetry.finish()
         for tenant in self._tenants.values():
             await _close_providers(tenant)
         await self.pool.close()
@@ -215,6 +221,15 @@ class Runtime:
         known = self._breakers.get(tenant_id, {})
         kept = self._breakers[tenant_id] = {connection: known.get(connection) or ConnectionBreaker() for connection in connections}
         return {connection.name: breaker for connection, breaker in kept.items()}
+
+    async def _keep_telling(self) -> None:
+        await self.telemetry.keep_digesting(breakers=self._breaker_standings)
+
+    def _breaker_standings(self) -> Iterator[BreakerStanding]:
+        for tenant_id, kept in self._breakers.items():
+            found = self._tenants.get(tenant_id)
+            if found is not None:
+                yield from (BreakerStanding(found.config.slug, connection.name, not breaker.is_closed) for connection, breaker in kept.items())
 
     def _provider(self, connection: config.ConnectionConfig) -> BaseProvider:
         if connection.provider == SIMULATED.slug:

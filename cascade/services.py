@@ -1,7 +1,7 @@
 """The one road: every call, whichever API it came through, is answered by `run_cascade`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
@@ -13,12 +13,13 @@ from billing.engine.money import to_usd
 from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, RateLimited, Subject, TooManyOpen
 from cascade.alarms import note_refused
 from cascade.enforcement import enforce
-from cascade.engine.errors import InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
+from cascade.engine.errors import CascadeError, InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.holding import leg_marker, ttl_s
 from cascade.limits import rates_of, tokens_of
+from cascade.observing import Progress, observe_refusal, observe_run
 from cascade.outcomes import RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.refusals import away_as_503, limit_refusal_of, new_end_user_refusal, refusal_of
 from cascade.runtime import Runtime, TenantRuntime
@@ -44,6 +45,8 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     unpriced_fields: Sequence[str] = ()
     """Fields of the request whose cost has no bound."""
     key: CallKey | None = None
+    trace: Mapping[str, str] = {}
+    """The W3C headers of the trace that the call belongs to."""
 
 
 class Admission(Struct, frozen=True, kw_only=True):
@@ -66,10 +69,22 @@ async def run_cascade(
     any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
     Where a server cancels what it no longer waits for, wrap it in `runtime.see_through`: what money is held for must be booked.
     """
-    began = perf_counter()
+    progress = Progress(began=perf_counter(), started_at=now, trace=request.trace)
+    try:
+        return await _run(runtime=runtime, caller=caller, request=request, now=now, sink=sink, on_admitted=on_admitted, progress=progress)
+    except Exception as failure:
+        if not isinstance(failure, CascadeError) or failure.run_id is None:
+            observe_refusal(runtime, caller, failure, progress=progress)
+        raise
+
+
+async def _run(
+    *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None, on_admitted: Admitted | None, progress: Progress
+) -> RunOutcome:
     _check_texts(request)
     tenant = await away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
+    progress.tier, progress.end_user = tier, subject.end_user_id
     user = str(subject.end_user_id) if subject.end_user_id else None
     lot, run_id = (user or uuid7().hex) if tenant.config.agent.rollouts else "", uuid7()
     best = tenant.agent.plan(msgspec.structs.replace(request.cascade, tier=tier, user=user, lot=lot))
@@ -79,14 +94,16 @@ async def run_cascade(
             enforce(best, runtime=runtime, tenant=tenant, caller=caller, subject=subject, run_id=run_id, now=now)
         )
     best = _affordable(best, tenant=tenant)
+    asked_at = perf_counter()
     hold, plan = await _hold(runtime, best, run_id=run_id, tenant=tenant, caller=caller, subject=subject, request=request, now=now)
+    progress.hold_ms = (perf_counter() - asked_at) * 1000
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
-    admission_ms = (perf_counter() - began) * 1000
+    progress.admission_ms = progress.so_far_ms
     result = await tenant.agent.execute(plan, before_leg=leg_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
-    first_token_ms = _first_token_ms(result, began=began, admission_ms=admission_ms) if sink is not None else None
+    first_token_ms = _first_token_ms(result, progress) if sink is not None else None
     outcome = await _book(
-        runtime, result, hold=hold, notices=notices, subject=subject, request=request, now=now, began=began, first_token_ms=first_token_ms
+        runtime, tenant, result, hold=hold, notices=notices, subject=subject, request=request, progress=progress, first_token_ms=first_token_ms
     )
     if plan.shadow is not None:
         start_shadow(runtime, tenant, outcome, subject=subject, has_bound=not _without_bound(plan.shadow, request), now=now)
@@ -94,17 +111,19 @@ async def run_cascade(
 
 
 async def _book(
-    runtime: Runtime, result: CascadeResult, *, hold: Hold, notices: Sequence[str], subject: Subject, request: RunRequest, now: datetime,
-    began: float, first_token_ms: float | None,
+    runtime: Runtime, tenant: TenantRuntime, result: CascadeResult, *, hold: Hold, notices: Sequence[str], subject: Subject, request: RunRequest,
+    progress: Progress, first_token_ms: float | None,
 ) -> RunOutcome:
     """Book what the run cost and keep its trace. Raises the run's own error, if it has one, afterwards."""
     entries = entries_of(result)
     outcome = outcome_of(
-        result, hold=hold, notices=notices, entries=entries, user_id=request.user_id, latency_ms=(perf_counter() - began) * 1000,
+        result, hold=hold, notices=notices, entries=entries, user_id=request.user_id, latency_ms=progress.so_far_ms,
         first_token_ms=first_token_ms,
     )
     await away_as_503(runtime.ledger.settle(hold, entries=entries))
-    recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=now))
+    progress.settle_ms = progress.so_far_ms - outcome.latency_ms
+    recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=progress.started_at))
+    observe_run(runtime, tenant, outcome, entries=entries, subject=subject, progress=progress)
     if result.error is not None:
         await asyncio.wait([recorded])  # the error names the run, so its trace is there to be looked at
         result.error.run_id, result.error.limits = hold.id, hold.rates
@@ -113,12 +132,12 @@ async def _book(
     return msgspec.structs.replace(outcome, recorded=recorded)
 
 
-def _first_token_ms(result: CascadeResult, *, began: float, admission_ms: float) -> float | None:
+def _first_token_ms(result: CascadeResult, progress: Progress) -> float | None:
     """Return when the reader of a stream could have its first token. What is judged is streamed once it is whole: with its last."""
     live_ms = next((step.first_token_ms for step in result.steps if step.first_token_ms is not None), None)
     if live_ms is not None:
-        return admission_ms + live_ms
-    return None if result.error else (perf_counter() - began) * 1000
+        return progress.admission_ms + live_ms
+    return None if result.error else progress.so_far_ms
 
 
 def _check_texts(request: RunRequest) -> None:

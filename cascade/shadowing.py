@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import msgspec
 from billing.ledger import HoldRefused, HoldRequest, LedgerRewound, LedgerUnavailable, Subject
 from cascade.engine.plans import CascadePlan
 from cascade.holding import leg_marker, ttl_s
+from cascade.observing import Progress, observe_run
 from cascade.outcomes import RunOutcome, entries_of, outcome_of, policy_label, rung_of, trace_of
 from cascade.runtime import Runtime, TenantRuntime
 from tenants.scoping import uuid7
@@ -31,7 +32,8 @@ def start_shadow(runtime: Runtime, tenant: TenantRuntime, served: RunOutcome, *,
     if shadow is None or served.result.degraded or not has_bound or not _has_room(subject.tenant_id) or not _may_cost(shadow, tenant):
         return
     _under_way[subject.tenant_id] += 1
-    task = runtime.start(_make(runtime, tenant, shadow, served=served.run_id, subject=_subject(subject), now=now))
+    later = now + timedelta(milliseconds=served.latency_ms)
+    task = runtime.start(_make(runtime, tenant, shadow, served=served.run_id, subject=_subject(subject), now=later))
     task.add_done_callback(lambda _: _under_way.subtract([subject.tenant_id]))
 
 
@@ -63,17 +65,21 @@ def _subject(subject: Subject) -> Subject:
 async def _draft_and_judge(
     runtime: Runtime, tenant: TenantRuntime, plan: CascadePlan, *, served: UUID, subject: Subject, now: datetime
 ) -> None:
+    progress = Progress(began=perf_counter(), started_at=now)
     hold = await runtime.ledger.reserve(
         HoldRequest(
             id=uuid7(), subject=subject, rungs=[rung_of(plan)], domain=plan.domain.domain, preset=policy_label(plan),
             ttl_s=ttl_s(LONGEST_S),
         )
     )
-    began = perf_counter()
+    progress.hold_ms = progress.so_far_ms
     result = await tenant.agent.execute(plan, before_leg=leg_marker(runtime, hold), deadline_s=LONGEST_S)
     entries = entries_of(result)
     outcome = outcome_of(
-        result, hold=hold, entries=entries, user_id=None, latency_ms=(perf_counter() - began) * 1000, first_token_ms=None, shadow_of=served
+        result, hold=hold, entries=entries, user_id=None, latency_ms=progress.so_far_ms - progress.hold_ms, first_token_ms=None, shadow_of=served
     )
+    executed_ms = progress.so_far_ms
     await runtime.ledger.settle(hold, entries=entries)
+    progress.settle_ms = progress.so_far_ms - executed_ms
+    observe_run(runtime, tenant, outcome, entries=entries, subject=subject, progress=progress)
     runtime.record(trace_of(outcome, subject=subject, tags=subject.tags, started_at=now))

@@ -1,4 +1,4 @@
-"""Where requests enter: /v1/ to the gateway, /healthz here, everything else to Django."""
+"""Where requests enter: /v1/ to the gateway, /healthz and /metrics here, everything else to Django."""
 
 import asyncio
 import gc
@@ -11,12 +11,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascadeflow_site.settings")
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from cascadeflow_site.instrumentation import instrument_this_process
+
+instrument_this_process()  # before Django reads its middleware
 django_application = get_asgi_application()
 
 from billing.housekeeping import keep_swept  # noqa: E402 - needs Django's apps
 from cascade.gateway.app import gateway  # noqa: E402 - needs Django's apps
 from cascade.gateway.http import Exchange, Receive, Send  # noqa: E402
 from cascade.runtime import Runtime, borrowed  # noqa: E402
+from cascade.telemetry.process import close as close_telemetry  # noqa: E402
+from cascadeflow_site.metrics import metrics  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 MOST_BODY_BYTES = 4 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -30,6 +35,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] == "/healthz":
         await healthz(Exchange(scope, receive, send))
+    elif scope["type"] == "http" and scope["path"] == "/metrics" and settings.METRICS_TOKEN:
+        await metrics(Exchange(scope, receive, send))
     else:
         await django_application(dict(scope), bounded(receive), send)  # type: ignore[arg-type]
 
@@ -80,5 +87,6 @@ async def lifespan(receive: Receive, send: Send) -> None:
                 sweeper.cancel()
             if runtime is not None:
                 await runtime.close()
+            await asyncio.to_thread(close_telemetry)
             await send({"type": "lifespan.shutdown.complete"})
             return

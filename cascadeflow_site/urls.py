@@ -1,4 +1,4 @@
-"""Every address of the site that Django serves; /v1/ and /healthz are answered before it (asgi.py)."""
+"""Every address of the site that Django serves; /v1/, /healthz and /metrics are answered before it (asgi.py)."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path

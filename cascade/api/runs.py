@@ -25,6 +25,7 @@ from cascade.limits import limit_headers
 from cascade.outcomes import RunOutcome, extension_of
 from cascade.runtime import borrowed
 from cascade.services import RunRequest, run_cascade
+from cascade.telemetry.context import trace_context
 from tenants.authentication import Caller, caller_of
 from tenants.models import Scope
 
@@ -144,9 +145,10 @@ class RunViewSet(RunHistoryViewSet):
         self._key = key
         wanted = RunSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
+        asked = _run_request(wanted.validated_data, trace=trace_context(request.headers))
         if not connection.in_atomic_block:
             connection.close()  # it would stay open, one a thread, for as long as the provider takes
-        outcome = async_to_sync(_answer)(caller_of(request), msgspec.structs.replace(_run_request(wanted.validated_data), key=key))
+        outcome = async_to_sync(_answer)(caller_of(request), msgspec.structs.replace(asked, key=key))
         answer = outcome.completion
         body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}
         return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id), **limit_headers(outcome.limits)})
@@ -184,7 +186,7 @@ async def _answer(caller: Caller, request: RunRequest) -> RunOutcome:
         return outcome
 
 
-def _run_request(said: Mapping[str, Any]) -> RunRequest:
+def _run_request(said: Mapping[str, Any], *, trace: Mapping[str, str]) -> RunRequest:
     messages = said.get("messages") or [{"role": "user", "content": said["query"]}]
     return RunRequest(
         cascade=CascadeRequest(
@@ -192,5 +194,5 @@ def _run_request(said: Mapping[str, Any]) -> RunRequest:
             max_cost_nusd=said.get("max_cost"),
             parameters={name: said[name] for name in ("temperature", "response_format", "tools") if name in said},
         ),
-        user_id=said.get("user_id"), tags=tuple(dict.fromkeys(said.get("tags", ()))),
+        user_id=said.get("user_id"), tags=tuple(dict.fromkeys(said.get("tags", ()))), trace=trace,
     )

@@ -66,6 +66,11 @@ class CircuitBreaker:
         probed_until = 0.0 if self._probe_since is None else self._probe_since + self._rules.probe_s
         return max(0.0, self._open_until - now, min(probed_until - now, self._rules.first_rest_s))
 
+    @property
+    def is_closed(self) -> bool:
+        """Is nothing known against it? One whose rest is over stays open until a probe was answered."""
+        return self._open_until is None
+
     def succeeded(self, ticket: int, now: float) -> None:
         """Also of a probe that was given up because it took so long: it says as much."""
         if ticket < self._ticket and (self._open_until is None or ticket <= self._opened):
@@ -130,6 +135,11 @@ class ConnectionBreaker:
 
     def wait_s(self, model: str, now: float) -> float:
         return max(self._connection.wait_s(now), self._of(model).wait_s(now))
+
+    @property
+    def is_closed(self) -> bool:
+        """Is nothing known against the connection, nor against any model behind it?"""
+        return self._connection.is_closed and all(model.is_closed for model in self._models.values())
 
     def answered(self, model: str, tickets: Tickets, now: float) -> None:
         self._connection.succeeded(tickets[0], now)

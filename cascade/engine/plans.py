@@ -116,6 +116,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     error: str | None = None
     error_code: str | None = None
     provider_request_id: str | None = None
+    response_model: str = ""
+    """The model's name as the provider echoed it."""
+    started_ms: float = 0.0
+    """Since the execution of the run began."""
     latency_ms: float = 0.0
 
 

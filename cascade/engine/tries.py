@@ -91,9 +91,12 @@ class Tries:
         try:
             completion, first_token_ms = await self._call(request, model=model, live=live)
         except ProviderError as failure:
-            return Asked(attempts=(_failed_attempt(model, failure, latency_ms=_ms_since(began)),), error=failure)
-        paid = _paid_attempt(model, completion, step, latency_ms=_ms_since(began))
+            return Asked(attempts=(_failed_attempt(model, failure, **self._times(began)),), error=failure)
+        paid = _paid_attempt(model, completion, step, **self._times(began))
         return Asked(attempts=(paid,), completion=completion, first_token_ms=first_token_ms)
+
+    def _times(self, began: float) -> dict[str, float]:
+        return {"started_ms": (began - self._started) * 1000, "latency_ms": _ms_since(began)}
 
     async def _call(self, request: CompletionRequest, *, model: ModelConfig, live: bool) -> tuple[Completion, float | None]:
         left = self._deadline - perf_counter()
@@ -186,19 +189,19 @@ def _ms_since(began: float) -> float:
     return (perf_counter() - began) * 1000
 
 
-def _failed_attempt(model: ModelConfig, failure: ProviderError, *, latency_ms: float) -> Attempt:
+def _failed_attempt(model: ModelConfig, failure: ProviderError, *, started_ms: float, latency_ms: float) -> Attempt:
     refused = isinstance(failure, ProviderRefused | ProviderFailed)
     return Attempt(
         model=model, charge="voided" if refused or not failure.sent else "assumed", unverified=isinstance(failure, ProviderFailed),
-        error=failure.message, error_code=failure.code, latency_ms=latency_ms,
+        error=failure.message, error_code=failure.code, started_ms=started_ms, latency_ms=latency_ms,
     )
 
 
-def _paid_attempt(model: ModelConfig, completion: Completion, step: PlannedStep, *, latency_ms: float) -> Attempt:
+def _paid_attempt(model: ModelConfig, completion: Completion, step: PlannedStep, *, started_ms: float, latency_ms: float) -> Attempt:
     usage = completion.usage
     if usage is None:
         usage = Usage(input_tokens=step.input_bound_tokens, output_tokens=step.max_tokens)
     return Attempt(
         model=model, charge="settled" if completion.usage else "estimated", usage=usage, provider_request_id=completion.request_id,
-        latency_ms=latency_ms,
+        response_model=completion.model, started_ms=started_ms, latency_ms=latency_ms,
     )

@@ -10,6 +10,7 @@ from billing.engine.money import InvalidAmount, to_nusd
 from cascade.engine.plans import CascadeRequest
 from cascade.gateway.errors import HttpError
 from cascade.services import RunRequest
+from cascade.telemetry.context import trace_context
 from tenants.authentication import Caller
 
 Json = dict[str, Any]
@@ -103,7 +104,7 @@ def parse_chat(body: bytes, *, headers: Mapping[str, str], caller: Caller) -> Ch
     return ChatCall(
         run=RunRequest(
             cascade=cascade, user_id=chat.user or None, tags=_tags(ours, headers),
-            unpriced_fields=tuple(f"the field '{name}'" for name in _without_bound(given)),
+            unpriced_fields=tuple(f"the field '{name}'" for name in _without_bound(given)), trace=trace_context(headers),
         ),
         stream=bool(chat.stream), include_usage=bool((chat.stream_options or {}).get("include_usage")), model_asked=chat.model,
     )

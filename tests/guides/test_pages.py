@@ -44,6 +44,13 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
     assert {path.name for path in GUIDES.glob("*.md")} <= listed
 
 
+def test_every_setting_is_on_the_page_of_settings() -> None:
+    read = set(re.findall(r"""env(?:\.\w+)?\("([A-Z_0-9]+)\"""", (ROOT / "cascadeflow_site/settings.py").read_text()))
+    named = set(re.findall(r"[A-Z_0-9]{4,}", (GUIDES / "configuration.md").read_text()))
+    assert read
+    assert read - named == set()
+
+
 def typed(page: str, port: int, *, of: str, **environment: str) -> str:
     """What a reader sees who types the page's block that calls the example."""
     blocks = re.findall(r"```sh\n(.*?)```", (GUIDES / page).read_text(), re.DOTALL)
