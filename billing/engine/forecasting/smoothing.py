@@ -17,7 +17,7 @@ SEASON_GAIN, SEASON_PRIOR = 0.1, 3.0
 USUAL_GAIN, MOST_USUAL, LEAST_USUAL = 0.05, 4.0, 0.1
 """The usual surprise takes in at most four times itself, and is never below a tenth of the mean: a series that has stood still may still move."""
 MOST_RETURNED = 30.0
-"""Times the mean: what comes once a month is given back whole, what came once in a lifetime is not."""
+"""Times what a step with spend costs on average: the day of a user who comes once a month is given back whole, a loop that ran wild is not."""
 
 
 class Memory(NamedTuple):
@@ -56,7 +56,7 @@ def smooth(
     drift_gains = np.array([[0.0], [0.0], [constants.drift_gain]])
     level, drift, usual, cut_off = (np.zeros((3, n)) for _ in range(4))
     seasonal, latest, seen = np.zeros((3, n, season)), np.full((n, season), np.nan), np.zeros((n, season))
-    count, mean, last = np.zeros(n), np.zeros(n), np.zeros(n)
+    count, paid, mean, last = (np.zeros(n) for _ in range(4))
     found: dict[int, tuple[Floats, ...]] = {}
     for at in range(max(moments) + 1):
         if at in moments:
@@ -70,7 +70,8 @@ def smooth(
         young = 1 / np.maximum(count, 1)
         base = level + DAMPING * drift
         surprise = np.where(known, amount - base - seasonal[:, :, kind], 0.0)
-        most = MOST_RETURNED * mean
+        most = MOST_RETURNED * mean * (count - known) / np.maximum(paid, 1)
+        paid += amount > 0
         mean += np.where(known, (amount - mean) * young, 0.0)
         bound = np.where(count > season, np.maximum(usual, LEAST_USUAL * mean), np.inf)
         counted = np.clip(surprise, -bound, bound)
