@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from billing.engine.forecasting.backtest import Plan, judge, plan
 from billing.engine.forecasting.constants import FITTED, Constants
 from billing.engine.forecasting.intervals import BackTests, Spread, scale, spread
-from billing.engine.forecasting.methods import METHODS, look_ahead
+from billing.engine.forecasting.methods import METHOD_COUNT, look_ahead
 from billing.engine.forecasting.series import Calendar
 from billing.engine.forecasting.smoothing import Floats
 
@@ -30,7 +30,7 @@ class Block(NamedTuple):
     sums: NDArray[np.int64]
     """(3, n, H): expected, low and high of all steps up to each; the last is the total."""
     weights: Floats
-    """(n, M): how much each of METHODS counts."""
+    """(n, M): how much each of the METHODS of the step counts."""
     wape: Floats
     """(n,): back-tested error of totals as a share of what came; not a number where nothing came."""
     coverage: Floats
@@ -57,7 +57,7 @@ def forecast_block(amounts: Floats, *, calendar: Calendar, horizon: int, constan
     block = Block(
         ahead=calendar.starting_with(length),
         path=np.zeros((3, count, horizon), dtype=np.int64), sums=np.zeros((3, count, horizon), dtype=np.int64),
-        weights=np.zeros((count, len(METHODS))), wape=np.full(count, np.nan), coverage=np.full(count, np.nan),
+        weights=np.zeros((count, METHOD_COUNT)), wape=np.full(count, np.nan), coverage=np.full(count, np.nan),
         tests=np.zeros(count, dtype=np.int64), tested_steps=np.zeros(count, dtype=np.int64), age=age,
     )  # fmt: skip
     for how, rows in _alike(age, calendar=calendar, horizon=horizon):
@@ -74,7 +74,7 @@ def _alike(age: NDArray[np.int64], *, calendar: Calendar, horizon: int) -> Itera
     for how in dict.fromkeys(plans.values()):
         rows = ordered[np.isin(age[ordered], [old for old, own in plans.items() if own == how])]
         moments = len(how.moments(int(age[rows].max()))) + 1
-        together = max(1, CELLS_AT_ONCE // (moments * max(horizon, len(METHODS) * calendar.step.season)))
+        together = max(1, CELLS_AT_ONCE // (moments * max(horizon, METHOD_COUNT * calendar.step.season)))
         for first in range(0, len(rows), together):
             yield how, rows[first : first + together]
 
