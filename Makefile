@@ -44,7 +44,7 @@ bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality, prompts' difficu
 bench-engine: $(VENV)/dev.stamp ## time and memory of a plan and of a judgement
 	@$(BIN)/python -m bench.engine $(ARGS)
 
-bench-forecast: $(VENV)/dev.stamp ## time and memory of 10,000 forecasts, and of a night's 4 million (about 8 minutes)
+bench-forecast: $(VENV)/dev.stamp ## time and memory of 10,000 forecasts, and of a night's 4 million (a tenth of them tried)
 	@$(BIN)/python -m bench.forecast $(ARGS)
 
 bench-night: $(VENV)/dev.stamp ## a night of forecasts on a database of 200 tenants with 20,000 end users each (about 20 minutes)

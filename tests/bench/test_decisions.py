@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.decisions.forecast import CLIENT_TARGET, NN5, SERVEGEN, TARGETS, forecast_rows, try_clients, try_days
 from bench.decisions.metrics import apgr, auroc, outcome
 from bench.decisions.predictions import SUBJECTS
 from bench.decisions.table import domain_table
 from bench.labelled import fold_of
 from bench.newton import newton, ridge_line, solve
 from bench.site import ROOT
+from bench.spend import NUSD, daily, servegen
 
 DATA = ROOT.parent / "shared/data"
 needs_data = pytest.mark.skipif(not (DATA / "domain.jsonl").is_file(), reason="../shared/data is not there")
@@ -65,6 +67,8 @@ def test_a_subject_needs_a_file_to_be_written_to(tmp_path: Path) -> None:
 def test_it_writes_the_forms_that_are_scored(tmp_path: Path) -> None:
     record = {"id": "mt-1-t1", "prompt": "How many are 3 and 4?", "drafts": {"small": {"output": "3 + 4 = 7"}}, "strong": {"large": {}}}
     again = {**record, "id": "mt-1-t2", "prompt": "And 5?"}
+    days = "".join(f"A,{day},{'' if day == 7 else 10}\n" for day in range(460))
+    (tmp_path / "forecast_nn5_daily.csv").write_text(f"series,day,value\n{days}")
     (tmp_path / "cascade_routellm_mtbench.jsonl").write_text("\n".join(map(json.dumps, (record, again))))
     (tmp_path / "domain.jsonl").write_text(json.dumps({"id": "d1", "text": "Refactor this Python function"}))
     found = {}
@@ -77,6 +81,42 @@ def test_it_writes_the_forms_that_are_scored(tmp_path: Path) -> None:
     assert [(row["id"], row["draft"]) for row in found["cascade"]] == [("mt-1-t1", "small"), ("mt-1-t2", "small")]
     assert {"score", "accept"} <= set(found["cascade"][0])
     assert [(row["file"], row["id"]) for row in found["router"]] == [("routellm_mtbench", "mt-1")]
+    asked = [(row["series"], row["origin"], row["h"]) for row in found["forecast"]]
+    assert asked == [("A", "400", "7"), ("A", "400", "30"), ("A", "430", "7"), ("A", "430", "30")]
+    assert [float(row["total"]) for row in found["forecast"]] == pytest.approx([70, 300, 70, 300])
+
+
+def test_what_is_not_known_of_the_future_cannot_be_seen_by_a_forecast(tmp_path: Path) -> None:
+    """The same past with another future gives the same forecasts."""
+    told = []
+    for later in (1, 1_000):
+        values = [10 + day % 7 + (later if day >= 430 else 0) for day in range(460)]
+        (tmp_path / NN5).write_text("series,day,value\n" + "".join(f"A,{day},{value}\n" for day, value in enumerate(values)))
+        told.append([row for row in forecast_rows(tmp_path) if row[1] != "origin"])
+    assert told[0] == told[1]
+    assert [row[1] for row in told[0]] == ["400", "400", "430", "430"]
+
+
+def test_hours_of_a_client_become_whole_days_and_a_client_that_is_not_known_is_left_out(tmp_path: Path) -> None:
+    rows = "".join(f"{client},{hour},{'' if client == 'b' else hour}\n" for client in "ab" for hour in range(50))
+    path = tmp_path / "clients.csv"
+    path.write_text(f"client_id,hour,requests\n{rows}")
+    series = servegen(path, column="requests")
+    assert series.names == ["a"]
+    assert (series.amounts / NUSD).tolist() == [[276, 852]]
+
+
+@needs_data
+@pytest.mark.parametrize("horizon", [7, 30])
+def test_forecasts_reach_their_target_on_recorded_days_and_their_intervals_are_true(horizon: int) -> None:
+    found = try_days(daily(DATA / NN5), horizon=horizon)
+    assert found.ape <= TARGETS[horizon]
+    assert 75 <= found.covered <= 85
+
+
+@needs_data
+def test_forecasts_of_real_clients_reach_their_target() -> None:
+    assert try_clients(servegen(DATA / SERVEGEN, column="requests")).wape <= CLIENT_TARGET
 
 
 @needs_data

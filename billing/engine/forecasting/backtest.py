@@ -10,8 +10,8 @@ from billing.engine.forecasting.smoothing import Floats
 
 MOST_TESTS, WEEKS_APART = 24, 4
 LEAST_TESTS = 2
-PRIOR_TESTS = 1.0
-"""So many tests are added in which every method erred as slow smoothing does on average: a lucky guess or two decide nothing."""
+PRIOR_TESTS, PRIOR_LOSS = 2.0, 1.5
+"""So many tests are added in which slow smoothing erred as it does on average, and every other method that much more: luck decides nothing."""
 LEAST_LOSS = 1e-3
 
 
@@ -61,7 +61,8 @@ def judge(outlook: Outlook, *, errors: Floats, importance: Floats, constants: Co
     reference = size[:1]
     prior = PRIOR_TESTS * reference.sum(axis=1) / np.maximum(tested[:1].sum(axis=1), 1)
     of_reference = np.where(tested, reference, 0.0).sum(axis=1) + prior
-    loss = (size.sum(axis=1) + prior) / np.where(of_reference > 0, of_reference, 1.0)
+    doubt = np.where(np.arange(len(size)) == 0, 1.0, PRIOR_LOSS)[:, None]
+    loss = (size.sum(axis=1) + doubt * prior) / np.where(of_reference > 0, of_reference, 1.0)
     trusted = (tested.sum(axis=1) >= LEAST_TESTS) & outlook.is_usable[:, -1]
     trusted[0] |= ~trusted.any(axis=0)
     weights = np.where(trusted, np.maximum(loss, LEAST_LOSS) ** -constants.sharpness, 0.0)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from billing.engine.forecasting.backtest import Plan, judge, plan
 from billing.engine.forecasting.constants import FITTED, Constants
-from billing.engine.forecasting.intervals import Spread, Tests, scale, spread
-from billing.engine.forecasting.methods import METHODS, look_ahead
+from billing.engine.forecasting.intervals import BackTests, Spread, scale, spread
+from billing.engine.forecasting.methods import METHOD_COUNT, look_ahead
 from billing.engine.forecasting.series import Calendar
 from billing.engine.forecasting.smoothing import Floats
 
@@ -17,6 +17,7 @@ LEAST_DAYS = 3
 CELLS_AT_ONCE = 250_000
 """Numbers in the largest array: about a dozen of them, of 8 bytes each, are needed at once."""
 MOST_NUSD = 2.0**62
+"""Of a whole path."""
 
 
 class Block(NamedTuple):
@@ -29,7 +30,7 @@ class Block(NamedTuple):
     sums: NDArray[np.int64]
     """(3, n, H): expected, low and high of all steps up to each; the last is the total."""
     weights: Floats
-    """(n, M): how much each of METHODS counts."""
+    """(n, M): how much each of the METHODS of the step counts."""
     wape: Floats
     """(n,): back-tested error of totals as a share of what came; not a number where nothing came."""
     coverage: Floats
@@ -56,7 +57,7 @@ def forecast_block(amounts: Floats, *, calendar: Calendar, horizon: int, constan
     block = Block(
         ahead=calendar.starting_with(length),
         path=np.zeros((3, count, horizon), dtype=np.int64), sums=np.zeros((3, count, horizon), dtype=np.int64),
-        weights=np.zeros((count, len(METHODS))), wape=np.full(count, np.nan), coverage=np.full(count, np.nan),
+        weights=np.zeros((count, METHOD_COUNT)), wape=np.full(count, np.nan), coverage=np.full(count, np.nan),
         tests=np.zeros(count, dtype=np.int64), tested_steps=np.zeros(count, dtype=np.int64), age=age,
     )  # fmt: skip
     for how, rows in _alike(age, calendar=calendar, horizon=horizon):
@@ -73,7 +74,7 @@ def _alike(age: NDArray[np.int64], *, calendar: Calendar, horizon: int) -> Itera
     for how in dict.fromkeys(plans.values()):
         rows = ordered[np.isin(age[ordered], [old for old, own in plans.items() if own == how])]
         moments = len(how.moments(int(age[rows].max()))) + 1
-        together = max(1, CELLS_AT_ONCE // (moments * max(horizon, len(METHODS) * calendar.step.season)))
+        together = max(1, CELLS_AT_ONCE // (moments * max(horizon, METHOD_COUNT * calendar.step.season)))
         for first in range(0, len(rows), together):
             yield how, rows[first : first + together]
 
@@ -98,22 +99,23 @@ def _forecast(
     total = np.where(importance > 0, np.nansum(came, axis=2) / np.maximum(known, 0.5), np.nan)
     verdict = judge(outlook, errors=outlook.totals(ahead)[:, :-1] - total, importance=importance, constants=constants)
     said = outlook.at(slice(-1)).paths(verdict.then, ahead[:-1])
-    tests = Tests(said=said, came=np.where(np.isnan(came), said, came), mean=memory.mean[:-1], importance=importance)
+    tests = BackTests(said=said, came=np.where(np.isnan(came), said, came), mean=memory.mean[:-1], importance=importance)
     path = outlook.at(slice(-1, None)).paths(verdict.weights[:, None], ahead[-1:])[0]
     _write(block, rows=rows, path=path, mean=memory.mean[-1], tests=tests, found=spread(tests, spacing=how.spacing))
     block.weights[rows] = verdict.weights.T
     block.tests[rows], block.tested_steps[rows] = (importance > 0).sum(axis=0), how.horizon
 
 
-def _write(block: Block, *, rows: NDArray[np.int64], path: Floats, mean: Floats, tests: Tests, found: Spread) -> None:
+def _write(block: Block, *, rows: NDArray[np.int64], path: Floats, mean: Floats, tests: BackTests, found: Spread) -> None:
     """Write the path (n, H) with its intervals, rounded to nano-USD, and what the tests say of it."""
     unit = scale(path, mean=mean)
     of_sums = found.of_sums[:, np.minimum(np.arange(path.shape[1]), found.of_sums.shape[1] - 1)]
     half, half_of_sums = found.of_step[:, None] * unit, of_sums * np.cumsum(unit, axis=1)
-    expected = _rounded(path)
+    most = MOST_NUSD / path.shape[1]
+    expected = _rounded(path, most=most)
     sums = np.cumsum(expected, axis=1)
-    block.path[:, rows] = expected, np.minimum(_rounded(path - half), expected), np.maximum(_rounded(path + half), expected)
-    low, high = np.maximum.accumulate(_rounded(sums - half_of_sums), axis=1), np.maximum.accumulate(_rounded(sums + half_of_sums), axis=1)
+    block.path[:, rows] = expected, np.minimum(_rounded(path - half, most=most), expected), np.maximum(_rounded(path + half, most=most), expected)
+    low, high = (np.maximum.accumulate(_rounded(bound, most=MOST_NUSD), axis=1) for bound in (sums - half_of_sums, sums + half_of_sums))
     block.sums[:, rows] = sums, np.minimum(low, sums), np.maximum(high, sums)
     said, came = tests.said.sum(axis=2), tests.came.sum(axis=2)
     off, spent = (tests.importance * np.abs(said - came)).sum(axis=0), (tests.importance * came).sum(axis=0)
@@ -121,5 +123,5 @@ def _write(block: Block, *, rows: NDArray[np.int64], path: Floats, mean: Floats,
     block.coverage[rows] = found.coverage
 
 
-def _rounded(amounts: Floats) -> NDArray[np.int64]:
-    return np.rint(np.clip(amounts, 0.0, MOST_NUSD)).astype(np.int64)
+def _rounded(amounts: Floats, *, most: float) -> NDArray[np.int64]:
+    return np.rint(np.clip(amounts, 0.0, most)).astype(np.int64)

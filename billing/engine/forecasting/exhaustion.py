@@ -13,7 +13,7 @@ class Exhaustion(Struct, frozen=True, kw_only=True):
 
     expected: date | None
     earliest: date | None
-    """With four out of five it is not before this ..."""
+    """In four cases of five it is not before this ..."""
     latest: date | None
     """... and not after this."""
     looked_until: date

@@ -37,7 +37,7 @@ def prediction_of(block: Block, row: int) -> CostPrediction:
     """Return the forecast of one series of a block."""
     step, age = block.ahead.step, int(block.age[row])
     reason = _reason(age, days=age * step.length // A_DAY) if age < step.of_days(LEAST_DAYS) else ""
-    weights = sorted(zip(block.weights[row].tolist(), METHODS, strict=True), reverse=True)
+    weights = sorted(zip(block.weights[row].tolist(), METHODS[step], strict=True), reverse=True)
     return CostPrediction(
         step=step, path=[] if reason else [_step(block, row, ahead) for ahead in range(block.path.shape[2])],
         method="" if reason else weights[0][1], weights={name: weight for weight, name in weights if weight > 0},

@@ -12,7 +12,7 @@ Z80 = 1.2816
 MOST_ERROR = 4.0
 
 
-class Tests(NamedTuple):
+class BackTests(NamedTuple):
     """K back-tests of n series over h steps each."""
 
     said: Floats
@@ -41,7 +41,7 @@ def scale(path: Floats, *, mean: Floats) -> Floats:
     return np.asarray((path + mean[..., None]) / 2)
 
 
-def spread(tests: Tests, *, spacing: int) -> Spread:
+def spread(tests: BackTests, *, spacing: int) -> Spread:
     """Return the intervals' half widths, from tests that are `spacing` steps apart.
 
     The interval of a sum comes from the errors of such sums, not from the intervals of its steps, which err together in bad weeks and cancel in

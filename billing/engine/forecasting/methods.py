@@ -7,11 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from billing.engine.forecasting.constants import FITTED, Constants
-from billing.engine.forecasting.series import Calendar
+from billing.engine.forecasting.series import Calendar, Step
 from billing.engine.forecasting.smoothing import DAMPING, Floats, Memory, smooth
 
-METHODS = ("slow smoothing", "quick smoothing", "damped trend", "last value", "last season", "last year")
-"""In the order of the first axis of `Outlook`. "Last year" of hours is the week before: see Calendar.cycle_before."""
+METHODS = {
+    Step.HOUR: ("slow smoothing", "quick smoothing", "damped trend", "last hour", "day before", "week before"),
+    Step.DAY: ("slow smoothing", "quick smoothing", "damped trend", "last day", "week before", "year before"),
+    Step.WEEK: ("slow smoothing", "quick smoothing", "damped trend", "last week", "season before", "year before"),
+}
+"""What the methods are called, in the order of the first axis of `Outlook`: by what the last step, season and cycle of a series are."""
+METHOD_COUNT = 6
 CYCLES_KNOWN = 4
 """How many whole seasons a trend, or the forecast of a year ago, must have been able to look back on."""
 MOST_OF_LAST_YEAR = 5.0
@@ -107,6 +112,6 @@ def _outlook(now: Memory, *, ratio: Floats, season: int) -> Outlook:
     )
     usable = np.ones(level.shape, dtype=bool)
     usable[2] = now.known >= CYCLES_KNOWN * season
-    usable[4] = False if season == 1 else ~np.isnan(now.latest).any(axis=-1)
+    usable[4] = (season > 1) & ~np.isnan(now.latest).any(axis=-1)
     usable[5] = ~np.isnan(ratio)
     return Outlook(level, drift, seasons, usable)

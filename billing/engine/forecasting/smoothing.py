@@ -17,7 +17,7 @@ SEASON_GAIN, SEASON_PRIOR = 0.1, 3.0
 USUAL_GAIN, MOST_USUAL, LEAST_USUAL = 0.05, 4.0, 0.1
 """The usual surprise takes in at most four times itself, and is never below a tenth of the mean: a series that has stood still may still move."""
 MOST_RETURNED = 30.0
-"""Times the mean: what comes once a month is given back whole, what came once in a lifetime is not."""
+"""Times what a step with spend costs on average: the day of a user who comes once a month is given back whole, a loop that ran wild is not."""
 
 
 class Memory(NamedTuple):
@@ -50,37 +50,58 @@ def smooth(
     While a series is young, its gains are those of a plain mean. Worked number: a level of 100 that usually errs by 10 sees 200. The quick one
     takes it for 110 and rises to 102; the other 90 come back as 1.80 in the next step, 1.76 in the one after, and so on.
     """
-    n = amounts.shape[0]
     steps = np.ascontiguousarray(amounts.T)
-    gains = np.array([[constants.slow_gain], [constants.quick_gain], [constants.quick_gain]])
-    drift_gains = np.array([[0.0], [0.0], [constants.drift_gain]])
-    level, drift, usual, cut_off = (np.zeros((3, n)) for _ in range(4))
-    seasonal, latest, seen = np.zeros((3, n, season)), np.full((n, season), np.nan), np.zeros((n, season))
-    count, mean, last = np.zeros(n), np.zeros(n), np.zeros(n)
-    found: dict[int, tuple[Floats, ...]] = {}
-    for at in range(max(moments) + 1):
-        if at in moments:
-            found[at] = (level + cut_off, drift.copy(), seasonal.copy(), last.copy(), latest.copy(), mean.copy(), count.copy())
-        if at == len(steps):
-            break
-        amount, kind = steps[at], positions[at]
+    smoother = _Smoother(amounts.shape[0], season=season, constants=constants)
+    found, begin = [], 0
+    for moment in moments:
+        for at in range(begin, moment):
+            smoother.take(steps[at], int(positions[at]))
+        found.append(smoother.memory())
+        begin = moment
+    return Memory(*(np.stack(parts) for parts in zip(*found, strict=True)))
+
+
+class _Smoother:
+    """The memory of n series, as it is now. Arrays are (3, n) for the three levels, else (n,); with a season, (..., m)."""
+
+    def __init__(self, n: int, *, season: int, constants: Constants) -> None:
+        self._has_season, self._warm, self._return_gain = season > 1, season, constants.return_gain
+        self._gains = np.array([[constants.slow_gain], [constants.quick_gain], [constants.quick_gain]])
+        self._drift_gains = np.array([[0.0], [0.0], [constants.drift_gain]])
+        self._level, self._drift, self._usual, self._cut_off = (np.zeros((3, n)) for _ in range(4))
+        self._season, self._latest, self._seen = np.zeros((3, n, season)), np.full((n, season), np.nan), np.zeros((n, season))
+        self._known, self._paid, self._mean, self._last = (np.zeros(n) for _ in range(4))
+
+    def memory(self) -> Memory:
+        return Memory(
+            self._level + self._cut_off, self._drift, self._season.copy(), self._last, self._latest.copy(), self._mean.copy(), self._known.copy()
+        )
+
+    def take(self, amount: Floats, kind: int) -> None:
+        """Learn from one step: its amounts (n,), and of which kind it is."""
         known = ~np.isnan(amount)
-        count += known
-        seen[:, kind] += known
-        young = 1 / np.maximum(count, 1)
-        base = level + DAMPING * drift
-        surprise = np.where(known, amount - base - seasonal[:, :, kind], 0.0)
-        most = MOST_RETURNED * mean
-        mean += np.where(known, (amount - mean) * young, 0.0)
-        bound = np.where(count > season, np.maximum(usual, LEAST_USUAL * mean), np.inf)
+        most = MOST_RETURNED * self._mean * self._known / np.maximum(self._paid, 1)
+        self._known += known
+        self._paid += amount > 0
+        self._seen[:, kind] += known
+        young = 1 / np.maximum(self._known, 1)
+        self._mean += np.where(known, (amount - self._mean) * young, 0.0)
+        base = self._level + DAMPING * self._drift
+        counted = self._bounded(np.where(known, amount - base - self._season[:, :, kind], 0.0), known=known, young=young, most=most)
+        gain = np.maximum(self._gains, young)
+        self._drift = DAMPING * self._drift + gain * self._drift_gains * counted
+        self._level = np.maximum(base + gain * counted, 0.0)
+        if self._has_season:
+            self._season[:, :, kind] += np.maximum(SEASON_GAIN, 1 / (self._seen[:, kind] + SEASON_PRIOR)) * (1 - gain) * counted
+        self._last = np.where(known, amount, self._last)
+        self._latest[:, kind] = np.where(known, amount, self._latest[:, kind])
+
+    def _bounded(self, surprise: Floats, *, known: NDArray[np.bool_], young: Floats, most: Floats) -> Floats:
+        """Return what counts of a surprise (3, n): no more than the usual one, once a season has been seen. Remembers what was cut off."""
+        bound = np.where(self._known > self._warm, np.maximum(self._usual, LEAST_USUAL * self._mean), np.inf)
         counted = np.clip(surprise, -bound, bound)
-        learning = np.where(known & (count > 1), np.maximum(USUAL_GAIN, 1 / np.maximum(count - 1, 1)), 0.0)
-        usual += learning * (np.minimum(np.abs(surprise), MOST_USUAL * bound) - usual)
-        cut_off += np.where(known, np.maximum(constants.return_gain, young), 0.0) * (np.clip(surprise - counted, -most, most) - cut_off)
-        gain = np.maximum(gains, young)
-        drift = DAMPING * drift + gain * drift_gains * counted
-        level = np.maximum(base + gain * counted, 0.0)
-        seasonal[:, :, kind] += np.maximum(SEASON_GAIN, 1 / (seen[:, kind] + SEASON_PRIOR)) * (1 - gain) * counted * (season > 1)
-        last = np.where(known, amount, last)
-        latest[:, kind] = np.where(known, amount, latest[:, kind])
-    return Memory(*(np.stack(parts) for parts in zip(*found.values(), strict=True)))
+        learning = np.where(known & (self._known > 1), np.maximum(USUAL_GAIN, 1 / np.maximum(self._known - 1, 1)), 0.0)
+        self._usual += learning * (np.minimum(np.abs(surprise), MOST_USUAL * bound) - self._usual)
+        returned = np.where(known, np.maximum(self._return_gain, young), 0.0)
+        self._cut_off += returned * (np.clip(surprise - counted, -most, most) - self._cut_off)
+        return counted
