@@ -1,5 +1,6 @@
 """From alerts to messages: which channels are told, and when. Runs beside the calls, as often as the sweep does."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from billing.models import Alert, AlertChannel, AlertMessage, AlertRule
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 
+log = logging.getLogger(__name__)
 TENANTS_AT_ONCE, ALERTS_AT_ONCE, ALERTS_IN_A_MESSAGE = 50, 500, 2000
 AN_HOUR = timedelta(hours=1)
 MOST_AN_HOUR = {ChannelKind.WEBHOOK: 300}
@@ -29,11 +31,17 @@ class Destination(NamedTuple):
 
 
 def route_alerts(*, now: datetime) -> int:
-    """Decide for every alert that nobody has routed yet, and return for how many. One tenant is one transaction."""
+    """Decide for every alert that nobody has routed yet, and return for how many. One tenant is one transaction, and spoils no other."""
     with platform_scope():
         unrouted = Alert.objects.exclude(to_route=Alert.ToRoute.NOTHING).order_by().values_list("tenant_id", flat=True).distinct()
         tenants = list(Tenant.objects.filter(pk__in=list(unrouted[:TENANTS_AT_ONCE])))
-    return sum(_route_tenant(tenant, now=now) for tenant in tenants)
+    routed = 0
+    for tenant in tenants:
+        try:
+            routed += _route_tenant(tenant, now=now)
+        except Exception:
+            log.exception("the alerts of %s could not be routed", tenant.slug)
+    return routed
 
 
 def _route_tenant(tenant: Tenant, *, now: datetime) -> int:

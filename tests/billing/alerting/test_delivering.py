@@ -24,7 +24,7 @@ from billing.alerting import delivering, end_alerts, outbox
 from billing.alerting.outbox import LEASE, claim
 from billing.engine.alerts.events import AlertKind
 from billing.engine.alerts.rules import WAITS
-from billing.models import AlertChannel
+from billing.models import Alert, AlertChannel
 from tenants.encryption import Secret
 from tenants.scoping import tenant_scope
 from tenants.signing import roll_secret
@@ -237,6 +237,34 @@ class TestFailures:
         assert desk.deliveries()[0].problem == "it failed on our side"
         assert "RuntimeError" in caplog.text
         assert "TOKEN" not in caplog.text
+
+
+    def test_a_step_that_fails_holds_up_no_message(
+        self, desk: Desk, cast: Cast, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(**_: Any) -> int:
+            raise RuntimeError
+
+        fail.__name__ = "announce_marks"
+        monkeypatch.setattr(delivering, "announce_marks", fail)
+        desk.channel(address=receiver.url)
+        broken, other = desk.raised(), Desk(cast.globex, desk.clock)
+        other.channel(address=receiver.url)
+        other.raised()
+        with tenant_scope(desk.tenant.pk):
+            Alert.objects.filter(pk=broken.pk).update(facts={"kind": "of a later release"})
+        assert desk.deliver() == 1
+        assert "announce_marks failed" in caplog.text
+        assert f"the alerts of {desk.tenant.slug} could not be routed" in caplog.text
+
+    def test_words_that_cannot_be_made_are_a_failed_try(self, desk: Desk, receiver: Receiver) -> None:
+        desk.channel(address=receiver.url)
+        broken = desk.raised()
+        desk.route()
+        with tenant_scope(desk.tenant.pk):
+            Alert.objects.filter(pk=broken.pk).update(facts={"kind": "of a later release"})
+        assert desk.deliver() == 0
+        assert (desk.deliveries()[0].problem, desk.messages()[0].state) == ("it failed on our side", "waiting")
 
 
 class TestManyAndSlow:
