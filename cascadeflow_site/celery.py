@@ -27,7 +27,7 @@ app.conf.update(
         "deliver alerts": {"task": "billing.deliver_alerts", "schedule": 15.0},
         "forget old alerts": {"task": "billing.forget_alerts", "schedule": 6 * 3600.0},
         "watch the ledger": {"task": "billing.watch_ledger", "schedule": 60.0},
-        "watch the whole ledger": {"task": "billing.watch_whole_ledger", "schedule": 3600.0},
+        "watch the whole ledger": {"task": "billing.watch_whole_ledger", "schedule": 6 * 3600.0},
         "watch tenants": {"task": "cascade.watch_tenants", "schedule": 60.0},
     },
 )
