@@ -46,7 +46,7 @@ def watch_ledger_quickly(now: datetime) -> str:
     return f"{watch_ledger(now=now, is_whole=False)} tenants with a broken ledger"
 
 
-@job(name="billing.watch_whole_ledger", every=HOUR, limit_s=3000)
+@job(name="billing.watch_whole_ledger", every=6 * HOUR, limit_s=3000)
 def watch_whole_ledger(now: datetime) -> str:
     return f"{watch_ledger(now=now, is_whole=True)} tenants with a broken ledger"
 

@@ -15,7 +15,7 @@ from billing.signals import ledger_checked
 from tenants.scoping import platform_scope, tenant_scope
 
 log = logging.getLogger(__name__)
-QUICK_S, WHOLE_S = 10.0, 300.0
+QUICK_S, WHOLE_S = 10.0, 120.0
 SUBJECT = "ledger"
 
 

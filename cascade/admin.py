@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from cascade.connections import change_connection, check_origin
-from cascade.hook_secrets import change_hook
+from cascade.hook_changes import change_hook
 from cascade.models import (
     CascadeRun,
     CatalogModel,

@@ -54,12 +54,10 @@ def watch_providers(*, now: datetime) -> int:
 
 def _judge(name: str, *, now: datetime) -> bool:
     health = health_of(provider=name, minutes=MINUTES, now=now)
-    failures = health.calls.unbilled + health.calls.uncertain
-    counted = round(failures / health.failure_share) if health.failure_share else 0
-    if health.failure_share is None or health.failure_share < FAILING_SHARE or counted < LEAST_FAILURES:
+    if health.failures < LEAST_FAILURES or (health.failure_share or 0) < FAILING_SHARE:
         return False
     event = ProviderDown(
-        connection=name, seen_at=now, failures=failures, calls=health.calls.calls, minutes=MINUTES, error_codes=health.error_codes
+        connection=name, seen_at=now, failures=health.failures, calls=health.counted, minutes=MINUTES, error_codes=health.error_codes
     )
     return raise_alert(event=event, now=now) is not None
 

@@ -27,6 +27,9 @@ class ProviderHealth(Struct, frozen=True, kw_only=True):
     state: Literal["idle", "healthy", "degraded", "failing"]
     failure_share: float | None
     """Of the calls that say something of the provider; None where there were none."""
+    failures: int
+    counted: int
+    """How many failed, of how many calls that say something."""
     calls: reports.ProviderCalls
     error_codes: dict[str, int]
     """How often each error code came, from the traces of the runs."""
@@ -43,7 +46,7 @@ def health_of(*, provider: str, minutes: int, now: datetime) -> ProviderHealth:
     aside = min(sum(errors.get(code, 0) for code in NO_FAULT_OF_THE_PROVIDER), calls.unbilled)
     failures, counted = calls.unbilled + calls.uncertain - aside, calls.calls - aside
     share = round(failures / counted, 4) if counted else None
-    return ProviderHealth(state=_state(share), failure_share=share, calls=calls, error_codes=errors)
+    return ProviderHealth(state=_state(share), failure_share=share, failures=failures, counted=counted, calls=calls, error_codes=errors)
 
 
 def _state(share: float | None) -> Literal["idle", "healthy", "degraded", "failing"]:

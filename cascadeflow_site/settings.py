@@ -184,7 +184,7 @@ LEDGER_MEMORY = env("LEDGER_MEMORY", default=str(embedded.VAR / "ledger.beats"))
 
 # ---- Alerts
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default="CascadeFlow <cascadeflow@localhost>")
 STAFF_EMAILS = env.list("STAFF_EMAILS", default=[])

@@ -59,11 +59,17 @@ def change_channel(*, channel: AlertChannel, changes: Mapping[str, Any]) -> Aler
         fields |= {"off_because": "", "failing_since": None, "last_problem": ""}
     for name, value in fields.items():
         setattr(channel, name, value)
-    check_channel(channel)
+    if {"address", "recipients"} & set(fields):
+        check_channel(channel)
     channel.save(update_fields=[*fields])
     if not channel.is_active:
         channel.messages.filter(state=AlertMessage.State.WAITING).update(state=AlertMessage.State.GIVEN_UP)
     return channel
+
+
+def delete_channel(channel: AlertChannel) -> None:
+    """With its rules, its messages and their deliveries; locked before them, as everywhere."""
+    AlertChannel.objects.select_for_update().get(pk=channel.pk).delete()
 
 
 def check_channel(channel: AlertChannel) -> None:

@@ -27,10 +27,15 @@ TAKES_S = 8.0
 
 
 def deliver_alerts(*, clock: Clock) -> int:
-    """Do everything that is due for alerts, and return how many messages arrived. Any number of copies may run at once."""
-    announce_marks(now=clock())
-    end_overdue(now=clock())
-    route_alerts(now=clock())
+    """Do everything that is due for alerts, and return how many messages arrived. Any number of copies may run at once.
+
+    A step that fails is logged and tried again at the next tick; the others are done all the same.
+    """
+    for step in (announce_marks, end_overdue, route_alerts):
+        try:
+            step(now=clock())
+        except Exception:
+            log.exception("alerts: %s failed", step.__name__)
     return deliver_messages(clock=clock)
 
 
@@ -51,24 +56,35 @@ def deliver_messages(*, clock: Clock) -> int:
 
 
 def _start(taken: Claim, threads: ThreadPoolExecutor, under_way: dict[Future[Outcome], Claim], *, clock: Clock) -> None:
-    with tenant_scope(taken.tenant_id):
-        message = AlertMessage.objects.select_related("channel").filter(pk=taken.message_id).first()
-        if message is None:  # its channel was deleted meanwhile
-            return
-        try:
+    try:
+        with tenant_scope(taken.tenant_id):
+            message = AlertMessage.objects.select_related("channel").filter(pk=taken.message_id).first()
+            if message is None:  # its channel was deleted meanwhile
+                return
             parcel = parcel_of(message, tenant=Tenant.objects.get(pk=taken.tenant_id), now=clock())
-        except CannotSend as reason:
-            record(taken, Outcome(is_ok=False, problem=str(reason)), now=clock(), may_repeat=False)
-            return
-    under_way[threads.submit(send, parcel)] = taken
+    except CannotSend as reason:
+        _record(taken, Outcome(is_ok=False, problem=str(reason)), clock=clock, may_repeat=False)
+    except Exception as fault:
+        _record(taken, _our_fault(taken, fault), clock=clock)
+    else:
+        under_way[threads.submit(send, parcel)] = taken
 
 
 def _finish(taken: Claim, future: Future[Outcome], *, clock: Clock) -> bool:
     try:
         outcome = future.result()
-    except Exception as fault:  # a fault of ours: said without its text, which may hold an address
-        log.error("alert message %s of %s could not be sent: %s", taken.message_id, taken.tenant_id, type(fault).__name__)
-        outcome = Outcome(is_ok=False, problem="it failed on our side")
-    with tenant_scope(taken.tenant_id):
-        record(taken, outcome, now=clock())
+    except Exception as fault:
+        outcome = _our_fault(taken, fault)
+    _record(taken, outcome, clock=clock)
     return outcome.is_ok
+
+
+def _record(taken: Claim, outcome: Outcome, *, clock: Clock, may_repeat: bool = True) -> None:
+    with tenant_scope(taken.tenant_id):
+        record(taken, outcome, now=clock(), may_repeat=may_repeat)
+
+
+def _our_fault(taken: Claim, fault: Exception) -> Outcome:
+    """Said without its text, which may hold an address."""
+    log.error("alert message %s of %s could not be sent: %s", taken.message_id, taken.tenant_id, type(fault).__name__)
+    return Outcome(is_ok=False, problem="it failed on our side")

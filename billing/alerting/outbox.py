@@ -59,6 +59,7 @@ def record(taken: Claim, outcome: Outcome, *, now: datetime, may_repeat: bool = 
 
     Of a message that another worker has finished meanwhile only the try is written.
     """
+    channel = AlertChannel.objects.select_for_update(of=("self",)).filter(messages=taken.message_id).first()  # before its messages, as everywhere
     message = AlertMessage.objects.select_for_update().filter(pk=taken.message_id).first()
     if message is None:  # its channel was deleted
         return
@@ -68,8 +69,8 @@ def record(taken: Claim, outcome: Outcome, *, now: datetime, may_repeat: bool = 
     )
     if message.state == AlertMessage.State.WAITING and message.attempts == taken.attempts:
         _settle(message, outcome, now=now, may_repeat=may_repeat)
-    if message.channel_id:
-        _note(AlertChannel.objects.select_for_update().get(pk=message.channel_id), outcome, now=now)
+    if channel is not None:
+        _note(channel, outcome, now=now)
 
 
 def _settle(message: AlertMessage, outcome: Outcome, *, now: datetime, may_repeat: bool) -> None:

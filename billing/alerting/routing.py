@@ -1,12 +1,14 @@
 """From alerts to messages: which channels are told, and when. Runs beside the calls, as often as the sweep does."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 
 from billing.engine.alerts.events import AlertKind
 from billing.engine.alerts.rules import DEFAULTS, ChannelKind, Due, RuleTerms, due_of
@@ -15,7 +17,8 @@ from billing.models import Alert, AlertChannel, AlertMessage, AlertRule
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 
-TENANTS_AT_ONCE, ALERTS_AT_ONCE, ALERTS_IN_A_MESSAGE = 50, 500, 2000
+log = logging.getLogger(__name__)
+TENANTS_AT_ONCE, ALERTS_AT_ONCE, ALERTS_IN_A_MESSAGE = 50, 500, 10_000
 AN_HOUR = timedelta(hours=1)
 MOST_AN_HOUR = {ChannelKind.WEBHOOK: 300}
 MOST_AN_HOUR_FOR_PEOPLE = 30
@@ -28,12 +31,46 @@ class Destination(NamedTuple):
     terms: Sequence[RuleTerms]
 
 
+class Digests:
+    """Messages of one tenant that gather, each read and written once, however many alerts join it."""
+
+    def __init__(self) -> None:
+        self._joining: dict[AlertMessage, list[UUID]] = {}
+        self._open: dict[tuple[UUID, datetime], AlertMessage] = {}
+
+    def add(self, alert: Alert, channel: AlertChannel, due_at: datetime, *, now: datetime) -> None:
+        message = self._open.get((channel.pk, due_at)) or self._find(channel, due_at)
+        if message is None or len(message.alert_ids) + len(self._joining.get(message, ())) >= ALERTS_IN_A_MESSAGE:
+            message = _send(alert, channel, Due(due_at, gathers=True), event=DIGEST, now=now)
+        else:
+            self._joining.setdefault(message, []).append(alert.pk)
+        self._open[channel.pk, due_at] = message
+
+    def save(self) -> None:
+        for message, joining in self._joining.items():
+            message.alert_ids = list(dict.fromkeys([*message.alert_ids, *joining]))
+            message.save(update_fields=["alert_ids"])
+
+    def _find(self, channel: AlertChannel, due_at: datetime) -> AlertMessage | None:
+        """Locked, so that no worker takes it away while alerts join it; one that has been taken is no open one any more."""
+        gathering = AlertMessage.objects.filter(
+            channel=channel, gathers=True, due_at=due_at, state=AlertMessage.State.WAITING, attempts=0, leased_until=None
+        )
+        return gathering.select_for_update().order_by("-created_at").first()
+
+
 def route_alerts(*, now: datetime) -> int:
-    """Decide for every alert that nobody has routed yet, and return for how many. One tenant is one transaction."""
+    """Decide for every alert that nobody has routed yet, and return for how many. One tenant is one transaction, and spoils no other."""
     with platform_scope():
         unrouted = Alert.objects.exclude(to_route=Alert.ToRoute.NOTHING).order_by().values_list("tenant_id", flat=True).distinct()
         tenants = list(Tenant.objects.filter(pk__in=list(unrouted[:TENANTS_AT_ONCE])))
-    return sum(_route_tenant(tenant, now=now) for tenant in tenants)
+    routed = 0
+    for tenant in tenants:
+        try:
+            routed += _route_tenant(tenant, now=now)
+        except Exception:
+            log.exception("the alerts of %s could not be routed", tenant.slug)
+    return routed
 
 
 def _route_tenant(tenant: Tenant, *, now: datetime) -> int:
@@ -41,8 +78,10 @@ def _route_tenant(tenant: Tenant, *, now: datetime) -> int:
         _one_at_a_time(tenant)
         alerts = list(Alert.objects.exclude(to_route=Alert.ToRoute.NOTHING).order_by("raised_at", "pk").select_for_update()[:ALERTS_AT_ONCE])
         destinations = list(_destinations()) if tenant.is_active else []
+        digests = Digests()
         for alert in alerts:
-            _route(alert, destinations, zone=tenant.time_zone, now=now)
+            _route(alert, destinations, digests, zone=tenant.time_zone, now=now)
+        digests.save()
         Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(to_route=Alert.ToRoute.NOTHING)
         return len(alerts)
 
@@ -60,12 +99,12 @@ def _destinations() -> Iterable[Destination]:
         yield Destination(channel, [rule.terms for rule in rules if rule.is_active] if rules else DEFAULTS[channel.kind])
 
 
-def _route(alert: Alert, destinations: Sequence[Destination], *, zone: str, now: datetime) -> None:
+def _route(alert: Alert, destinations: Sequence[Destination], digests: Digests, *, zone: str, now: datetime) -> None:
     ended = alert.to_route == Alert.ToRoute.ENDED
     for destination in destinations:
         due = _due(alert, destination, ended=ended, zone=zone, now=now)
         if due is not None and not (ended and not _must_say_so(alert, destination.channel)):
-            _add(alert, destination.channel, due, event=ENDED if ended else RAISED, now=now)
+            _add(alert, destination.channel, due, digests, event=ENDED if ended else RAISED, now=now)
     if alert.kind == AlertKind.LEDGER_BROKEN and settings.STAFF_EMAILS:
         _send(alert, None, Due(now, gathers=False), event=ENDED if ended else RAISED, now=now)
 
@@ -86,33 +125,23 @@ def _due(alert: Alert, destination: Destination, *, ended: bool, zone: str, now:
 def _must_say_so(alert: Alert, channel: AlertChannel) -> bool:
     """The end is told to who was told of the beginning, unless that has not left yet: then it will say both."""
     told = AlertMessage.objects.filter(channel=channel, created_at__gte=alert.raised_at, alert_ids__contains=[alert.pk])
-    messages = list(told.select_for_update())
+    messages = list(told.exclude(state=AlertMessage.State.GIVEN_UP).select_for_update())
     return bool(messages) and all(message.state != AlertMessage.State.WAITING or message.leased_until is not None for message in messages)
 
 
-def _add(alert: Alert, channel: AlertChannel, due: Due, *, event: str, now: datetime) -> None:
+def _add(alert: Alert, channel: AlertChannel, due: Due, digests: Digests, *, event: str, now: datetime) -> None:
     if channel.kind == ChannelKind.PAGERDUTY:  # one alert is one incident there, and PagerDuty itself gathers them
         due = Due(due.at, gathers=False)
     elif not due.gathers and _is_flooded(channel, now=now):
         due = Due(_next_quarter(now), gathers=True)
-    open_one = _open_digest(channel, due) if due.gathers else None
-    if open_one is None:
-        _send(alert, channel, due, event=DIGEST if due.gathers else event, now=now)
-    elif alert.pk not in open_one.alert_ids:
-        open_one.alert_ids.append(alert.pk)
-        open_one.save(update_fields=["alert_ids"])
+    if due.gathers:
+        digests.add(alert, channel, due.at, now=now)
+    else:
+        _send(alert, channel, due, event=event, now=now)
 
 
-def _open_digest(channel: AlertChannel, due: Due) -> AlertMessage | None:
-    """Locked, so that no worker takes it away while the alert is added; one that has been taken is no open one any more."""
-    waiting = AlertMessage.objects.filter(
-        channel=channel, gathers=True, due_at=due.at, state=AlertMessage.State.WAITING, attempts=0, leased_until=None,
-    ).filter(Q(alert_ids__len__lt=ALERTS_IN_A_MESSAGE))  # fmt: skip
-    return waiting.select_for_update().first()
-
-
-def _send(alert: Alert, channel: AlertChannel | None, due: Due, *, event: str, now: datetime) -> None:
-    AlertMessage.objects.create(channel=channel, event=event, alert_ids=[alert.pk], gathers=due.gathers, due_at=due.at, created_at=now)
+def _send(alert: Alert, channel: AlertChannel | None, due: Due, *, event: str, now: datetime) -> AlertMessage:
+    return AlertMessage.objects.create(channel=channel, event=event, alert_ids=[alert.pk], gathers=due.gathers, due_at=due.at, created_at=now)
 
 
 def _is_flooded(channel: AlertChannel, *, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.alerting.channels import change_channel, create_channel, replay, roll_channel, shown_address, try_channel
+from billing.alerting.channels import change_channel, create_channel, delete_channel, replay, roll_channel, shown_address, try_channel
 from billing.alerting.outbox import FAILING_AFTER
 from billing.api.alerts import DeliverySerializer
 from billing.models import AlertChannel, AlertDelivery, AlertMessage
@@ -120,6 +120,9 @@ class AlertChannelViewSet(TenantModelViewSet[AlertChannel]):
         wanted.is_valid(raise_exception=True)
         given = dict(wanted.validated_data)
         return self._with_secret(*create_channel(secret=given.pop("secret", None), values=given))
+
+    def perform_destroy(self, instance: AlertChannel) -> None:
+        delete_channel(instance)
 
     @extend_schema(request=RollSerializer, responses={201: NewChannelSerializer})
     @action(detail=True, methods=["post"])

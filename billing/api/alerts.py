@@ -70,7 +70,7 @@ class AlertSerializer(TenantModelSerializer[Alert]):
         return str(settings.SITE_URL) + path_of(alert.event, tenant=self._names.tenant)
 
     def get_details(self, alert: Alert) -> dict[str, Any]:
-        return in_usd({name: value for name, value in alert.facts.items() if name != "kind"})
+        return details_of(alert)
 
     def _text(self, alert: Alert) -> AlertText:
         return text_of(Told(id=alert.pk, event=alert.event, raised_at=alert.raised_at, resolved_at=alert.resolved_at), self._names)
@@ -79,6 +79,11 @@ class AlertSerializer(TenantModelSerializer[Alert]):
     def _names(self) -> Names:
         names: Names = self.context["names"]
         return names
+
+
+def details_of(alert: Alert) -> dict[str, Any]:
+    """Return the facts of an alert's kind as JSON has them outside: amounts in USD."""
+    return in_usd({name: value for name, value in alert.facts.items() if name != "kind"})
 
 
 class NoteSerializer(serializers.Serializer[Any]):

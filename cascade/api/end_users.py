@@ -11,12 +11,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.api.alerts import details_of
 from billing.api.budgets import BudgetWindowSerializer
 from billing.api.fields import UsdField
 from billing.api.serializers import BudgetSerializer, CostEntrySerializer
 from billing.engine.budgets import BudgetScope
 from billing.erasure import forget_end_user
-from billing.models import Budget, BudgetWindow, CostEntry, DayRollup, IdempotencyKey, Reservation
+from billing.models import Alert, Budget, BudgetWindow, CostEntry, DayRollup, IdempotencyKey, Reservation
 from cascade.api.run_history import RunTraceSerializer
 from cascade.idempotency import Reply
 from cascade.models import CascadeRun
@@ -49,6 +50,16 @@ class KeptReplySerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(help_text="When it is forgotten.")
 
 
+class AlertAboutSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    raised_at = serializers.DateTimeField()
+    resolved_at = serializers.DateTimeField(allow_null=True)
+    details = serializers.SerializerMethodField(help_text="As /api/v1/alerts/ has them.")
+
+    def get_details(self, alert: Alert) -> dict[str, Any]:
+        return details_of(alert)
+
+
 class EndUserDataSerializer(serializers.Serializer[Any]):
     """Everything that is stored about one end user. Prompts and answers are not, but for replies kept under an Idempotency-Key."""
 
@@ -58,6 +69,7 @@ class EndUserDataSerializer(serializers.Serializer[Any]):
     days = DaySpendSerializer(many=True)
     cost_entries = CostEntrySerializer(many=True, help_text="Newest first.")
     runs = RunTraceSerializer(many=True, help_text="Newest first.")
+    alerts = AlertAboutSerializer(many=True, help_text="About their budgets and their spend. Newest first.")
     kept_replies = KeptReplySerializer(many=True, help_text="For 24 hours at the most.")
     is_complete = serializers.BooleanField(
         help_text=f"False where there are more than {MOST_ROWS:,} entries or runs: GET /api/v1/cost-entries/ and /api/v1/runs/ have them all."
@@ -98,6 +110,7 @@ def _stored_about(user: EndUser) -> dict[str, Any]:
         "windows": BudgetWindow.objects.filter(subject=str(user.pk)).order_by("-start_at", "-id"),
         "days": DayRollup.objects.filter(dimension=DayRollup.Dimension.END_USER, value=str(user.pk)).order_by("-day"),
         "cost_entries": shown_entries[:MOST_ROWS], "runs": shown_runs[:MOST_ROWS], "kept_replies": _kept(keys),
+        "alerts": Alert.objects.filter(end_user_id=user.pk).order_by("-raised_at", "-id")[:MOST_ROWS],
         "is_complete": len(shown_entries) <= MOST_ROWS and len(shown_runs) <= MOST_ROWS,
     }
 

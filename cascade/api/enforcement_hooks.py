@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from billing.engine.enforcement import CallbackFailed, EnforcementAction, EnforcementContext, EnforcementDecision
 from cascade.config import HookConfig, hook_config
 from cascade.engine.providers.transport import open_session
-from cascade.hook_secrets import change_hook, check_url, checked_tiers, create_hook
+from cascade.hook_changes import change_hook, check_url, checked_tiers, create_hook
 from cascade.hooks import HttpHook
 from cascade.models import EnforcementHook
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet

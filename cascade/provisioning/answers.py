@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from cascade.connections import change_connection
 from cascade.engine.presets import preset_from_definition
-from cascade.hook_secrets import check_url, create_hook
+from cascade.hook_changes import check_url, create_hook
 from cascade.models import CatalogModel, DomainRule, EnforcementHook, Preset, ProviderConnection, TierPolicy
 from cascade.provisioning.changes import Changes, difference, plain
 from cascade.provisioning.document import (

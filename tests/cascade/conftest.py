@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from cascade.hook_secrets import create_hook
+from cascade.hook_changes import create_hook
 from cascade.models import EnforcementHook
 from tenants.models import Tenant
 from tenants.scoping import tenant_scope

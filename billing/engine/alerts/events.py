@@ -48,6 +48,10 @@ class AnomalyFound(AlertEvent, frozen=True, kw_only=True, tag="anomaly"):
                 UUID(part.value)
 
     @property
+    def end_user(self) -> UUID | None:
+        return UUID(self.value) if self.dimension == "end_user" and self.value else None
+
+    @property
     def subject(self) -> str:
         return f"{self.dimension}={self.value}"
 

@@ -115,7 +115,9 @@ def _mark(event: BudgetMarkPassed, names: Names) -> AlertText:
     facts = [("Spent", f"{dollars(event.spent_nusd)} of {dollars(event.limit_nusd)}"), *_who(event, names), _window(event, names)]
     if event.percent < 100:
         return AlertText(title=budget_title(_budget(event, names), event), facts=[*facts, ("At the limit", stops)])
-    advice = f"From here on {stops}{until}." + ("" if event.action == Action.WARN else " Raise the limit, or let another one hold for a while.")
+    advice = f"From here on {stops}{until}. Raise the limit, or let another one hold for a while."
+    if event.action == Action.WARN:
+        advice = "This budget only warns: calls continue."
     return AlertText(title=budget_title(_budget(event, names), event), facts=facts, advice=advice)
 
 

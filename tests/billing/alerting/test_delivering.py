@@ -2,12 +2,7 @@
 
 import json
 import logging
-import os
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,26 +16,16 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from billing.alerting import delivering, end_alerts, outbox
-from billing.alerting.outbox import LEASE, claim
 from billing.engine.alerts.events import AlertKind
 from billing.engine.alerts.rules import WAITS
-from billing.models import AlertChannel
+from billing.models import Alert, AlertChannel
 from tenants.encryption import Secret
 from tenants.scoping import tenant_scope
 from tenants.signing import roll_secret
-from tests.billing.alerting.conftest import NOON, Desk, environment
+from tests.billing.alerting.conftest import NOON, Desk
 from tests.cast import Cast
-from tests.live import ROOT, wait_until
 from tests.raw import raw_server, request_of
 from tests.webhooks import Receiver
-
-WORKER = """
-import django, sys
-django.setup()
-from datetime import datetime
-from billing.alerting.delivering import deliver_alerts
-print(deliver_alerts(clock=lambda: datetime.fromisoformat(sys.argv[1])), flush=True)
-"""
 
 
 def verify(receiver: Receiver, secret: str, *, which: int = -1) -> Any:
@@ -239,6 +224,34 @@ class TestFailures:
         assert "TOKEN" not in caplog.text
 
 
+    def test_a_step_that_fails_holds_up_no_message(
+        self, desk: Desk, cast: Cast, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(**_: Any) -> int:
+            raise RuntimeError
+
+        fail.__name__ = "announce_marks"
+        monkeypatch.setattr(delivering, "announce_marks", fail)
+        desk.channel(address=receiver.url)
+        broken, other = desk.raised(), Desk(cast.globex, desk.clock)
+        other.channel(address=receiver.url)
+        other.raised()
+        with tenant_scope(desk.tenant.pk):
+            Alert.objects.filter(pk=broken.pk).update(facts={"kind": "of a later release"})
+        assert desk.deliver() == 1
+        assert "announce_marks failed" in caplog.text
+        assert f"the alerts of {desk.tenant.slug} could not be routed" in caplog.text
+
+    def test_words_that_cannot_be_made_are_a_failed_try(self, desk: Desk, receiver: Receiver) -> None:
+        desk.channel(address=receiver.url)
+        broken = desk.raised()
+        desk.route()
+        with tenant_scope(desk.tenant.pk):
+            Alert.objects.filter(pk=broken.pk).update(facts={"kind": "of a later release"})
+        assert desk.deliver() == 0
+        assert (desk.deliveries()[0].problem, desk.messages()[0].state) == ("it failed on our side", "waiting")
+
+
 class TestManyAndSlow:
     def test_one_tenants_slow_addresses_hold_up_nobody_else(
         self, desk: Desk, cast: Cast, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
@@ -304,104 +317,6 @@ def noting(arrived: list[float], began: float) -> Callable[..., None]:
         outbox.record(*args, **kwargs)
 
     return record
-
-
-class TestWorkers:
-    def test_two_workers_at_once_send_each_message_once(self, committed_desk: Desk, receiver: Receiver) -> None:
-        for number in range(8):
-            committed_desk.channel(address=receiver.url, name=f"channel {number}")
-        for number in range(4):
-            committed_desk.raised(f"provider-{number}")
-        committed_desk.route()
-        sent: list[int] = []
-
-        def work() -> None:
-            try:
-                sent.append(delivering.deliver_messages(clock=committed_desk.clock))
-            finally:
-                connection.close()
-
-        workers = [threading.Thread(target=work) for _ in range(2)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(60)
-        committed_desk.deliver()
-        ids = [headers["webhook-id"] for headers, _ in receiver.asked]
-        assert (len(ids), len(set(ids))) == (32, 32)
-        assert {message.state for message in committed_desk.messages()} == {"sent"}
-
-    def test_a_message_that_is_taken_is_taken_by_one(self, committed_desk: Desk) -> None:
-        committed_desk.channel()
-        committed_desk.raised()
-        committed_desk.route()
-        taken: list[int] = []
-        together = threading.Barrier(4)
-
-        def take() -> None:
-            try:
-                together.wait(10)
-                mine = [one for one in claim(most=16, now=NOON) if one.tenant_id == committed_desk.tenant.pk]
-                taken.append(len(mine))
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=take) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-        assert sorted(taken) == [0, 0, 0, 1]
-
-    def test_after_kill_nine_in_mid_delivery_it_arrives_again_under_the_same_id_and_is_booked_once(
-        self, committed_desk: Desk, receiver: Receiver
-    ) -> None:
-        committed_desk.channel(address=receiver.url)
-        committed_desk.raised()
-        receiver.gate = threading.Event()
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, committed_desk.clock().isoformat()], cwd=ROOT, env=environment(), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            wait_until(lambda: len(receiver.asked) == 1, seconds=60)
-            os.kill(worker.pid, signal.SIGKILL)
-        finally:
-            worker.kill()
-            worker.wait()
-        (message,) = committed_desk.messages()
-        assert (message.state, message.attempts) == ("waiting", 0)
-        receiver.gate.set()
-        committed_desk.deliver()
-        assert len(receiver.asked) == 1, "the lease of the dead one still holds"
-        committed_desk.clock.tick(seconds=LEASE.total_seconds() + 1)
-        assert committed_desk.deliver() == 1
-        assert len({headers["webhook-id"] for headers, _ in receiver.asked}) == 1
-        (message,) = committed_desk.messages()
-        assert (message.state, message.attempts, len(receiver.asked)) == ("sent", 1, 2)
-
-    def test_a_worker_that_comes_back_after_its_lease_writes_its_try_and_changes_nothing(self, desk: Desk, receiver: Receiver) -> None:
-        desk.channel(address=receiver.url)
-        desk.raised()
-        desk.route()
-        (mine,) = claim(most=1, now=desk.clock())
-        desk.clock.tick(seconds=LEASE.total_seconds() + 1)
-        assert desk.deliver() == 1
-        with tenant_scope(desk.tenant.pk):
-            outbox.record(mine, delivering.Outcome(is_ok=False, problem="no answer within 10 s"), now=desk.clock())
-        (message,) = desk.messages()
-        assert (message.state, message.attempts) == ("sent", 1)
-        assert [one.is_ok for one in desk.deliveries()] == [True, False]
-
-    def test_a_channel_that_is_deleted_meanwhile_takes_its_messages_with_it(self, desk: Desk, receiver: Receiver) -> None:
-        channel = desk.channel(address=receiver.url)
-        desk.raised()
-        desk.route()
-        (mine,) = claim(most=1, now=desk.clock())
-        with tenant_scope(desk.tenant.pk):
-            AlertChannel.objects.get(pk=channel.pk).delete()
-            outbox.record(mine, delivering.Outcome(is_ok=True), now=desk.clock())
-        assert desk.messages() == desk.deliveries() == []
 
 
 def test_a_digest_arrives_as_one_message_that_says_what_is_over_by_then(desk: Desk, receiver: Receiver) -> None:

@@ -132,3 +132,11 @@ def test_an_end_user_is_named_as_the_tenant_does_until_they_are_erased(desk: Des
     before, after = (mail["Subject"] for _, mail in mails.mails)
     assert before == f"[{desk.tenant.slug}] Daily budget of each end user (ann): 100 % is spent"
     assert after == f"[{desk.tenant.slug}] Daily budget of each end user (who was erased): 100 % is spent"
+
+
+def test_without_a_mail_server_no_mail_is_said_to_have_arrived(desk: Desk, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    desk.channel("email", recipients=["olga@example.com"])
+    desk.raised()
+    assert desk.deliver() == 0
+    assert desk.deliveries()[0].problem == "no mail server is set up here: the operator of this service sets EMAIL_URL"

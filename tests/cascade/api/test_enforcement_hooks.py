@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from cascade.hook_secrets import change_hook, create_hook
+from cascade.hook_changes import change_hook, create_hook
 from cascade.models import EnforcementHook
 from tenants.scoping import tenant_scope
 from tenants.services import OVERLAPS
