@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tenants.admin_base import ReadOnlyPlatformAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_site import PlatformAdminSite
-from tenants.models import ApiKey, Erasure, Membership, Tenant, Tier, User
+from tenants.models import ApiKey, AuditEntry, Erasure, Invitation, Membership, StaffSession, Tenant, Tier, User
 from tenants.services import revoke_key
 
 __all__ = ["PlatformAdminSite", "ReadOnlyPlatformAdmin", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
@@ -125,6 +125,31 @@ class EndUserAdmin(TenantModelAdmin):
 class ErasureAdmin(ReadOnlyTenantAdmin):
     list_display = ["erased_at", "end_user_id", "actor", "tenant"]
     search_fields = ["end_user_id"]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyTenantAdmin):
+    """The database refuses any change of an entry, by whomever."""
+
+    list_display = ["at", "tenant", "actor_name", "action", "object_type", "object_name", "door"]
+    list_filter = ["tenant", "actor_kind", "door", "action"]
+    search_fields = ["actor_name", "object_name", "object_id", "request_id"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyTenantAdmin):
+    """Invitations are sent where their link is made: in the console."""
+
+    list_display = ["email", "role", "tenant", "invited_by", "expires_at", "accepted_at", "withdrawn_at"]
+    search_fields = ["email"]
+
+
+@admin.register(StaffSession)
+class StaffSessionAdmin(ReadOnlyTenantAdmin):
+    """Sessions of our own staff in consoles of tenants. They begin at a tenant's page, with a reason."""
+
+    list_display = ["user", "tenant", "reason", "started_at", "expires_at", "ended_at"]
+    list_select_related = ["tenant", "user"]
 
 
 @admin.register(ApiKey)

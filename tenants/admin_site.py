@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
+from tenants.actors import Door
+from tenants.audit import acting, person_acting
 from tenants.scoping import TenantOwnedModel, platform_scope
 
 View = Callable[..., HttpResponseBase]
@@ -21,6 +23,10 @@ def tenant_named(request: HttpRequest, *, by: str = "tenant") -> UUID | None:
         return UUID(request.GET.get(by, ""))
     except ValueError:
         return None
+
+
+def _operation(request: HttpRequest) -> str:
+    return getattr(request.resolver_match, "url_name", None) or ""
 
 
 class TenantAutocomplete(AutocompleteJsonView):
@@ -39,7 +45,7 @@ class PlatformAdminSite(AdminSite):
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:  # type: ignore[override]  # noqa: FBT001, FBT002
         def in_scope(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            with platform_scope():
+            with acting(person_acting(request, door=Door.STAFF_ADMIN, operation=_operation(request))), platform_scope():
                 response = view(request, *args, **kwargs)
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
