@@ -34,9 +34,9 @@ def acting(actor: Actor) -> Iterator[None]:
             tell_actor()
 
 
-def person_acting(request: HttpRequest, *, door: Door, operation: str, reason: str = "") -> Actor:
-    """Return the person of a session as the one who acts: our own staff where they come as such."""
-    user: Any = request.user
+def person_acting(request: HttpRequest, *, door: Door, operation: str, reason: str = "", user: Any = None) -> Actor:
+    """Return the person of a session as the one who acts: our own staff where they come as such, in the admin or with a reason."""
+    user = user or request.user
     kind = ActorKind.STAFF if door == Door.STAFF_ADMIN or reason else ActorKind.USER
     return Actor(
         kind=kind, door=door, id=user.pk, name=getattr(user, "email", ""), operation=operation, request_id=request_id_of(request),

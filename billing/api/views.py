@@ -17,7 +17,6 @@ from billing.models import CostEntry, ModelPrice, PlatformPrice
 from tenants.api.base import ScopedViewMixin, TenantModelViewSet
 from tenants.api.end_user_filters import EndUserFilters
 from tenants.api.filtering import StrictFilters
-from tenants.audit import record
 from tenants.authentication import caller_of
 from tenants.permissions import MANAGEMENT
 from tenants.services import actor_of_key
@@ -77,10 +76,6 @@ class PriceViewSet(TenantModelViewSet[ModelPrice]):
         reason = wanted.validated_data.get("reason") or f"price of {version.model} from {version.valid_from:%Y-%m-%d}: {version.source}"
         actor = actor_of_key(caller_of(request).key_id)
         answer = post_repricing(version, actor=actor, reason=reason, cursor=wanted.validated_data.get("cursor"))
-        record(
-            action="repriced", object_type="model_price", object_id=version.pk, object_name=version.model,
-            changes={"adjusted": (None, answer["adjusted"]), "entries": (None, answer["posted"]), "reason": (None, reason)},
-        )
         return Response(RepricePostedSerializer(answer).data)
 
 
