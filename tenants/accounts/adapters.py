@@ -18,7 +18,7 @@ from tenants.scoping import platform_scope, tenant_scope
 
 log = logging.getLogger(__name__)
 PASSWORDS = "django.contrib.auth.backends.ModelBackend"
-postman = ThreadPoolExecutor(max_workers=2, thread_name_prefix="postman")
+postman = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postman")
 """Mail goes out beside the request: how long the answer takes must not tell whether an address is known."""
 
 
