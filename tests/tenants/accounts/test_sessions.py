@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import time_machine
 from allauth.usersessions.models import UserSession
 
+from tenants.models import AuditEntry
+from tenants.scoping import tenant_scope
 from tests.cast import PASSWORD, Cast
-from tests.people import logged_in
+from tests.people import Browser, logged_in
 
 CHANGE = {"oldpassword": PASSWORD, "password1": "another long one 77", "password2": "another long one 77"}
 
@@ -69,3 +71,21 @@ def test_when_it_was_last_seen_is_noted_every_few_minutes(cast: Cast) -> None:
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=6)):
         laptop.get("/o/acme/")
     assert UserSession.objects.get().last_seen_at > begun
+
+
+def test_what_people_change_about_their_way_in_is_told_to_their_tenants(cast: Cast) -> None:
+    laptop = logged_in(cast.olga)
+    laptop.prove()
+    laptop.post("/account/password/change/", CHANGE)
+    thief = Browser(address="198.51.100.3")
+    for _ in range(5):
+        thief.enter(cast.finn, "wrong")
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=6)):
+        for _ in range(5):
+            thief.enter(cast.finn, "wrong")
+    with tenant_scope(cast.acme.id):
+        told = [(entry.action, entry.object_name, entry.ip) for entry in AuditEntry.objects.filter(object_type="user")]
+        assert "long one" not in str(list(AuditEntry.objects.values_list("changes", flat=True)))
+    assert told == [("locked out", "finn@example.com", "198.51.100.0/24"), ("password changed", "olga@example.com", "203.0.113.0/24")]
+    with tenant_scope(cast.globex.id):
+        assert not AuditEntry.objects.filter(object_type="user").exists()
