@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 from django.http import HttpRequest
 from msgspec import json
+from psycopg.pq import TransactionStatus
 
 from tenants.actors import Actor, ActorKind, Door, actor_now, masked_ip
 from tenants.request_ids import request_id_of
@@ -30,8 +31,13 @@ def acting(actor: Actor) -> Iterator[None]:
         yield
     finally:
         actor_now.reset(token)
-        if not connection.needs_rollback:
+        if not _is_broken():
             tell_actor()
+
+
+def _is_broken() -> bool:
+    """Does the transaction take no more statements, since one failed?"""
+    return connection.connection is not None and connection.connection.info.transaction_status == TransactionStatus.INERROR
 
 
 def person_acting(request: HttpRequest, *, door: Door, operation: str, reason: str = "", user: Any = None) -> Actor:

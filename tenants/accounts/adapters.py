@@ -11,6 +11,8 @@ from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.utils import timezone
 
+from tenants.actors import Door
+from tenants.audit import acting, person_acting
 from tenants.encryption import cipher
 from tenants.members import accept
 from tenants.models import Invitation, User
@@ -70,9 +72,12 @@ class OpenIdAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
         user = super().save_user(request, sociallogin, form)
         now = timezone.now()
-        for tenant_id, invitation_id in _invitations_of(_verified(sociallogin)):
-            with tenant_scope(tenant_id):
-                accept(invitation=Invitation.objects.select_for_update().get(pk=invitation_id), user=user, now=now)
+        with acting(person_acting(request, door=Door.CONSOLE, operation="accept invitation", user=user)):
+            for tenant_id, invitation_id in _invitations_of(_verified(sociallogin)):
+                with tenant_scope(tenant_id):
+                    found = Invitation.objects.select_for_update().filter(pk=invitation_id, accepted_at=None, withdrawn_at=None).first()
+                    if found is not None:
+                        accept(invitation=found, user=user, now=now)
         return user
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: Any) -> Any:

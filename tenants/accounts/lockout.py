@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.signals import authentication_failed
 from axes.handlers.proxy import AxesProxyHandler
@@ -33,8 +34,6 @@ class LockedForm:
     user: Any
 
     def clean_code(self) -> str:
-        from allauth.core import context
-
         if not AxesProxyHandler.is_allowed(context.request, {"username": f"{SECOND_FACTOR}{self.user.email}"}):
             raise ValidationError(LOCKED)
         code: str = super().clean_code()  # type: ignore[misc]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from django.db import InternalError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, InternalError, ProgrammingError, connection, transaction
 
 from billing.jobs import Job, run_job
 from billing.models import Budget
@@ -136,6 +136,11 @@ def test_whoever_acts_within_acts_no_more_outside(cast: Cast) -> None:
         Tier.objects.create(name="silver")
         names = dict(AuditEntry.objects.filter(object_type="tier", action="created").values_list("object_name", "actor_name"))
     assert (names["gold"], names["silver"]) == ("olga@example.com", "a command of ours")
+
+
+def test_a_statement_that_fails_is_told_as_it_is(cast: Cast) -> None:
+    with pytest.raises(IntegrityError), tenant_scope(cast.acme.id), acting(OLGA):
+        Tier.objects.create(name="pro")
 
 
 def test_a_job_is_told_by_its_name(committed_cast: Cast) -> None:

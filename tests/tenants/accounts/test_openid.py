@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from allauth.socialaccount.models import SocialAccount, SocialToken
 
-from tenants.models import Membership, User
+from tenants.models import AuditEntry, Membership, User
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.people import Browser, give_second_factor, logged_in
@@ -117,6 +117,7 @@ def test_whoever_was_invited_gets_their_account_and_no_other(cast: Cast, provide
     assert not nina.has_usable_password()
     with tenant_scope(cast.acme.id):
         assert Membership.objects.get(user=nina).role == "finance"
+        assert AuditEntry.objects.filter(object_type="membership")[0].actor_name == "nina@example.com"
 
 
 def test_strangers_are_not_let_in(cast: Cast, provider: Provider) -> None:
