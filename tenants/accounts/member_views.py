@@ -79,6 +79,17 @@ def withdraw_invitation(request: HttpRequest, tenant_slug: str, invitation_id: U
     return redirect("members", tenant_slug=tenant_slug)
 
 
+@needs(Permission.EDIT_SETTINGS)
+@recently_proved
+@require_POST
+def require_second_factor(request: HttpRequest, tenant_slug: str) -> HttpResponseBase:
+    """Ask every member for a second factor, or stop asking. Whoever switches it on is asked first."""
+    tenant = request.membership.tenant  # type: ignore[attr-defined]
+    tenant.second_factor_required = request.POST.get("required") == "yes"
+    tenant.save(update_fields=["second_factor_required"])
+    return redirect("members", tenant_slug=tenant_slug)
+
+
 @staff_member_required
 def enter(request: HttpRequest, slug: str) -> HttpResponseBase:
     """Let our staff into a tenant's console for an hour. The tenant reads who, when and why in its audit log."""

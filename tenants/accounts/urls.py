@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:tenant_slug>/leave/", member_views.leave, name="leave"),
     path("o/<slug:tenant_slug>/members/", member_views.members, name="members"),
     path("o/<slug:tenant_slug>/members/invite/", member_views.send_invitation, name="invite"),
+    path("o/<slug:tenant_slug>/members/second-factor/", member_views.require_second_factor, name="require_second_factor"),
     path("o/<slug:tenant_slug>/members/<uuid:member_id>/role/", member_views.change_member, name="change_member"),
     path("o/<slug:tenant_slug>/members/<uuid:member_id>/remove/", member_views.remove, name="remove_member"),
     path("o/<slug:tenant_slug>/invitations/<uuid:invitation_id>/withdraw/", member_views.withdraw_invitation, name="withdraw_invitation"),

@@ -133,12 +133,35 @@ class TestATenantThatAsksForIt:
         assert entry.changes == {"second_factor_required": {"before": False, "after": True}}
 
 
+def test_owners_alone_say_whether_it_is_asked_for(cast: Cast) -> None:
+    owner, olga = logged_in(make_owner(cast.acme)), logged_in(cast.olga)
+    path = "/o/acme/members/second-factor/"
+    olga.prove()
+    assert olga.post(path, {"required": "yes"}).status_code == 403
+    assert owner.post(path, {"required": "yes"}).headers["location"].startswith("/account/again/")
+    owner.prove()
+    owner.post(path, {"required": "yes"})
+    assert olga.get("/o/acme/").status_code == 302
+    assert owner.get("/o/acme/members/").headers["location"] == "/account/second-factor/"
+
+
 def test_staff_needs_one_where_the_installation_says_so(cast: Cast, settings: object) -> None:
     settings.STAFF_SECOND_FACTOR = True  # type: ignore[attr-defined]
     browser = logged_in(cast.root)
     assert browser.get("/admin/").headers["location"] == "/account/second-factor/"
     give_second_factor(cast.root)
     assert browser.get("/admin/").status_code == 200
+
+
+def test_superusers_take_one_away_from_whoever_lost_it_and_see_no_secret(cast: Cast) -> None:
+    secret = give_second_factor(cast.olga)
+    root, stored = logged_in(cast.root), Authenticator.objects.get(user=cast.olga, type=Authenticator.Type.TOTP)
+    page = root.get(f"/admin/mfa/authenticator/{stored.pk}/change/").content.decode()
+    assert "olga@example.com" in page
+    assert secret not in page
+    assert stored.data["secret"] not in page
+    assert root.post(f"/admin/mfa/authenticator/{stored.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not has_factor(cast.olga)
 
 
 def test_the_admin_has_no_door_of_its_own(cast: Cast) -> None:
