@@ -17,6 +17,8 @@ from django.utils import timezone
 from msgspec import Struct
 
 from billing.models import JobStanding
+from tenants.actors import Actor, ActorKind, Door
+from tenants.audit import acting
 
 __all__ = ["JOBS", "Job", "is_late", "job", "run_job"]
 
@@ -81,7 +83,8 @@ def run_job(found: Job, *, now: datetime, rest: timedelta | None = None) -> bool
         return False
     began = perf_counter()
     try:
-        told = found.work(now)
+        with acting(Actor(kind=ActorKind.JOB, door=Door.JOB, name=found.name, operation=found.name)):
+            told = found.work(now)
     except BaseException as failed:
         _give_back(found, holder, took_ms=_ms_since(began), failure=_in_words(failed))
         raise

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from billing.engine.lines import BY_PRICE
+from billing.engine.money import to_usd
 from billing.engine.pricing import Price
 from billing.engine.repricing import Effect, Repriced, reprice
 from billing.housekeeping import database_dsn
@@ -15,6 +16,7 @@ from billing.ledger import Adjustment, post_adjustments
 from billing.lines import Position, page_of_lines
 from billing.models import ModelPrice, PlatformPrice
 from billing.pricebook import Place, PriceBook, price_of
+from tenants.audit import record
 from tenants.scoping import current_tenant_id
 
 PAGE = 500
@@ -76,6 +78,9 @@ class Repricing(Struct, frozen=True, kw_only=True):
         wanted = [_adjustment(each, actor=actor, reason=reason) for each in sheet.found if each.difference_nusd]
         statuses = post_adjustments(dsn=database_dsn(), adjustments=wanted)
         done = [adjustment.amount for adjustment, status in zip(wanted, statuses, strict=True) if status == "posted"]
+        if done:
+            told = {"entries": (None, len(done)), "adjusted": (None, to_usd(sum(done))), "reason": (None, reason)}
+            record(action="repriced", object_type="model", object_id=self.model[:64], object_name=self.model, changes=told)
         return Posted(effect=effect, read=len(sheet.found), posted=len(done), posted_nusd=sum(done), changed=len(wanted) - len(done), next=sheet.next)
 
     def _sheets(self, *, most: int | None) -> Iterator[Sheet]:

@@ -9,7 +9,7 @@ from cascade.engine.providers.registry import SIMULATED, SUPPORTED_PROVIDERS
 from tenants.encryption import EncryptedTextField
 from tenants.endpoints import check_url
 from tenants.models import slug_rule
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 from tenants.signing import SigningModel
 
 
@@ -110,6 +110,7 @@ class Preset(TenantOwnedModel):
 class PresetVersion(TenantOwnedModel):
     """One published version of a preset: never edited, only followed by the next. A way back is a new version with an old one's content."""
 
+    audit_name = ("preset__name", "number")
     bumps_config = True
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -132,6 +133,8 @@ class PresetVersion(TenantOwnedModel):
 class PresetDraft(TenantOwnedModel):
     """What the next version of a preset may become: edited in place, decides nothing. `revision` tells two editors from each other."""
 
+    audit_name = ("preset__name",)
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     preset = models.OneToOneField(Preset, on_delete=models.CASCADE, related_name="draft")
     base = models.PositiveIntegerField(help_text="The version that it was made from, or last compared with.")
@@ -150,6 +153,7 @@ class PresetDraft(TenantOwnedModel):
 class PresetRollout(TenantOwnedModel):
     """How far a preset, built in or own, is rolled out. Without a row it serves everybody."""
 
+    audit_name = ("preset",)
     bumps_config = True
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -170,6 +174,7 @@ class PresetRollout(TenantOwnedModel):
 class TierPolicy(TenantOwnedModel):
     """What a tier may use. It binds on every path. Without a row, the built-in policy of the tier's name holds."""
 
+    audit_name = ("tier__name",)
     bumps_config = True
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -193,6 +198,7 @@ class TierPolicy(TenantOwnedModel):
 class DomainRule(TenantOwnedModel):
     """A word or phrase of the tenant that speaks for a domain, beside or instead of the built-in ones."""
 
+    audit_name = ("domain", "phrase")
     bumps_config = True
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -236,6 +242,7 @@ class EnforcementHook(SigningModel, TenantOwnedModel):
 class CascadeRun(TenantOwnedModel):
     """What one run did, step by step: scores, counts and times, never text. Written after the money, by cascade.runtime."""
 
+    audited = Audited.NEVER
     database_grants = "SELECT, INSERT"
 
     id = models.UUIDField(primary_key=True, editable=False, help_text="Also the id of its hold.")

@@ -24,6 +24,7 @@ from cascade.api.runs import RunViewSet
 from cascade.api.standing import StandingViewSet
 from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
 from cascadeflow_site.problems import problem_response
+from tenants.api.audit import AuditEntryViewSet
 from tenants.api.end_users_by_name import EndUserByNameViewSet
 from tenants.api.views import ApiKeyViewSet, ErasureViewSet, TenantSettingsViewSet, TierViewSet
 
@@ -36,6 +37,7 @@ router.register("end-users", EndUserByNameViewSet, basename="end-user-by-name") 
 router.register("end-users", EndUserDataViewSet, basename="end-user")
 router.register("end-users", EndUserSummaryViewSet, basename="end-user-summary")
 router.register("end-users", StandingViewSet, basename="end-user-standing")
+router.register("audit-entries", AuditEntryViewSet, basename="audit-entry")
 router.register("erasures", ErasureViewSet, basename="erasure")
 router.register("tenant", TenantSettingsViewSet, basename="tenant")
 router.register("tiers", TierViewSet, basename="tier")

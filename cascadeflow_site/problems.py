@@ -1,7 +1,6 @@
 """Errors of the REST API as RFC 9457 problems: what happened, why, and what to do, one shape for all."""
 
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -19,10 +18,9 @@ from cascade.engine.errors import CascadeError
 from cascade.refusals import SPENT, reply_to
 from tenants.authentication import Caller
 from tenants.errors import Conflict
-from tenants.scoping import uuid7
+from tenants.request_ids import request_id_of
 
 log = logging.getLogger(__name__)
-SANE_TOKEN = re.compile(r"[A-Za-z0-9_.:-]{8,128}")
 NOT_FOUND = "There is nothing with this id or name. Check the address; the list shows what you have."
 DATABASE_AWAY = "The database cannot be reached right now. Try again in a few seconds."
 UNEXPECTED = "internal_error"
@@ -41,7 +39,7 @@ class Problem(Struct, kw_only=True):
 
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER. Answers for every exception: one that nobody expected is logged and answered with 500."""
-    request_id = _request_id(context.get("request"))
+    request_id = request_id_of(context.get("request"))
     problem = _problem_of(exc, budget_status=_budget_status(context.get("request")))
     if problem.code == UNEXPECTED:
         log.error("request %s failed", request_id, exc_info=exc)
@@ -53,11 +51,6 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response:
         body["errors"] = problem.errors
     headers = {**problem.headers, "x-request-id": request_id}
     return Response(body, status=problem.status, headers=headers, content_type="application/problem+json")
-
-
-def _request_id(request: Any) -> str:
-    given = request.headers.get("x-request-id", "") if request is not None else ""
-    return given if SANE_TOKEN.fullmatch(given) else uuid7().hex
 
 
 def _budget_status(request: Any) -> int:

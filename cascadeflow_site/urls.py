@@ -8,5 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("cascadeflow_site.api")),
     path("favicon.ico", RedirectView.as_view(url="/static/cf/icon.svg", permanent=True)),
+    path("", include("tenants.accounts.urls")),
     path("", include("dashboards.urls")),
 ]

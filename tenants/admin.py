@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from allauth.account.admin import EmailAddress
+from allauth.mfa.admin import Authenticator
+from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.admin import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -12,7 +16,7 @@ from django.utils import timezone
 
 from tenants.admin_base import ReadOnlyPlatformAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_site import PlatformAdminSite
-from tenants.models import ApiKey, Erasure, Membership, Tenant, Tier, User
+from tenants.models import ApiKey, AuditEntry, Erasure, Invitation, Membership, StaffSession, Tenant, Tier, User
 from tenants.services import revoke_key
 
 __all__ = ["PlatformAdminSite", "ReadOnlyPlatformAdmin", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
@@ -90,6 +94,24 @@ class StaffGroupAdmin(GroupAdmin):
         return bool(getattr(request.user, "is_superuser", False))
 
 
+for not_for_staff in (EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(not_for_staff)  # whose they are, people change themselves; where an identity provider is, the settings say
+admin.site.unregister(Authenticator)
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(ReadOnlyPlatformAdmin):
+    """Superusers take a second factor away from whoever lost it. Its secret is not shown."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__email"]
+    exclude = ["data"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+
 @admin.register(Membership)
 class MembershipAdmin(TenantModelAdmin):
     list_display = ["user", "role", "tenant", "created_at"]
@@ -125,6 +147,31 @@ class EndUserAdmin(TenantModelAdmin):
 class ErasureAdmin(ReadOnlyTenantAdmin):
     list_display = ["erased_at", "end_user_id", "actor", "tenant"]
     search_fields = ["end_user_id"]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyTenantAdmin):
+    """The database refuses any change of an entry, by whomever."""
+
+    list_display = ["at", "tenant", "actor_name", "action", "object_type", "object_name", "door"]
+    list_filter = ["tenant", "actor_kind", "door", "action"]
+    search_fields = ["actor_name", "object_name", "object_id", "request_id"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyTenantAdmin):
+    """Invitations are sent where their link is made: in the console."""
+
+    list_display = ["email", "role", "tenant", "invited_by", "expires_at", "accepted_at", "withdrawn_at"]
+    search_fields = ["email"]
+
+
+@admin.register(StaffSession)
+class StaffSessionAdmin(ReadOnlyTenantAdmin):
+    """Sessions of our own staff in consoles of tenants. They begin at a tenant's page, with a reason."""
+
+    list_display = ["user", "tenant", "reason", "started_at", "expires_at", "ended_at"]
+    list_select_related = ["tenant", "user"]
 
 
 @admin.register(ApiKey)

@@ -1,8 +1,9 @@
 """What migrations alone cannot promise, made anew after every `migrate`, so that no new table can be forgotten.
 
 First the SQL functions of each app (`<app>/**/sql/*.sql`, each safe to run again). Then, for each tenant-owned model: forced
-row-level security, the rights of the application's role, foreign keys that compare the tenant along with the id, and the
-trigger that raises the tenant's `config_version`. All of it belongs to the owner's role; the application's role uses it.
+row-level security, the rights of the application's role, foreign keys that compare the tenant along with the id, the trigger
+that writes changes to the audit log, and the one that raises the tenant's `config_version`. All of it belongs to the owner's
+role; the application's role uses it.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from tenants.audit_triggers import audit_table
 from tenants.models import tenant_column
 from tenants.scoping import TenantOwnedModel
 
@@ -68,6 +70,7 @@ def _secure_table(cursor: CursorWrapper, connection: BaseDatabaseWrapper, model:
         CREATE POLICY of_the_owner ON {table} TO CURRENT_USER USING (true) WITH CHECK (true);
         """
     )
+    audit_table(cursor, connection, model)
     if issubclass(model, TenantOwnedModel):
         _bind_foreign_keys(cursor, connection, model)
         _bump_config(cursor, table, wanted=model.bumps_config)

@@ -1,16 +1,32 @@
-"""From the console's URL to the tenant and the person's role in it."""
+"""From the console's URL to the tenant, and what the person may do in it."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
 
-from tenants.models import Membership
+from tenants.actors import Door
+from tenants.audit import acting, person_acting
+from tenants.models import Membership, Role, StaffSession, Tenant
+from tenants.proof import has_second_factor
+from tenants.roles import ROLES, STAFF
 from tenants.scoping import platform_scope, tenant_scope
+
+SEEN_EVERY = timedelta(minutes=5)
+FACTOR_FIRST = "This account asks its members for a second factor. Set one up, and you are in."
 
 
 class ConsoleTenantMiddleware:
-    """Runs each view under /o/<tenant>/ in that tenant's scope, for its members alone; anybody else gets 404."""
+    """Runs each view under /o/<tenant>/ in that tenant's scope, for its members and for our staff with an open session; anybody else gets 404.
+
+    The view finds `request.membership`, `request.permissions` (tenants/roles.py) and `request.staff_session`, which is None for members.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -23,15 +39,40 @@ class ConsoleTenantMiddleware:
     ) -> HttpResponseBase | None:
         if "tenant_slug" not in kwargs or not request.user.is_authenticated:
             return None
+        now = timezone.now()
+        staff_session = None
         membership = membership_of(request.user.pk, slug=kwargs["tenant_slug"])
         if membership is None:
-            raise Http404
-        request.membership = membership  # type: ignore[attr-defined]
-        with tenant_scope(membership.tenant_id):
+            staff_session = staff_session_of(request.user, slug=kwargs["tenant_slug"], now=now)
+            if staff_session is None:
+                raise Http404
+            membership = Membership(user=staff_session.user, tenant=staff_session.tenant, role=Role.OPERATOR)
+        _see(request, now=now)
+        if _factor_is_missing(request, membership.tenant, as_staff=staff_session is not None):
+            messages.info(request, FACTOR_FIRST)
+            return redirect("mfa_index")
+        request.membership, request.staff_session = membership, staff_session  # type: ignore[attr-defined]
+        request.permissions = STAFF if staff_session else ROLES.get(Role(membership.role), frozenset())  # type: ignore[attr-defined]
+        actor = person_acting(
+            request, door=Door.CONSOLE, operation=getattr(request.resolver_match, "url_name", None) or "",
+            reason=staff_session.reason if staff_session else "",
+        )  # fmt: skip
+        with acting(actor), tenant_scope(membership.tenant_id):
             response = view(request, *args, **kwargs)
             if hasattr(response, "render"):
                 response = response.render()
             return response
+
+
+def _factor_is_missing(request: HttpRequest, tenant: Tenant, *, as_staff: bool) -> bool:
+    wanted = tenant.second_factor_required or (as_staff and settings.STAFF_SECOND_FACTOR)
+    return wanted and not has_second_factor(request.user)
+
+
+def _see(request: HttpRequest, *, now: datetime) -> None:
+    """Note, every few minutes, that the session is in use."""
+    known = UserSession.objects.filter(session_key=request.session.session_key, last_seen_at__lt=now - SEEN_EVERY)
+    known.update(last_seen_at=now)
 
 
 def membership_of(user_id: Any, *, slug: str) -> Membership | None:
@@ -42,3 +83,17 @@ def membership_of(user_id: Any, *, slug: str) -> Membership | None:
 def memberships_of(user_id: Any) -> list[Membership]:
     with platform_scope():
         return list(Membership.objects.select_related("tenant").filter(user=user_id, tenant__is_active=True).order_by("tenant__slug"))
+
+
+def staff_session_of(user: Any, *, slug: str, now: datetime) -> StaffSession | None:
+    """Return the open session of one of our staff. Who is staff no more has none."""
+    if not user.is_staff:
+        return None
+    with platform_scope():
+        sessions = StaffSession.objects.select_related("tenant", "user")
+        return sessions.filter(user=user.pk, tenant__slug=slug, ended_at=None, started_at__lte=now, expires_at__gt=now).first()
+
+
+def console_context(request: HttpRequest) -> dict[str, Any]:
+    """A context processor: `staff_session` for the banner that says our staff is in here, `permissions` for menus."""
+    return {"staff_session": getattr(request, "staff_session", None), "permissions": getattr(request, "permissions", frozenset())}

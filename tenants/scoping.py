@@ -1,17 +1,21 @@
 """Whose rows may be seen right now. Fails closed twice: managers raise outside a scope, row-level security shows nothing.
 
 A scope is one database transaction: PostgreSQL's settings `app.tenant_id` and `app.platform` are set for it alone, so a
-pooled connection never carries a tenant over to the next request.
+pooled connection never carries a tenant over to the next request. `app.actor` says for the audit log who acts in it.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from enum import StrEnum
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
 from django.db import connection, models, transaction
+from msgspec import json
+
+from tenants.actors import actor_now
 
 PLATFORM = "platform"
 _scope: ContextVar[UUID | str | None] = ContextVar("tenant_scope", default=None)
@@ -66,8 +70,18 @@ def _scoped(scope: UUID | str) -> Iterator[None]:
 
 def _tell_database(scope: UUID | str | None) -> None:
     tenant, platform = (str(scope), "") if isinstance(scope, UUID) else ("", "on" if scope == PLATFORM else "")
+    actor = json.encode(actor_now.get()).decode() if scope else ""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('app.tenant_id', %s, true), set_config('app.platform', %s, true)", [tenant, platform])
+        cursor.execute(
+            "SELECT set_config('app.tenant_id', %s, true), set_config('app.platform', %s, true), set_config('app.actor', %s, true)",
+            [tenant, platform, actor],
+        )
+
+
+def tell_actor() -> None:
+    """Tell the database that somebody else acts from now on. Outside a scope there is nothing to tell yet."""
+    if _scope.get() is not None:
+        _tell_database(_scope.get())
 
 
 class TenantScopedQuerySet(models.QuerySet[Row]):
@@ -106,6 +120,16 @@ def claim_for_scope(row: Any) -> None:
         raise OutsideTenantScope(f"This {type(row).__name__} belongs to another tenant than the scope's.")
 
 
+class Audited(StrEnum):
+    """Do changes of a model's rows go into the tenant's audit log? (tenants/sql/50_audit.sql)"""
+
+    ALWAYS = "always"
+    BY_ACTORS = "by actors"
+    """Where somebody acts, and not where a call brings it about."""
+    NEVER = "never"
+    """What calls and jobs book by themselves."""
+
+
 class TenantOwnedModel(models.Model):
     """Base of every row that belongs to one tenant. tenants/database.py adds row-level security and composite foreign keys."""
 
@@ -113,6 +137,12 @@ class TenantOwnedModel(models.Model):
     """What the application's role may do with the table; money tables say "SELECT"."""
     bumps_config: ClassVar[bool] = False
     """Does a change of a row change how calls are answered? Then a trigger raises the tenant's `config_version`."""
+
+    audited: ClassVar[Audited] = Audited.ALWAYS
+    audit_name: ClassVar[tuple[str, ...]] = ("name",)
+    """The columns by which people know a row, as "role" or "tier__name"; never the name of an end user, who may be erased."""
+    audit_hides: ClassVar[tuple[str, ...]] = ()
+    """Columns of which the log says only that they changed, beside all binary ones: secrets, names of end users, what is long."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+", editable=False)
 

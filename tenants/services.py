@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from tenants.end_users import end_user_id
 from tenants.errors import Conflict
 from tenants.keys import SHOWN_LENGTH, digest_of, new_key
-from tenants.models import ApiKey, EndUser, Tenant, Tier
+from tenants.models import ApiKey, EndUser, Tenant, Tier, User
 from tenants.scoping import current_tenant_id
 
 OVERLAPS = {"0s": timedelta(0), "1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
@@ -20,15 +20,18 @@ OVERLAPS = {"0s": timedelta(0), "1h": timedelta(hours=1), "24h": timedelta(hours
 
 def issue_key(
     *, name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime, rolled_from: ApiKey | None = None,
-    requests_per_minute: int | None = None, tokens_per_minute: int | None = None,
+    requests_per_minute: int | None = None, tokens_per_minute: int | None = None, created_by: User | None = None,
 ) -> tuple[ApiKey, str]:
-    """Return a new key and its secret, which is shown this once. Raises ValidationError for an end in the past."""
+    """Return a new key and its secret, which is shown this once. `created_by` is the person whose own key it is.
+
+    Raises ValidationError for an end in the past.
+    """
     if expires_at is not None and expires_at <= now:
         raise ValidationError({"expires_at": "This time has passed: name a later one, or leave it out for a key that does not expire."})
     secret = new_key()
     key = ApiKey.objects.create(
         name=name, scopes=list(scopes), expires_at=expires_at, rolled_from=rolled_from,
-        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute,
+        requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute, created_by=created_by,
         prefix=secret[:SHOWN_LENGTH], last4=secret[-4:], digest=digest_of(secret, pepper=settings.API_KEY_PEPPER),
     )
     return key, secret
@@ -47,7 +50,7 @@ def roll_key(*, key: ApiKey, overlap: timedelta, now: datetime) -> tuple[ApiKey,
     life = old.expires_at - old.created_at if old.expires_at else None
     made = issue_key(
         name=old.name, scopes=old.scopes, expires_at=now + life if life else None, now=now, rolled_from=old,
-        requests_per_minute=old.requests_per_minute, tokens_per_minute=old.tokens_per_minute,
+        requests_per_minute=old.requests_per_minute, tokens_per_minute=old.tokens_per_minute, created_by=old.created_by,
     )
     old.expires_at = min(old.expires_at or now + overlap, now + overlap)
     old.save(update_fields=["expires_at"])

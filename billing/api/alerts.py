@@ -136,13 +136,13 @@ class AlertViewSet(ScopedViewMixin, ListModelMixin, RetrieveModelMixin, GenericV
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: str) -> Response:
         """Say that somebody sees to it. Again changes nothing."""
-        return self._answer(acknowledge(alert=self.get_object(), by=self._actor(), note=_note(request), now=timezone.now()))
+        return self._answer(acknowledge(alert=self.get_object(), by=self._who(), note=_note(request), now=timezone.now()))
 
     @extend_schema(request=NoteSerializer, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: str) -> Response:
         """Say that it is over. Again changes nothing."""
-        return self._answer(resolve(alert=self.get_object(), by=self._actor(), note=_note(request), now=timezone.now()))
+        return self._answer(resolve(alert=self.get_object(), by=self._who(), note=_note(request), now=timezone.now()))
 
     @extend_schema(responses=DeliverySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"])
@@ -161,7 +161,7 @@ class AlertViewSet(ScopedViewMixin, ListModelMixin, RetrieveModelMixin, GenericV
     def _shown(self, alert: Alert, names: Names) -> Any:
         return AlertSerializer(alert, context={**self.get_serializer_context(), "names": names}).data
 
-    def _actor(self) -> str:
+    def _who(self) -> str:
         return actor_of_key(caller_of(self.request).key_id)
 
 

@@ -12,7 +12,7 @@ from billing.engine.alerts.events import AlertEvent, AlertKind, Severity, from_f
 from billing.engine.alerts.rules import FIRST_HOUR, ChannelKind, Pace, RuleTerms
 from billing.engine.budgets import BudgetScope
 from tenants.encryption import EncryptedTextField
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 from tenants.signing import SigningModel
 
 MOST_RECIPIENTS = 20
@@ -28,6 +28,8 @@ KINDS, SEVERITIES, CHANNEL_KINDS, PACES, SCOPES = map(_words, (AlertKind, Severi
 
 class AlertChannel(SigningModel, TenantOwnedModel):
     """A place where a tenant wants to be told. Its address may be a secret by itself, so it is kept encrypted and never shown whole."""
+
+    audited = Audited.BY_ACTORS
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=64)
@@ -108,6 +110,10 @@ class Alert(TenantOwnedModel):
     `to_route` makes it its own outbox: while it is set, nobody has decided yet which channels it goes to.
     """
 
+    audited = Audited.BY_ACTORS
+    audit_name = ("kind",)
+    audit_hides = ("facts", "key", "subject")
+
     class State(models.TextChoices):
         OPEN = "open"
         ACKNOWLEDGED = "acknowledged"
@@ -162,6 +168,8 @@ class AlertMessage(TenantOwnedModel):
     Without a channel it goes to our own staff (STAFF_EMAILS).
     """
 
+    audited = Audited.NEVER
+
     class State(models.TextChoices):
         WAITING = "waiting"
         SENT = "sent"
@@ -197,6 +205,7 @@ class AlertMessage(TenantOwnedModel):
 class AlertDelivery(TenantOwnedModel):
     """One try to send a message, and how it went. Of an answer a short cleaned piece is kept, of the request nothing."""
 
+    audited = Audited.NEVER
     database_grants = "SELECT, INSERT, DELETE"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

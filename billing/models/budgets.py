@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from billing.engine.budgets import Action, BudgetScope, Period
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 
 def default_marks() -> list[int]:
@@ -13,6 +13,9 @@ def default_marks() -> list[int]:
 
 class Budget(TenantOwnedModel):
     """A limit on what may be spent in a window of time. docs/algorithms/budgets.md tells what each field does."""
+
+    audit_name = ("scope", "period", "action")
+    audit_hides = ("name", "subject")  # either may tell who an end user is
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200, blank=True)
@@ -69,6 +72,7 @@ class Budget(TenantOwnedModel):
 class BudgetMark(TenantOwnedModel):
     """A soft mark that a window passed: written once by the ledger, in the transaction that passed it, and made an alert of soon after."""
 
+    audited = Audited.NEVER
     database_grants = "SELECT, UPDATE (announced_at)"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 
 class CostEntry(TenantOwnedModel):
@@ -14,6 +14,7 @@ class CostEntry(TenantOwnedModel):
     to everybody. The table is partitioned by the month of `booked_at`. What it misses: prompts and answers, on purpose.
     """
 
+    audited = Audited.NEVER
     database_grants = "SELECT"
 
     class Kind(models.TextChoices):
@@ -82,6 +83,7 @@ class CostEntry(TenantOwnedModel):
 class DayRollup(TenantOwnedModel):
     """Sums of the cost entries of one day (of the tenant's time zone), one dimension at a time. A projection."""
 
+    audited = Audited.NEVER
     database_grants = "SELECT"
 
     class Dimension(models.TextChoices):

@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from billing.models.entries import DayRollup
-from tenants.scoping import TenantOwnedModel
+from tenants.scoping import Audited, TenantOwnedModel
 
 
 class Forecast(TenantOwnedModel):
@@ -12,6 +12,8 @@ class Forecast(TenantOwnedModel):
 
     End users have their sums alone, the other dimensions their days too: position 0 of each array is `made_on` itself.
     """
+
+    audited = Audited.NEVER
 
     pk = models.CompositePrimaryKey("tenant_id", "dimension", "value")
     dimension = models.CharField(max_length=16, choices=DayRollup.Dimension.choices)

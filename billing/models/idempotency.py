@@ -3,7 +3,7 @@
 from django.db import models
 
 from tenants.encryption import EncryptedTextField
-from tenants.scoping import TenantOwnedModel
+from tenants.scoping import Audited, TenantOwnedModel
 
 
 class IdempotencyKey(TenantOwnedModel):
@@ -12,6 +12,7 @@ class IdempotencyKey(TenantOwnedModel):
     The reply is kept encrypted for as long as the key lives (24 hours), to be given again.
     """
 
+    audited = Audited.NEVER
     database_grants = "SELECT"
 
     id = models.BigAutoField(primary_key=True)

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 METERS = ("input", "output", "cached_input", "cache_write", "reasoning")
 LONG_METERS = ("long_input", "long_output", "long_cached_input", "long_cache_write")
@@ -62,6 +62,7 @@ class PriceVersion(models.Model):
 class ModelPrice(PriceVersion, TenantOwnedModel):
     """A tenant's own price of a model: takes the place of the platform's."""
 
+    audit_name = ("model",)
     bumps_config = True
 
     model = models.CharField(max_length=200, help_text="The tenant's name of the model.")
@@ -99,6 +100,8 @@ class PlatformPrice(PriceVersion):
 class QuarantinedModel(TenantOwnedModel):
     """A model that billed beyond its bound: no budget that degrades or blocks bears it until an operator clears it."""
 
+    audited = Audited.BY_ACTORS
+    audit_name = ("provider", "model")
     bumps_config = True
     database_grants = "SELECT, UPDATE (cleared_at, cleared_by)"
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tenants.scoping import TenantOwnedModel
+from tenants.scoping import Audited, TenantOwnedModel
 
 
 class QuarterRollup(TenantOwnedModel):
@@ -10,6 +10,8 @@ class QuarterRollup(TenantOwnedModel):
 
     A quarter is that of `booked_at`, so one that is over does not change any more. Corrections of earlier calls are not in it.
     """
+
+    audited = Audited.NEVER
 
     class Dimension(models.TextChoices):
         ALL = "all"

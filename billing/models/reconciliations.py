@@ -8,6 +8,9 @@ from tenants.scoping import TenantOwnedModel, uuid7
 class Reconciliation(TenantOwnedModel):
     """One usage file of a provider, compared with the book: each gap classified, adjustments posted once somebody approves."""
 
+    audit_name = ("provider", "first_day", "last_day")
+    audit_hides = ("usage", "gaps")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=64, help_text="Name of the tenant's provider connection.")
     file_name = models.CharField(max_length=255, blank=True)

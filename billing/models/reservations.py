@@ -4,12 +4,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 
 class BudgetWindow(TenantOwnedModel):
     """One budget, for one subject, in one window of time: a projection of holds and entries that can be rebuilt."""
 
+    audited = Audited.NEVER
     database_grants = "SELECT"
 
     id = models.BigAutoField(primary_key=True)
@@ -44,6 +45,7 @@ class BudgetWindow(TenantOwnedModel):
 class Reservation(TenantOwnedModel):
     """A hold: money set aside for the worst path of one run, in every window that applies, before a byte is sent."""
 
+    audited = Audited.NEVER
     database_grants = "SELECT"
 
     class State(models.TextChoices):

@@ -13,11 +13,16 @@ from cascade.provisioning.document import WantedTenant
 from cascade.provisioning.money import apply_budgets, apply_price
 from cascade.provisioning.parse import InvalidFile, parse
 from cascade.provisioning.people import apply_key, apply_operator
+from tenants.actors import Actor, ActorKind, Door
+from tenants.audit import acting
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 
 LOCK = 7_236_581
 """Number of the advisory lock: two files at once would not see each other's rows."""
+
+
+FILE = Actor(kind=ActorKind.IMPORT, door=Door.PROVISIONING, name="provisioning file", operation="provision")
 
 
 class _RolledBack(Exception):
@@ -44,7 +49,7 @@ def provision(*, text: str, environment: Mapping[str, str], now: datetime, dry_r
 @contextmanager
 def _one_transaction(*, dry_run: bool) -> Iterator[None]:
     try:
-        with platform_scope():
+        with acting(FILE), platform_scope():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             yield

@@ -16,15 +16,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
+from tenants.actors import Actor, ActorKind, Door, masked_ip
 from tenants.api.filtering import StrictFilters
+from tenants.audit import acting
 from tenants.authentication import caller_of
+from tenants.request_ids import request_id_of
 from tenants.scoping import TenantOwnedModel, current_tenant_id, tenant_scope
 
 Row = TypeVar("Row", bound=models.Model)
 
 
 class ScopedViewMixin(APIView):
-    """Runs the request, once it is authenticated, in the scope and the transaction of the key's tenant.
+    """Runs the request, once it is authenticated, in the scope and the transaction of the key's tenant, as that key for the audit log.
 
     An error rolls all of it back. Constraints that the database checks at the end are checked while there is still an
     answer to give.
@@ -39,8 +42,15 @@ class ScopedViewMixin(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self._scope.enter_context(acting(self._actor(request)))
         self._scope.enter_context(tenant_scope(caller_of(request).tenant_id))
         self._in_scope = True
+
+    def _actor(self, request: Request) -> Actor:
+        return Actor(
+            kind=ActorKind.API_KEY, door=Door.API, id=caller_of(request).key_id, request_id=request_id_of(request),
+            operation=f"{getattr(self, 'basename', '')} {getattr(self, 'action', '')}".strip(), ip=masked_ip(request.META.get("REMOTE_ADDR")),
+        )  # fmt: skip
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if self._in_scope and request.method not in SAFE_METHODS and not getattr(response, "exception", False):

@@ -12,7 +12,7 @@ SOURCES = [path for app in ("cascadeflow_site", "tenants", "billing", "cascade",
 CLOCKS = {("timezone", "now"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
 EDGES = (
     "api/", "gateway/", "management/", "tasks.py", "jobs.py", "views/", "asgi.py", "cascadeflow_site/metrics.py", "authentication.py", "serve.py",
-    "admin", "models", "migrations/", "demo.py",
+    "admin", "models", "migrations/", "demo.py", "accounts/", "middleware.py",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from billing.models import AlertChannel, AlertRule, Budget, BudgetMark, CostEntr
 from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
-from tenants.models import ApiKey, EndUser, Erasure, Scope, Tenant, Tier
+from tenants.models import ApiKey, AuditEntry, EndUser, Erasure, Scope, Tenant, Tier
 from tenants.scoping import tenant_scope
 from tests.cast import Cast, make_key
 from tests.rest import REQUEST_ID, Operation, Rest, book, operations
@@ -55,6 +55,7 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             "api-key": ApiKey.objects.order_by("id")[0].pk,
             "end-user": EndUser.objects.get().pk,
             "erasure": Erasure.objects.create(end_user_id=uuid.uuid4(), erased_at="2026-11-01T10:00:00Z", actor="test").pk,
+            "audit-entry": AuditEntry.objects.first().pk,  # type: ignore[union-attr]
             "tier": Tier.objects.get().pk,
             "tier-policy": TierPolicy.objects.create(tier=Tier.objects.get()).pk,
             "preset": create_preset(name="theirs", title="", definition=DEFINITION).preset.name,

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from tenants.scoping import TenantOwnedModel, uuid7
+from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 slug_rule = RegexValidator(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?\Z", "Use 1 to 64 lower-case letters, digits, '-' and '_'.")
 
@@ -40,6 +40,10 @@ def a_limit(help_text: str, *, default: int | None = None) -> "models.PositiveIn
 class Tenant(models.Model):
     """A company that uses us. Its people operate it in the console, its applications call with its keys."""
 
+    audited: ClassVar[Audited] = Audited.ALWAYS
+    audit_name: ClassVar[tuple[str, ...]] = ("slug",)
+    audit_hides: ClassVar[tuple[str, ...]] = ()
+
     class Refusal(models.IntegerChoices):
         PAYMENT_REQUIRED = 402, "402 Payment Required"
         TOO_MANY_REQUESTS = 429, "429 Too Many Requests, not to be retried"
@@ -59,6 +63,7 @@ class Tenant(models.Model):
         default=NEW_END_USERS_PER_HOUR,
     )
     open_calls_per_end_user = a_limit("Calls that one end user may have in flight at once; empty: any number.", default=OPEN_CALLS_PER_END_USER)
+    second_factor_required = models.BooleanField(default=False, help_text="Members without a second factor set one up before they see anything.")
     end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
     config_version = models.BigIntegerField(default=1, editable=False)
     end_users_version = models.BigIntegerField(default=1, editable=False, help_text="Raised when the tier or block of an end user changes.")
@@ -120,6 +125,8 @@ class Role(models.TextChoices):
 class Membership(TenantOwnedModel):
     """What a person may do in a tenant."""
 
+    audit_name = ("user__email",)
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
@@ -166,6 +173,10 @@ class EndUser(TenantOwnedModel):
     and creating someone again resets no budget, and money stays booked under a pseudonym once the identity is erased.
     """
 
+    audited = Audited.BY_ACTORS
+    audit_name = ()
+    audit_hides = ("external_id",)
+
     id = models.UUIDField(primary_key=True, editable=False)
     external_id = models.CharField(max_length=255)
     tier = models.ForeignKey(Tier, on_delete=models.SET_NULL, null=True, blank=True, related_name="end_users")
@@ -193,6 +204,7 @@ def default_scopes() -> list[str]:
 class Erasure(TenantOwnedModel):
     """A note that an end user was erased, without the identity: the derived id is what their money stays booked under."""
 
+    audit_name = ("end_user_id",)
     database_grants = "SELECT, INSERT"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -213,6 +225,7 @@ class RateBucket(TenantOwnedModel):
     The table is unlogged: after a crash of the database all buckets are full, which is a minute's worth at the most.
     """
 
+    audited = Audited.NEVER
     database_grants = "SELECT"
 
     class Unit(models.TextChoices):
@@ -243,6 +256,7 @@ class ApiKey(RateLimitedModel, TenantOwnedModel):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
     rolled_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="rolled_to")
 
     class Meta:
@@ -250,21 +264,3 @@ class ApiKey(RateLimitedModel, TenantOwnedModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…{self.last4})"
-
-
-GLOBAL_MODELS: frozenset[str] = frozenset(
-    {"tenants.Tenant", "tenants.User", "billing.JobStanding", "billing.LedgerOwner", "billing.LedgerState", "billing.PlatformPrice"}
-)
-"""Our own models without a `tenant` column; a test fails for any other. Tenant has row-level security by its own id."""
-
-
-def tenant_column(model: type[models.Model]) -> str | None:
-    """Return the column that says whose a row of `model` is, or None for a table of the whole platform."""
-    if model is Tenant:
-        return "id"
-    return "tenant_id" if issubclass(model, TenantOwnedModel) else None
-
-
-__all__ = [
-    "GLOBAL_MODELS", "ApiKey", "EndUser", "Erasure", "Membership", "RateBucket", "Role", "Scope", "Tenant", "Tier", "User", "tenant_column",
-]
