@@ -19,8 +19,8 @@ from bench.site import ROOT
 from billing.engine.pricing import Price, Usage
 from cascade.engine.agent import CascadeAgent
 from cascade.engine.domains import DomainDetector
-from cascade.engine.planning import AgentConfig
 from cascade.engine.plans import CascadeRequest
+from cascade.engine.presets import AgentConfig
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.tiers import TierAwareRouter

@@ -12,8 +12,7 @@ from billing.engine.pricing import Price
 from billing.models import QuarantinedModel
 from billing.pricebook import read_book
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
-from cascade.engine.planning import AgentConfig
-from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
+from cascade.engine.presets import BUILT_IN_PRESETS, AgentConfig, CascadePreset, preset_from_definition
 from cascade.engine.providers.aliases import aliases_among
 from cascade.engine.providers.registry import SIMULATED, provider_spec
 from cascade.engine.rollout import Rollout
