@@ -19,8 +19,8 @@ from bench.site import ROOT
 from billing.engine.pricing import Price, Usage
 from cascade.engine.agent import CascadeAgent
 from cascade.engine.domains import DomainDetector
-from cascade.engine.planning import AgentConfig
 from cascade.engine.plans import CascadeRequest
+from cascade.engine.presets import AgentConfig
 from cascade.engine.providers.base import BaseProvider, Chunk
 from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.tiers import TierAwareRouter
@@ -35,12 +35,22 @@ GROWTH_TARGET_KB, GROWTH_TARGET_OBJECTS = 256, 100
 """What the allocator and the event loop themselves may keep: two and a half bytes a run, and an object in a thousand."""
 AT_ONCE, LATENCY_S, AT_ONCE_TARGET_S = 200, 0.5, 0.6
 HUGE_CHARS, HUGE_TARGET_MS = 100_000, 5.0
+VALIDATOR = QualityValidator()
 TEXT = (
     "the order of our customer has not arrived and she asks whether the warehouse in Lyon can send a second parcel before Friday because her "
     "shop needs it for the market while the carrier says that his van was late and that rain on the mountain road made the driver wait until "
     "morning so please explain which options remain and what each of them would cost us in time and money"
 )
 WORDS = TEXT.split()
+PROGRAMS = {
+    "Java": ("java", "    int total{n} = sum(items, {n});\n    if (total{n} > 10) {{\n        print(\"over \" + total{n});\n    }}\n"),
+    "Python": ("python", "total{n} = sum(items, {n})\nif total{n} > 10:\n    print('over', total{n})\n"),
+}
+LINES = 80
+HOSTILE = {
+    "unclosed brackets": "{[(", "unclosed texts": 'a = "\n', "unclosed comments": "/*\n", "one line of generics": "a<", "statements": "f(a);\n",
+    "broken statements": "int = 3; f(;\n",
+}
 ANSWER = "You have two options. The warehouse can send a second parcel today, which arrives before Friday, or the customer waits for the first one."
 
 
@@ -105,14 +115,34 @@ def plans(*, quick: bool) -> Iterator[Line]:
 
 
 def judgements(*, quick: bool) -> Iterator[Line]:
-    validator = QualityValidator()
     for size in SIZES:
         prompt, draft = prose(min(size, 600)), Completion(message={"content": prose(size).rstrip("?") + "."}, finish_reason="stop", usage=None)
 
         def judge(prompt: str = prompt, draft: Completion = draft) -> object:
-            return validator.validate(prompt=prompt, completion=draft, parameters={}, domain="general", complexity="moderate")
+            return VALIDATOR.validate(prompt=prompt, completion=draft, parameters={}, domain="general", complexity="moderate")
 
         yield _time_line(f"validation, draft of {size:,} words", microseconds(judge, times=20 if quick else 60), size)
+
+
+def program(name: str, *, lines: int = LINES, broken: bool = False) -> Completion:
+    """Return a draft with one program of so many lines; a broken one lacks a bracket in the middle."""
+    tag, unit = PROGRAMS[name]
+    parts = [unit.format(n=number) for number in range(lines // unit.count("\n"))]
+    if broken:
+        parts[len(parts) // 2] = parts[len(parts) // 2].replace("(", "", 1)
+    return Completion(message={"content": f"Here it is:\n```{tag}\n{''.join(parts)}```\n"}, finish_reason="stop", usage=None)
+
+
+def judge_program(draft: Completion) -> object:
+    return VALIDATOR.validate(prompt="Write the sums.", completion=draft, parameters={}, domain="code", complexity="moderate")
+
+
+def programs(*, quick: bool) -> Iterator[Line]:
+    for name in PROGRAMS:
+        for broken in (False, True):
+            draft = program(name, broken=broken)
+            figure = microseconds(lambda d=draft: judge_program(d), times=20 if quick else 60)
+            yield Line(f"validation, {'broken ' if broken else ''}{name} of {LINES} lines", f"{figure:.0f} us", "", None)
 
 
 def _time_line(name: str, figure: float, size: int) -> Line:
@@ -123,34 +153,58 @@ def _time_line(name: str, figure: float, size: int) -> Line:
 def longest_block(*, quick: bool) -> Iterator[Line]:
     """A plan and a judgement of the same huge text each hold the event loop this long."""
     text = prose(HUGE_CHARS // 5)[:HUGE_CHARS]
-    ours, validator = agent(), QualityValidator()
+    ours = agent()
     draft = Completion(message={"content": text}, finish_reason="stop", usage=None)
     times = 2 if quick else 10
     found = {
         "plan": microseconds(lambda: ours.plan(asked(text)), times=times),
         "validation": microseconds(
-            lambda: validator.validate(prompt=text, completion=draft, parameters={}, domain="general", complexity="expert"), times=times
+            lambda: VALIDATOR.validate(prompt=text, completion=draft, parameters={}, domain="general", complexity="expert"), times=times
         ),
     }
     for name, figure in found.items():
-        yield Line(f"{name}, {HUGE_CHARS // 1000} kB", f"{figure / 1000:.2f} ms", f"target {HUGE_TARGET_MS:.0f} ms", figure / 1000 <= HUGE_TARGET_MS)
+        yield _block_line(f"{name}, {HUGE_CHARS // 1000} kB", figure)
+    for name, unit in HOSTILE.items():
+        found = [microseconds(lambda d=draft: judge_program(d), times=times) for draft in _hostile(unit)]
+        yield _block_line(f"validation, {HUGE_CHARS // 1000} kB of code, {name}", max(found))
+
+
+def _hostile(unit: str) -> Iterator[Completion]:
+    """Yield it in each of four languages, as one long block and as blocks that are just short enough to be parsed."""
+    for tag in ("java", "js", "cpp", "python"):
+        for size in (HUGE_CHARS, 7_900, 2_500):
+            block = f"```{tag}\n{(unit * (size // len(unit) + 1))[:size]}\n```\n"
+            yield Completion(message={"content": block * (HUGE_CHARS // size)}, finish_reason="stop", usage=None)
+
+
+def _block_line(name: str, figure: float) -> Line:
+    return Line(name, f"{figure / 1000:.2f} ms", f"target {HUGE_TARGET_MS:.0f} ms", figure / 1000 <= HUGE_TARGET_MS)
 
 
 def growth(*, quick: bool) -> Iterator[Line]:
     runs = RUNS // 20 if quick else RUNS
     ours, request = agent(), asked(prose(60))
+    drafts = [program("Java", lines=12, broken=broken) for broken in (False, True)]
 
     async def run(count: int) -> None:
         for _ in range(count):
             await ours.run(request)
 
-    asyncio.run(run(min(WARM_UP, runs)))
+    def judge(count: int) -> None:
+        for number in range(count):
+            judge_program(drafts[number % 2])
+
+    yield _growth_line(f"memory growth over {runs:,} runs", lambda count: asyncio.run(run(count)), runs)
+    yield _growth_line(f"memory growth over {runs:,} judged programs", judge, runs)
+
+
+def _growth_line(name: str, work: Callable[[int], None], runs: int) -> Line:
+    work(min(WARM_UP, runs))
     before = _held()
-    asyncio.run(run(runs))
+    work(runs)
     after = _held()
     kilobytes, blocks = after[0] - before[0], after[1] - before[1]
-    told = f"{max(kilobytes, 0)} kB, {blocks} objects"
-    yield Line(f"memory growth over {runs:,} runs", told, "target 0", kilobytes <= GROWTH_TARGET_KB and blocks <= GROWTH_TARGET_OBJECTS)
+    return Line(name, f"{max(kilobytes, 0)} kB, {blocks} objects", "target 0", kilobytes <= GROWTH_TARGET_KB and blocks <= GROWTH_TARGET_OBJECTS)
 
 
 def _held() -> tuple[int, int]:
@@ -176,7 +230,7 @@ def at_once(*, quick: bool) -> Iterator[Line]:
     yield Line(name, f"{took:.3f} s", f"target {AT_ONCE_TARGET_S} s", took <= AT_ONCE_TARGET_S)
 
 
-PARTS = {"plans": plans, "judgements": judgements, "longest_block": longest_block, "at_once": at_once, "growth": growth}
+PARTS = {"plans": plans, "judgements": judgements, "programs": programs, "longest_block": longest_block, "at_once": at_once, "growth": growth}
 
 
 def main() -> int:

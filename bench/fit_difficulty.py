@@ -1,6 +1,6 @@
-"""Fits the constants of cascade/engine/difficulty_weights.py and writes them as Python source.
+"""Fits the constants of bench/difficulty_weights.py and writes them as Python source.
 
-    python -m bench.fit_difficulty --data ../shared/data --out cascade/engine/difficulty_weights.py
+    python -m bench.fit_difficulty --data ../shared/data --out bench/difficulty_weights.py
 
 One ridge regression per form of prompt of the gain (strong model's quality less the draft model's) on what `difficulty.measure` sees.
 The ridge is strong because a gain is nearly all chance: 655 prompts with sums, 3,546 with options. Open prompts have no labels here; their
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.difficulty import Form, form_of, measure
 from bench.labelled import fold_of, records
 from bench.newton import ridge_line
-from cascade.engine.difficulty import Form, form_of, measure
 from cascade.engine.domains import DomainDetector
 
 RIDGE: dict[Form, float] = {"quantities": 1_000.0, "options": 1_000.0}

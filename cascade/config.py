@@ -1,7 +1,7 @@
 """From a tenant's rows to what the engine needs to answer its calls."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import get_args
 from uuid import UUID
 
@@ -12,14 +12,14 @@ from billing.engine.pricing import Price
 from billing.models import QuarantinedModel
 from billing.pricebook import read_book
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector, KeywordRule
-from cascade.engine.planning import AgentConfig
-from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset, preset_from_definition
+from cascade.engine.presets import BUILT_IN_PRESETS, AgentConfig, CascadePreset, preset_from_definition
 from cascade.engine.providers.aliases import aliases_among
 from cascade.engine.providers.registry import SIMULATED, provider_spec
 from cascade.engine.rollout import Rollout
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
 from cascade.engine.values import Capability, ModelConfig
 from cascade.models import CatalogModel, DomainRule, EnforcementHook, PresetRollout, PresetVersion, ProviderConnection, TierPolicy
+from cascade.retirements import Catalog, next_days
 from tenants.encryption import Secret
 from tenants.models import Tenant, Tier
 from tenants.scoping import tenant_scope
@@ -61,7 +61,7 @@ class TenantConfig(Struct, frozen=True, kw_only=True):
     tier_rates: Mapping[str, tuple[int | None, int | None]] = {}
     """Requests and tokens a minute, for each end user of the tiers that have such limits."""
     changes_at: datetime | None
-    """When the next price begins or ends; the configuration must be read again then."""
+    """When the next price begins or ends, or a model's retirement nears; the configuration must be read again then."""
 
 
 def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
@@ -73,11 +73,12 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
         book = read_book((row.place for row in catalog), since=now)
         quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
         aliases = aliases_among((row.name, row.place[1]) for row in catalog)
+        retiring = Catalog(catalog, now.date())
         agent = AgentConfig(
             models={
                 row.name: _model(
                     row, connections[row.connection_id], book.at(now, model=row.name, place=row.place),
-                    is_quarantined=(connections[row.connection_id].name, row.name) in quarantined,
+                    is_quarantined=(connections[row.connection_id].name, row.name) in quarantined, notice=retiring.notice_of(row),
                 )
                 for row in catalog
             },
@@ -89,8 +90,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
         )
         hooks = tuple(hook_config(row) for row in EnforcementHook.objects.filter(is_active=True))
         tiers = {row.name: (row.requests_per_minute, row.tokens_per_minute) for row in Tier.objects.all()}
-    changes = [*book.changes_after(now)]
-    changes += [datetime.combine(row.retired_on, time.min, UTC) for row in catalog if row.retired_on and row.retired_on > now.date()]
+    changes = [*book.changes_after(now), *next_days(catalog, now=now)]
     return TenantConfig(
         version=version, slug=slug, agent=agent, hooks=hooks, tiers=frozenset(tiers), changes_at=min(changes, default=None),
         tier_rates={name: rates for name, rates in tiers.items() if rates != (None, None)},
@@ -111,13 +111,13 @@ def _may_answer(connection: ProviderConnection) -> bool:
     return connection.provider != SIMULATED.slug or settings.SIMULATED_PROVIDER
 
 
-def _model(row: CatalogModel, connection: ProviderConnection, price: Price | None, *, is_quarantined: bool) -> ModelConfig:
+def _model(row: CatalogModel, connection: ProviderConnection, price: Price | None, *, is_quarantined: bool, notice: str) -> ModelConfig:
     return ModelConfig(
         name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=price,
         context_tokens=row.context_tokens, max_output_tokens=row.max_output_tokens,
         cap_parameter=row.cap_parameter or provider_spec(connection.provider).cap_parameter,
         capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities),
-        retired_on=row.retired_on.isoformat() if row.retired_on else None, is_quarantined=is_quarantined,
+        retired_on=row.retired_on.isoformat() if row.retired_on else None, retirement_notice=notice, is_quarantined=is_quarantined,
     )
 
 

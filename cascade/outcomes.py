@@ -18,6 +18,8 @@ from tenants.end_users import NEVER_STORED
 
 LONGEST_STEP, LONGEST_PRESET, LONGEST_POLICY, LONGEST_REQUEST_ID = 64, 200, 100, 200
 """As the columns have it: one text too long, and the ledger would refuse to book the call."""
+LONGEST_WARNING = 1_000
+"""Of a header: proxies drop what is too long."""
 
 
 class RunOutcome(Struct, frozen=True, kw_only=True):
@@ -165,6 +167,11 @@ def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], star
     }
 
 
+def warning_headers(plan: CascadePlan) -> dict[str, str]:
+    """Return the header that tells those who look at nothing else what they should soon change."""
+    return {"x-cascadeflow-warning": " ".join(plan.warnings)[:LONGEST_WARNING]} if plan.warnings else {}
+
+
 def extension_of(outcome: RunOutcome) -> dict[str, Any]:
     """Return the `cascadeflow` object of a reply: what was done, what it cost, how good it is held to be. Money in USD strings."""
     result, plan = outcome.result, outcome.result.plan
@@ -195,6 +202,7 @@ def extension_of(outcome: RunOutcome) -> dict[str, Any]:
         "rung": plan.rung,
         "steps_skipped": list(plan.skipped),
         "unpriced_models": list(plan.unpriced_models),
+        "warnings": list(plan.warnings),
     }
 
 
@@ -219,6 +227,7 @@ def _step_facts(step: StepOutcome, *, cost_nusd: int) -> dict[str, Any]:
         "input_tokens": usage.input_tokens if usage else None, "output_tokens": usage.output_tokens if usage else None,
         "score": round(step.validation.score, 4) if step.validation else None, "threshold": step.validation.threshold if step.validation else None,
         "reason": storable(step.reason) or None,
+        "warning": step.model.retirement_notice or None,
         "tries": [_try_facts(attempt) for attempt in step.attempts],
     }
 

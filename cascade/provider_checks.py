@@ -72,6 +72,8 @@ class ConnectionCheck(Struct, frozen=True, kw_only=True):
     code: str | None = None
     problem: str | None = None
     advice: str | None = None
+    warnings: tuple[str, ...] = ()
+    """Models of the connection that retire soon, or did, and what to use instead."""
 
 
 async def check_connection(*, runtime: Runtime, caller: Caller, connection: str, provider: str, now: datetime) -> ConnectionCheck:
@@ -79,8 +81,9 @@ async def check_connection(*, runtime: Runtime, caller: Caller, connection: str,
 
     Costs a few tokens, under the tag `provider-check`; the tenant's budgets hold. No tier's policy binds: it is the operator who asks.
     """
-    found = ConnectionCheck(connection=connection, provider=provider)
     tenant = await away_as_503(runtime.tenant(caller, now=now))
+    notices = (model.retirement_notice for model in tenant.config.agent.models.values() if model.provider == connection)
+    found = ConnectionCheck(connection=connection, provider=provider, warnings=tuple(filter(None, notices)))
     model = _model_of(tenant, connection)
     if isinstance(model, str):
         return msgspec.structs.replace(found, code="not_set_up", problem="There is no model to ask.", advice=model)

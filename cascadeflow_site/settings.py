@@ -253,6 +253,7 @@ ENFORCEMENT_CALLBACKS = env.list("ENFORCEMENT_CALLBACKS", default=[])
 ENFORCEMENT_CALLBACK_SECONDS = env.float("ENFORCEMENT_CALLBACK_SECONDS", default=1.0)
 QUALITY_CALLBACKS = env.list("QUALITY_CALLBACKS", default=[])
 QUALITY_CALLBACK_MS = env.float("QUALITY_CALLBACK_MS", default=5.0)
+RETIREMENT_WARNING_DAYS = env.int("RETIREMENT_WARNING_DAYS", default=30)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=4 * 1024 * 1024)
 
 # ---- Telemetry: the standard variables of OpenTelemetry, and a page for Prometheus (docs/guides/telemetry.md)

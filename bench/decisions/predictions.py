@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.decisions.forecast import NN5, forecast_rows
+from bench.difficulty import strong_model_gain
 from bench.labelled import records
 from cascade.engine.complexity import assess_complexity
-from cascade.engine.difficulty import strong_model_gain
 from cascade.engine.domains import DomainDetector
 from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.values import Completion

@@ -8,11 +8,11 @@ from bench.decisions.forecast import forecast_table
 from bench.decisions.metrics import Outcome, apgr, auroc, outcome
 from bench.decisions.row import Row
 from bench.decisions.unread import unread_rows
+from bench.difficulty import strong_model_gain
+from bench.difficulty_weights import WEIGHTS
 from bench.fit_difficulty import fit, prompts_of
 from bench.fit_quality import fit_all
 from bench.labelled import FOLDS, Labelled, labelled_drafts, records
-from cascade.engine.difficulty import form_of, measure, strong_model_gain
-from cascade.engine.difficulty_weights import WEIGHTS
 from cascade.engine.domains import DomainDetector
 from cascade.engine.quality.thresholds import default_threshold
 
@@ -51,7 +51,7 @@ def _accuracy(found: Sequence[tuple[str, str]]) -> tuple[float, float]:
 
 def cascade_table(data: Path) -> Iterator[Row]:
     drafts = labelled_drafts(data)
-    held_out = _held_out_scores(drafts)
+    held_out = held_out_scores(drafts)
     pairs: dict[str, list[int]] = defaultdict(list)
     for place, draft in enumerate(drafts):
         pairs[draft.group].append(place)
@@ -62,7 +62,7 @@ def cascade_table(data: Path) -> Iterator[Row]:
             yield _pair_row([drafts[place] for place in places], [held_out[place] for place in places])
 
 
-def _held_out_scores(drafts: Sequence[Labelled]) -> list[float]:
+def held_out_scores(drafts: Sequence[Labelled]) -> list[float]:
     """Return the score of each draft by constants that were fitted without its question."""
     by_fold = [fit_all(draft for draft in drafts if draft.fold != fold) for fold in range(FOLDS)]
     return [draft.score(by_fold[draft.fold]) for draft in drafts]
@@ -112,15 +112,10 @@ def router_table(data: Path) -> Iterator[Row]:
         ours = apgr([strong_model_gain(prompt.text, domain=prompt.domain) for prompt in prompts], weak=weak, strong=strong)
         length = apgr([float(len(prompt.text)) for prompt in prompts], weak=weak, strong=strong)
         fitted = {fold: {**WEIGHTS, form: fit([p for p in prompts if p.fold != fold], form=form)} for fold in {prompt.fold for prompt in prompts}}
-        left_out = [_gain(prompt.text, domain=prompt.domain, weights=fitted[prompt.fold]) for prompt in prompts]
+        left_out = [strong_model_gain(prompt.text, domain=prompt.domain, weights=fitted[prompt.fold]) for prompt in prompts]
         held_out = apgr(left_out, weak=weak, strong=strong)
         told, by_length = (f"{ours:.3f}", f"{held_out:.3f}"), f"{length:.3f} length"
         yield Row(f"router APGR {title}", *told, by_length, reference, f"{target:.2f}", ours >= target, held_out >= target)
-
-
-def _gain(text: str, *, domain: str, weights: dict[str, dict[str, float]]) -> float:
-    own = weights[form_of(text, domain=domain)]
-    return own["intercept"] + sum(own[name] * value for name, value in measure(text, form=form_of(text, domain=domain), domain=domain).items())
 
 
 TABLES: dict[str, Callable[[Path], Iterator[Row]]] = {

@@ -13,8 +13,9 @@ import msgspec
 from bench.ledger.lines import Line, Say, zero
 from billing.engine.pricing import Price, Usage, cost_nusd
 from cascade.engine.domains import DomainDetector
-from cascade.engine.planning import AgentConfig, make_plan
+from cascade.engine.planning import make_plan
 from cascade.engine.plans import CascadeRequest
+from cascade.engine.presets import AgentConfig
 from cascade.engine.providers.registry import SUPPORTED_PROVIDERS
 from cascade.engine.tiers import TierAwareRouter
 from cascade.engine.values import ModelConfig

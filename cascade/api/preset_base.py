@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
 from rest_framework import serializers
 
+from cascade.api.serializers import RetirementWarningsField
 from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset
 from cascade.models import Preset, PresetVersion
 from cascade.publishing import create_preset, definition_of
@@ -20,11 +22,12 @@ class PresetSerializer(TenantModelSerializer[Preset]):
     is_built_in = serializers.SerializerMethodField()
     version = serializers.SerializerMethodField(help_text="The version that calls use.")
     definition = serializers.DictField(help_text="Steps per domain, thresholds, timeouts: of the newest version.")
+    warnings = RetirementWarningsField()
     created_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null for the built-in ones.")
 
     class Meta:
         model = Preset
-        fields = ["name", "title", "is_built_in", "version", "definition", "created_at"]
+        fields = ["name", "title", "is_built_in", "version", "definition", "warnings", "created_at"]
         create_only = ["name", "definition"]
 
     def get_is_built_in(self, preset: Preset) -> bool:
@@ -94,6 +97,9 @@ class PresetBase(TenantModelViewSet[Preset]):
         if name in BUILT_IN_PRESETS:
             raise Conflict(f"{name!r} is built in: it has one version and no draft. Create your own, beginning with its definition.", code="built_in")
         return super().get_object()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "today": timezone.now().date()}
 
     @property
     def actor(self) -> str:

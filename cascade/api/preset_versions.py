@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cascade.api.preset_base import PresetBase, Sent
+from cascade.api.serializers import RetirementWarningsField
 from cascade.drafting import compare, discard_draft, draft_of, problems_of, publish_draft, save_draft, unknown_models
 from cascade.models import PresetDraft, PresetVersion
 from cascade.publishing import publish_version, roll_back
@@ -27,9 +28,11 @@ class PresetVersionSerializer(TenantModelSerializer[PresetVersion]):
         help_text="The version that you believe to be the newest: 409 where another came since.",
     )
 
+    warnings = RetirementWarningsField()
+
     class Meta:
         model = PresetVersion
-        fields = ["number", "definition", "note", "expected", "published_at", "published_by", "restores"]
+        fields = ["number", "definition", "warnings", "note", "expected", "published_at", "published_by", "restores"]
         read_only_fields = ["number", "published_by", "restores"]
 
 
@@ -37,10 +40,11 @@ class DraftSerializer(TenantModelSerializer[PresetDraft]):
     definition = serializers.DictField(read_only=True)
     problems = serializers.SerializerMethodField(help_text="What must be mended before it can be published.")
     unknown_models = serializers.SerializerMethodField(help_text="Models that you do not have: their steps would be left out.")
+    warnings = RetirementWarningsField()
 
     class Meta:
         model = PresetDraft
-        fields = ["revision", "base", "definition", "problems", "unknown_models", "changed_at", "changed_by"]
+        fields = ["revision", "base", "definition", "problems", "unknown_models", "warnings", "changed_at", "changed_by"]
         read_only_fields = fields
 
     def get_problems(self, draft: PresetDraft) -> list[str]:
@@ -138,7 +142,7 @@ class VersionActions(PresetBase):
         preset = self.own()
         said = self.sent(RollBackSent)
         published = roll_back(preset=preset, to=said["to"], actor=self.actor, note=said.get("note", ""), expected=said.get("expected"))
-        return Response(PresetVersionSerializer(published).data, status=201)
+        return Response(PresetVersionSerializer(published, context=self.get_serializer_context()).data, status=201)
 
 
 class DraftActions(PresetBase):
@@ -153,8 +157,8 @@ class DraftActions(PresetBase):
             draft = save_draft(
                 preset=preset, definition=said["definition"], revision=said["revision"], base=said.get("base"), actor=self.actor
             )
-            return Response(DraftSerializer(draft).data)
-        return Response(DraftSerializer(draft_of(preset)).data)
+            return Response(DraftSerializer(draft, context=self.get_serializer_context()).data)
+        return Response(DraftSerializer(draft_of(preset), context=self.get_serializer_context()).data)
 
     @extend_schema(request=PublishSent, responses={201: PresetVersionSerializer})
     @action(detail=True, methods=["post"])
@@ -163,7 +167,7 @@ class DraftActions(PresetBase):
         preset = self.own()
         said = self.sent(PublishSent)
         published = publish_draft(preset=preset, revision=said["revision"], actor=self.actor, note=said.get("note", ""))
-        return Response(PresetVersionSerializer(published).data, status=201)
+        return Response(PresetVersionSerializer(published, context=self.get_serializer_context()).data, status=201)
 
     @extend_schema(request=RevisionSent, responses={204: None})
     @action(detail=True, methods=["post"])

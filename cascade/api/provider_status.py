@@ -22,6 +22,7 @@ class ConnectionCheckSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(allow_null=True, help_text="As errors of calls have it; not_set_up where there is no model to ask.")
     problem = serializers.CharField(allow_null=True)
     advice = serializers.CharField(allow_null=True, help_text="What to do.")
+    warnings = serializers.ListField(child=serializers.CharField(), help_text="Models of the connection that retire soon, or did.")
 
 
 class HealthQuerySerializer(serializers.Serializer[Any]):

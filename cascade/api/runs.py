@@ -22,7 +22,7 @@ from cascade.api.steps import StepSerializer
 from cascade.engine.plans import CascadeRequest
 from cascade.idempotency import HEADER, REPLAYED, Reply, call_key, keep_reply, known_reply, may_repeat
 from cascade.limits import limit_headers
-from cascade.outcomes import RunOutcome, extension_of
+from cascade.outcomes import RunOutcome, extension_of, warning_headers
 from cascade.runtime import borrowed
 from cascade.services import RunRequest, run_cascade
 from cascade.telemetry.context import trace_context
@@ -105,6 +105,7 @@ class RunResultSerializer(serializers.Serializer[Any]):
     rung = serializers.CharField(help_text="best, cheaper_path, shorter_answers, draft_only or short_draft.")
     steps_skipped = serializers.ListField(child=serializers.CharField(), help_text="What was left out of the path, and why.")
     unpriced_models = serializers.ListField(child=serializers.CharField(), help_text="Models on the path without a price: booked at 0.")
+    warnings = serializers.ListField(child=serializers.CharField(), help_text="Models on the path that retire soon, and what to use instead.")
 
 
 class RunViewSet(RunHistoryViewSet):
@@ -151,7 +152,8 @@ class RunViewSet(RunHistoryViewSet):
         outcome = async_to_sync(_answer)(caller_of(request), msgspec.structs.replace(asked, key=key))
         answer = outcome.completion
         body = {"text": answer.text, "message": dict(answer.message), "finish_reason": answer.finish_reason, **extension_of(outcome)}
-        return Response(body, headers={"x-cascadeflow-run-id": str(outcome.run_id), **limit_headers(outcome.limits)})
+        headers = {"x-cascadeflow-run-id": str(outcome.run_id), **warning_headers(outcome.result.plan), **limit_headers(outcome.limits)}
+        return Response(body, headers=headers)
 
     def handle_exception(self, exc: Exception) -> Response:
         self._failure = exc

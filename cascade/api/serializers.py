@@ -9,6 +9,7 @@ from cascade.connections import change_connection, last_four
 from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.engine.values import Capability
 from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection, TierPolicy
+from cascade.retirements import Catalog, read_catalog
 from tenants.api.base import FiniteFloatField, TenantModelSerializer
 from tenants.api.serializers import SecretField, TierNameField
 from tenants.encryption import Secret
@@ -39,21 +40,52 @@ class ProviderConnectionSerializer(TenantModelSerializer[ProviderConnection]):
         return change_connection(connection=instance, changes=validated_data)
 
 
+def catalog_of_today(context: Any) -> Catalog:
+    """The tenant's models, read at most once a reply. The view says which day it is."""
+    if "catalog" not in context:
+        context["catalog"] = read_catalog(today=context["today"])
+    catalog: Catalog = context["catalog"]
+    return catalog
+
+
+class RetirementWarningsField(serializers.ListField):
+    """What is to be said of the models that a preset's definition names."""
+
+    def __init__(self, **options: Any) -> None:
+        told = "Models of it that retire soon, or did, and where they are named. They stand in the way of nothing."
+        super().__init__(**{"child": serializers.CharField(), "read_only": True, "source": "definition", "help_text": told, **options})
+
+    def to_representation(self, definition: Any) -> list[str]:
+        return catalog_of_today(self.context).warnings_for(definition)
+
+
 class CatalogModelSerializer(TenantModelSerializer[CatalogModel]):
     capabilities = serializers.ListField(child=serializers.ChoiceField(choices=get_args(Capability)), max_length=10, required=False)
     context_tokens = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     max_output_tokens = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    retires_in_days = serializers.SerializerMethodField(help_text="Until retired_on (UTC); 0 or less: it is left out already.")
+    replacement = serializers.SerializerMethodField(help_text="What takes its place, if it retires and that is known.")
+    warning = serializers.SerializerMethodField(help_text="What calls that use it are told; null while the day is far off.")
 
     class Meta:
         model = CatalogModel
         fields = [
             "id", "name", "connection", "upstream_name", "part", "capabilities", "context_tokens", "max_output_tokens", "cap_parameter",
-            "retired_on", "created_at",
+            "retired_on", "retires_in_days", "replacement", "warning", "created_at",
         ]
         create_only = ["name"]
 
     def validate_capabilities(self, capabilities: list[str]) -> list[str]:
         return sorted(set(capabilities))
+
+    def get_retires_in_days(self, row: CatalogModel) -> int | None:
+        return (row.retired_on - self.context["today"]).days if row.retired_on else None
+
+    def get_replacement(self, row: CatalogModel) -> str | None:
+        return (catalog_of_today(self.context).replacement_of(row) or None) if row.retired_on else None
+
+    def get_warning(self, row: CatalogModel) -> str | None:
+        return (catalog_of_today(self.context).notice_of(row) or None) if row.retired_on else None
 
 
 class ModelNamesField(serializers.ListField):

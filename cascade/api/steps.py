@@ -36,4 +36,5 @@ class StepSerializer(serializers.Serializer[Any]):
     score = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField(allow_null=True)
     reason = serializers.CharField(allow_null=True)
+    warning = serializers.CharField(allow_null=True, help_text="That its model retires soon.")
     tries = TrySerializer(many=True, help_text="Each try in its order.")

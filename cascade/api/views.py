@@ -92,6 +92,9 @@ class CatalogModelViewSet(TenantModelViewSet[CatalogModel]):
     filterset_class = CatalogModelFilters
     page_ordering = "name"
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "today": timezone.now().date()}
+
 
 class TierPolicyViewSet(TenantModelViewSet[TierPolicy]):
     """What each tier may use. It binds on every path of a run."""

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from cascade.engine.breaker import ConnectionBreaker
 from cascade.engine.execution import BeforeLeg, Execution, Sink
 from cascade.engine.ladder import TIGHT_BUDGET, ladder
-from cascade.engine.planning import AgentConfig, available_models, make_plan
+from cascade.engine.planning import available_models, make_plan
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
+from cascade.engine.presets import AgentConfig
 from cascade.engine.providers.base import BaseProvider
 
 DEADLINE_S = 600.0

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from cascade.engine.judged_steps import with_last_step_unjudged
-from cascade.engine.planning import AgentConfig, bounded, denial, inability, needed_capabilities
+from cascade.engine.planning import bounded, denial, inability, needed_capabilities
 from cascade.engine.plans import CascadePlan, PlannedStep
+from cascade.engine.presets import AgentConfig
 from cascade.engine.values import ModelConfig
 
 SHORTEST = 256

@@ -10,14 +10,13 @@ from msgspec import Struct
 from billing.engine.pricing import bound_nusd
 from cascade.engine.assurance import Dropped, objection_to
 from cascade.engine.complexity import assess_complexity
-from cascade.engine.domains import DomainDetector
 from cascade.engine.errors import CannotServe, CascadeError, InvalidRequest, ModelNotAllowed, ModelNotFound
 from cascade.engine.judged_steps import with_last_step_unjudged, with_retries
 from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
-from cascade.engine.presets import BUILT_IN_PRESETS, DEFAULT_PRESET, CascadePreset
-from cascade.engine.rollout import Rollout, shadow_of
+from cascade.engine.presets import AgentConfig, CascadePreset
+from cascade.engine.rollout import shadow_of
 from cascade.engine.strategies import CascadeStep
-from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
+from cascade.engine.tiers import TierModelPolicy
 from cascade.engine.values import DomainMatch, Message, ModelConfig
 
 DEFAULT_MAX_TOKENS = 1024
@@ -33,24 +32,6 @@ BYTES_PER_ANSWER_TOKEN = 6
 """A check sees at most this many bytes of the answer per token of its cap, so that its own input has a bound."""
 MOST_CANDIDATES = 2
 DOMAIN_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-
-
-class AgentConfig(Struct, frozen=True, kw_only=True):
-    """All that decides how one tenant's calls are answered."""
-
-    models: Mapping[str, ModelConfig]
-    parts: Mapping[str, str] = {}
-    """Which model is "draft", "strong" and "checker"."""
-    aliases: Mapping[str, str] = {}
-    """The model that answers to an old name which the tenant does not use itself."""
-    presets: Mapping[str, CascadePreset] = msgspec.field(default_factory=lambda: BUILT_IN_PRESETS)
-    default_preset: str = DEFAULT_PRESET
-    rollouts: Mapping[str, Rollout] = {}
-    """Presets that do not serve everybody, by name."""
-    detector: DomainDetector
-    router: TierAwareRouter
-    today: str = ""
-    """ISO date by which models are retired."""
 
 
 def make_plan(request: CascadeRequest, *, config: AgentConfig) -> CascadePlan:

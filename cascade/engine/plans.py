@@ -101,6 +101,11 @@ class CascadePlan(Struct, frozen=True, kw_only=True):
         return tuple(model.name for step in self.steps for model in step.candidates if model.price is None)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What those who ask for this should soon change, in words: models that it may ask and that retire."""
+        return tuple(dict.fromkeys(model.retirement_notice for step in self.steps for model in step.candidates if model.retirement_notice))
+
+    @property
     def quarantined_models(self) -> tuple[str, ...]:
         return tuple(model.name for step in self.steps for model in step.candidates if model.is_quarantined)
 

@@ -1,12 +1,15 @@
 """Whole ways of answering, ready to use: strategies per domain, quality, timeouts. Five are built in; tenants add their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from cascade.engine.domains import DomainDetector
 from cascade.engine.errors import InvalidRequest
+from cascade.engine.providers.registry import SIMULATED, provider_spec, starting_models
+from cascade.engine.rollout import Rollout
 from cascade.engine.strategies import (
     CODE,
     DATA,
@@ -19,6 +22,8 @@ from cascade.engine.strategies import (
     draft,
     escalate,
 )
+from cascade.engine.tiers import TierAwareRouter
+from cascade.engine.values import ModelConfig
 
 BUILT_IN_VERSION = "builtin-1"
 FALLBACK_DOMAIN = "general"
@@ -41,6 +46,22 @@ class CascadePreset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def policy_version(self) -> str:
         return f"{self.name}@{self.version}"
+
+    def to_agent_config(self, *, provider: str = SIMULATED.slug, models: Sequence[ModelConfig] = (), today: str = "") -> "AgentConfig":
+        """Return all that a CascadeAgent needs to answer by this preset: the engine alone, without rows, tiers of one's own or money.
+
+        `provider` is a slug of SUPPORTED_PROVIDERS, or "simulated": its two models to start with take the parts "@draft" and "@strong", at
+        their list prices, and `CascadeAgent(providers=...)` must have it under that name. Models of one's own may be given instead; the
+        first of them drafts and the last is strong. From its day of retirement on (`today`, as an ISO date) a model is left out; with no
+        `today` none is. Raises InvalidRequest for a provider that is not supported.
+        Worked number: "simulated" has 2 models, and bounds a draft's 1,000 output tokens at 600,000 nano-USD.
+        """
+        chosen = models or starting_models(provider_spec(provider))
+        return AgentConfig(
+            models={model.name: model for model in chosen}, parts={"draft": chosen[0].name, "strong": chosen[-1].name},
+            presets={**BUILT_IN_PRESETS, self.name: self}, default_preset=self.name, detector=DomainDetector(),
+            router=TierAwareRouter(policies={}), today=today,
+        )  # fmt: skip
 
 
 def preset_from_definition(definition: Mapping[str, Any], *, name: str, version: str) -> CascadePreset:
@@ -93,3 +114,21 @@ BUILT_IN_PRESETS: Mapping[str, CascadePreset] = {
     )
 }
 DEFAULT_PRESET = PRESET_PRODUCTION_READY.name
+
+
+class AgentConfig(Struct, frozen=True, kw_only=True):
+    """All that decides how one tenant's calls are answered."""
+
+    models: Mapping[str, ModelConfig]
+    parts: Mapping[str, str] = {}
+    """Which model is "draft", "strong" and "checker"."""
+    aliases: Mapping[str, str] = {}
+    """The model that answers to an old name which the tenant does not use itself."""
+    presets: Mapping[str, CascadePreset] = msgspec.field(default_factory=lambda: BUILT_IN_PRESETS)
+    default_preset: str = DEFAULT_PRESET
+    rollouts: Mapping[str, Rollout] = {}
+    """Presets that do not serve everybody, by name."""
+    detector: DomainDetector
+    router: TierAwareRouter
+    today: str = ""
+    """ISO date by which models are retired."""

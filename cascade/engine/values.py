@@ -43,6 +43,8 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     capabilities: frozenset[Capability] = frozenset({"tools", "json", "streaming"})
     retired_on: str | None = None
     """ISO date after which the provider no longer serves it."""
+    retirement_notice: str = ""
+    """What is to be said of that, in words; empty while the day is far off."""
     is_quarantined: bool = False
     """Has it billed beyond its bound, so that no budget that degrades or blocks may bear it?"""
 

@@ -10,7 +10,7 @@ from billing.ledger import RateStanding
 from cascade.engine.plans import CascadePlan
 from cascade.engine.values import Completion, Usage
 from cascade.limits import limit_headers
-from cascade.outcomes import RunOutcome, extension_of
+from cascade.outcomes import RunOutcome, extension_of, warning_headers
 
 PIECE = 64
 """Characters a chunk of an answer that was judged before it is streamed."""
@@ -53,7 +53,7 @@ def plan_headers(run_id: str, plan: CascadePlan, *, limits: Sequence[RateStandin
     """What is known before the answer: a stream's headers leave first."""
     headers = {
         "x-cascadeflow-run-id": run_id, "x-cascadeflow-policy": plan.policy_version, "x-cascadeflow-domain": plan.domain.domain,
-        "x-cascadeflow-tier": plan.tier or "",
+        "x-cascadeflow-tier": plan.tier or "", **warning_headers(plan),
     }
     if plan.degraded:
         headers["x-cascadeflow-degraded"] = plan.degraded

@@ -15,9 +15,9 @@ from billing.engine.pricing import Price
 from cascade.engine.complexity import COMPLEXITIES
 from cascade.engine.domains import BUILT_IN_RULES, DomainDetector
 from cascade.engine.execution import VALIDATORS
-from cascade.engine.planning import AgentConfig, make_plan
+from cascade.engine.planning import make_plan
 from cascade.engine.plans import CascadeRequest
-from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset
+from cascade.engine.presets import BUILT_IN_PRESETS, AgentConfig, CascadePreset
 from cascade.engine.quality.thresholds import BASE, default_threshold
 from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.quality.weights import PENALTIES, WEIGHTS

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ["OLD_NAMES", "aliases_among"]
+__all__ = ["OLD_NAMES", "aliases_among", "replacement_of"]
 
 OLD_NAMES: Mapping[str, str] = {
     "gpt-3.5-turbo": "gpt-5.6-luna", "gpt-4o-mini": "gpt-5.6-luna", "gpt-4.1-mini": "gpt-5.6-luna", "gpt-4": "gpt-5.6-terra",
@@ -31,3 +31,12 @@ def aliases_among(places: Iterable[tuple[str, str]]) -> dict[str, str]:
         by_place.setdefault(upstream, name)
     found = {old: present if present in own else by_place.get(present, "") for old, present in OLD_NAMES.items() if old not in own}
     return {old: name for old, name in found.items() if name}
+
+
+def replacement_of(name: str, upstream: str, *, places: Iterable[tuple[str, str]]) -> str:
+    """Return the present model that takes the place of an old one: the tenant's name of it where the tenant has it, "" where none is known.
+
+    `places` are as in `aliases_among`. Worked example: gpt-4o is replaced by `best` for a tenant that calls gpt-5.6-terra so.
+    """
+    present = OLD_NAMES.get(upstream) or OLD_NAMES.get(name, "")
+    return next((own for own, theirs in places if present and present in (own, theirs)), present)

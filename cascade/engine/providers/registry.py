@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from billing.engine.money import to_nusd
+from billing.engine.pricing import Price
 from cascade.engine.errors import InvalidRequest
 from cascade.engine.providers.base import BaseProvider
 from cascade.engine.providers.cohere import CohereProvider
@@ -17,11 +19,12 @@ from cascade.engine.providers.openai_compatible import OpenAICompatibleProvider
 from cascade.engine.providers.simulated import SimulatedProvider
 from cascade.engine.providers.transport import Patience
 from cascade.engine.providers.vllm import VLLMProvider
+from cascade.engine.values import ModelConfig
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-__all__ = ["SIMULATED", "SUPPORTED_PROVIDERS", "ModelSpec", "ProviderSpec", "build_provider", "provider_spec"]
+__all__ = ["SIMULATED", "SUPPORTED_PROVIDERS", "ModelSpec", "ProviderSpec", "build_provider", "provider_spec", "starting_models"]
 
 CHECKED_ON = "2026-11-23"
 
@@ -204,6 +207,24 @@ def provider_spec(slug: str) -> ProviderSpec:
     except KeyError:
         supported = ", ".join(sorted(SUPPORTED_PROVIDERS))
         raise InvalidRequest(f"provider {slug[:60]!r} is not supported; supported are {supported}", param="provider") from None
+
+
+def starting_models(spec: ProviderSpec) -> tuple[ModelConfig, ModelConfig]:
+    """Return a provider's two models to start with at their list prices, the one that drafts first, reached by a connection of its slug."""
+    draft, strong = (_model(spec, model) for model in (spec.default_draft_model, spec.default_strong_model))
+    return draft, strong
+
+
+def _model(spec: ProviderSpec, model: ModelSpec) -> ModelConfig:
+    cached, write = ((to_nusd(usd) if usd is not None else None) for usd in (model.cached_input_usd, model.cache_write_usd))
+    price = Price(
+        version=f"list price of {model.checked_on}", input_nusd=to_nusd(model.input_usd), output_nusd=to_nusd(model.output_usd),
+        cached_input_nusd=cached, cache_write_nusd=write,
+    )  # fmt: skip
+    return ModelConfig(
+        name=model.name, provider=spec.slug, upstream_name=model.name, price=price, context_tokens=model.context_tokens,
+        max_output_tokens=model.max_output_tokens, cap_parameter=spec.cap_parameter, retired_on=model.retired_on,
+    )  # fmt: skip
 
 
 def build_provider(

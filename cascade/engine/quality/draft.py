@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cascade.engine.domains import words_of
+from cascade.engine.quality.faults import Fault
 from cascade.engine.quality.final_answer import final_number, numbers_in
 from cascade.engine.quality.lazy import lazy
 from cascade.engine.quality.sums import Sum, sums_in
@@ -45,8 +46,8 @@ class Draft:
         self.prompt = _window(prompt, head=PROMPT_HEAD_CHARS, tail=PROMPT_TAIL_CHARS)
 
     @lazy
-    def parsed(self) -> dict[str, tuple[ast.Module | None, str]]:
-        """The trees of its Python programs by source, each with why there is none; `python_of` fills it."""
+    def parsed(self) -> dict[str, tuple[ast.Module | None, Fault | None]]:
+        """The trees of its Python programs by source, each with what is wrong where there is none; `python_of` fills it."""
         return {}
 
     @lazy

@@ -3,8 +3,8 @@
 import ast
 import builtins
 
-from cascade.engine.quality.code_syntax import python_of
 from cascade.engine.quality.draft import Draft
+from cascade.engine.quality.python_source import python_of
 
 __all__ = ["program_of", "shape_of"]
 

@@ -33,6 +33,8 @@ class Command(BaseCommand):
         failed = 0
         for owner, found in async_to_sync(check_all)(wanted):
             self.stdout.write(f"{owner.slug}: {line(found)}")
+            for warning in found.warnings:
+                self.stdout.write(f"{owner.slug}: warn {found.connection}: {warning}")
             failed += not found.ok
         if failed:
             raise CommandError(f"{failed} of {len(wanted)} connections do not work.")

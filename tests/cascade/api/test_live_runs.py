@@ -18,7 +18,7 @@ RESULT = {
     "text", "message", "finish_reason", "run_id", "model_used", "total_cost", "savings_percentage", "latency_ms", "user_id", "user_tier",
     "domain_detected", "domain_confidence", "domain_explanation", "complexity", "steps_executed", "draft_accepted", "budget_remaining",
     "budget_warnings", "cost_breakdown", "quality_metrics", "preset", "policy_version", "arm", "degraded", "rung", "steps_skipped",
-    "unpriced_models",
+    "unpriced_models", "warnings",
 }  # fmt: skip
 
 

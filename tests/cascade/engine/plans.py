@@ -7,9 +7,9 @@ import msgspec
 
 from billing.engine.pricing import Price
 from cascade.engine.domains import DomainDetector
-from cascade.engine.planning import AgentConfig, make_plan
+from cascade.engine.planning import make_plan
 from cascade.engine.plans import CascadePlan, CascadeRequest
-from cascade.engine.presets import BUILT_IN_PRESETS, CascadePreset
+from cascade.engine.presets import BUILT_IN_PRESETS, AgentConfig, CascadePreset
 from cascade.engine.strategies import CascadeStep, DomainCascadeStrategy
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
 from cascade.engine.values import ModelConfig

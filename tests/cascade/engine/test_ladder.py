@@ -7,8 +7,9 @@ import pytest
 from billing.engine.pricing import Price
 from cascade.engine.domains import DomainDetector
 from cascade.engine.ladder import SHORTEST, ladder
-from cascade.engine.planning import AgentConfig, make_plan
+from cascade.engine.planning import make_plan
 from cascade.engine.plans import CascadePlan, CascadeRequest
+from cascade.engine.presets import AgentConfig
 from cascade.engine.tiers import TierAwareRouter, TierModelPolicy
 from cascade.engine.values import ModelConfig
 

@@ -1,10 +1,14 @@
 """manage.py check_providers: a line a connection, what to do, and an exit code."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from cascade.models import CatalogModel
+from tenants.scoping import tenant_scope
 from tests.stage import Stage
 
 
@@ -40,6 +44,17 @@ def test_one_connection_can_be_named(live_cast: Stage) -> None:
     lines, failed = run(live_cast, "--connection", "simulated")
     assert (len(lines), failed) == (1, "")
     assert run(live_cast, "--connection", "sideways") == ([], "There is no connection called 'sideways'.")
+
+
+def test_models_that_retire_soon_are_told_and_make_no_connection_fail(live_cast: Stage) -> None:
+    day = (timezone.now() + timedelta(days=3)).date()
+    with tenant_scope(live_cast.cast.acme.id):
+        row = CatalogModel.objects.get(name="demo-large")
+        row.retired_on = day
+        row.save()
+    lines, failed = run(live_cast, "--connection", "simulated")
+    warning = f"'demo-large' retires on {day} and is left out from then on: name another model."
+    assert (lines[1:], failed) == ([f"{live_cast.cast.acme.slug}: warn simulated: {warning}"], "")
 
 
 def test_an_unknown_tenant_is_told_the_known_ones(live_cast: Stage) -> None:

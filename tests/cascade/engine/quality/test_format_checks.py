@@ -1,13 +1,11 @@
-"""JSON, JSON Schema, tool calls, code."""
+"""JSON, JSON Schema, tool calls."""
 
-import sys
 from collections.abc import Callable
 from time import process_time
 from typing import Any
 
 import pytest
 
-from cascade.engine.quality.code_syntax import check_code
 from cascade.engine.quality.draft import Draft
 from cascade.engine.quality.json_format import check_json, parse_json
 from cascade.engine.quality.json_schema import schema_fault
@@ -148,76 +146,3 @@ def test_tool_choice_is_obeyed(draft: MakeDraft) -> None:
 @pytest.mark.parametrize("calls", [[None], ["x"], [{}], [{"function": None}], [{"function": {"name": ["x"]}}]])
 def test_malformed_tool_calls_reject_without_raising(draft: MakeDraft, calls: list[Any]) -> None:
     assert check_tools(draft(None, tool_calls=calls, parameters={"tools": [WEATHER, None, {"function": 3}]})).fatal
-
-
-def test_broken_python_rejects_a_code_draft_and_says_where(draft: MakeDraft) -> None:
-    check = check_code(draft("```python\ndef f(:\n    pass\n```", domain="code"))
-    assert check.fatal
-    assert check.reason == "The python code does not parse: invalid syntax (line 1)"
-    assert not check_code(draft("```python\ndef f(:\n    pass\n```", domain="general")).fatal
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "```python\ndef f():\n    return 1\n```",
-        "1. Do this:\n   ```python\n   x = 1\n   ```",
-        "```python\nawait g()\nreturn 3\n```",
-        "```python\n>>> f(\n3\n```",
-        "```python\n%matplotlib inline\n```",
-        "```\nnot code at all (\n```",
-        "```js\nconst s = \"(\"; // {\nf(`[`, ')');\n```",
-        "```python\nr = '\\d'\n```",
-        "```python\n" + "-" * 7_000 + "1\n```",
-        "no code",
-    ],
-)
-def test_code_that_parses_or_is_not_meant_to_passes(draft: MakeDraft, text: str) -> None:
-    assert check_code(draft(text, domain="code")).score == 1.0
-
-
-def test_unbalanced_brackets_in_c_like_code_are_suspect(draft: MakeDraft) -> None:
-    check = check_code(draft("```java\nclass A { void f() { g(; }\n```", domain="code"))
-    assert check.score < 0.5
-    assert not check.fatal
-
-
-def test_python_2_is_let_through_where_the_prompt_speaks_of_it(draft: MakeDraft) -> None:
-    assert check_code(draft("```python\nprint 3\n```", prompt="in Python 2", domain="code")).score == 1.0
-
-
-def test_parsing_a_draft_prints_no_warning(draft: MakeDraft, recwarn: pytest.WarningsRecorder) -> None:
-    check_code(draft("```python\nx = '\\d'\n```", domain="code"))
-    assert len(recwarn) == 0
-
-
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "```python\n",
-        "```\n",
-        "(",
-        "{[(",
-        "/*",
-        "//",
-        '"',
-        "'",
-        "`",
-        "\\",
-        "lambda:",
-        "-",
-        "not ",
-        "if 1:\n ",
-        "f(*",
-        "@a\n",
-        "a=b c,",
-        "\x00",
-    ],
-)
-def test_pathological_code_takes_bounded_time(draft: MakeDraft, unit: str) -> None:
-    for language in ("python", "js"):
-        text = f"```{language}\n" + unit * (1_000_000 // len(unit))
-        start = process_time()
-        check_code(draft(text, domain="code"))
-        check_code(draft(text[:7_900] + "\n```", domain="code"))
-        assert process_time() - start < 0.3, (language, unit, sys.version)

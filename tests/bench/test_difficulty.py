@@ -2,8 +2,8 @@
 
 import pytest
 
-from cascade.engine.difficulty import form_of, measure, strong_model_gain
-from cascade.engine.difficulty_weights import WEIGHTS
+from bench.difficulty import form_of, measure, strong_model_gain
+from bench.difficulty_weights import WEIGHTS
 
 OPTIONS = "Which of these is a mammal?\nA. a bat\nB. a trout\nC. a wren\nD. a toad"
 QUANTITIES = "Ann has 12 apples and gives away a third. How many are left?"

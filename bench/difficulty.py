@@ -6,7 +6,7 @@ from itertools import combinations
 from math import log1p
 from typing import Literal
 
-from cascade.engine.difficulty_weights import WEIGHTS
+from bench.difficulty_weights import WEIGHTS
 from cascade.engine.domains import words_of
 
 __all__ = ["Form", "form_of", "measure", "strong_model_gain"]
@@ -43,7 +43,7 @@ def form_of(text: str, *, domain: str) -> Form:
     return "quantities" if asks and (domain == "math" or len(_NUMBER.findall(head)) > 1) else "open"
 
 
-def strong_model_gain(text: str, *, domain: str) -> float:
+def strong_model_gain(text: str, *, domain: str, weights: Mapping[str, Mapping[str, float]] = WEIGHTS) -> float:
     """Return how much better than a draft model a strong one is expected to answer `text`, in quality from 0 to 1.
 
     It orders prompts of one form; between forms, and for any one prompt, it says little: even the prompts on which other models fail tell
@@ -51,8 +51,8 @@ def strong_model_gain(text: str, *, domain: str) -> float:
     Worked number: an open question of general knowledge has 0.1, the intercept; the same in domain math 0.25 more.
     """
     form = form_of(text, domain=domain)
-    weights = WEIGHTS[form]
-    return weights["intercept"] + sum(weights[name] * value for name, value in measure(text, form=form, domain=domain).items())
+    own = weights[form]
+    return own["intercept"] + sum(own[name] * value for name, value in measure(text, form=form, domain=domain).items())
 
 
 def measure(text: str, *, form: Form, domain: str) -> Mapping[str, float]:
