@@ -3,7 +3,6 @@
 from uuid import uuid4
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,6 +13,7 @@ from cascade.telemetry.metrics import Measure
 from cascade.telemetry.run_spans import RunSpans
 from cascade.telemetry.scrubbing import OUR_SCOPE
 from cascade.telemetry.sending import MetricSender, SpanSender
+from cascade.telemetry.span_messages import QuickSpanExporter
 from cascade.telemetry.tallies import Tallied, Tally
 
 __all__ = ["OpenTelemetryExporter"]
@@ -32,7 +32,7 @@ class OpenTelemetryExporter:
         self._resource, self._deltas = _resource(service_name), deltas
         self.tracer_provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
         self._run_spans, self._tally = RunSpans(self.tracer_provider), Tally()
-        self._spans = SpanSender(OTLPSpanExporter(endpoint=traces_url)) if traces_url else None
+        self._spans = SpanSender(QuickSpanExporter(endpoint=traces_url)) if traces_url else None
         if self._spans is not None:
             self.tracer_provider.add_span_processor(self._spans)
         self._metrics = (
