@@ -4,7 +4,7 @@ all calls or with traces of a tenth.
 The same site before bench/upstream.py, as bench/gateway.py has it, one process for each way; wrk calls each in turn over 16 connections.
 CPU time is read from /proc and compared within a round, so that what else the machine does counts for little. A collector that takes
 everything runs beside them.
-Also the time that a call itself spends on telemetry before its reply leaves: all else is done afterwards.
+Also, measured alone: the time that a call itself spends on telemetry before its reply leaves, and what telling it on takes afterwards.
 Writes bench/results/telemetry.json. Ends with 1 where a reply was not 2xx.
 """
 
@@ -13,6 +13,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
@@ -59,12 +60,12 @@ def main() -> int:
         return 2
     with site() as ours, upstream(folder=ours.folder, data=recording(ours.folder)) as provider, served(ours, provider) as (key, urls):
         ours_us, faults = measure(urls, wrk=wrk, key=key, rounds=given.rounds, seconds=given.seconds)
-    on_the_road_us = on_the_road()
+    alone_us = {**on_the_road(), **afterwards()}
     medians = {way: round(statistics.median(samples)) for way, samples in ours_us.items()}
     figures = {
         "measured_on": datetime.now(UTC).date().isoformat(), "machine": machine(), "rounds": given.rounds, "seconds": given.seconds, "errors": faults,
         "cpu_us_per_call": medians, "more_than_off": {way: more_than_off(ours_us, way) for way in WAYS[1:]},
-        "on_the_road_us": on_the_road_us, "samples": {way: [round(sample) for sample in samples] for way, samples in ours_us.items()},
+        "alone_us": alone_us, "samples": {way: [round(sample) for sample in samples] for way, samples in ours_us.items()},
     }  # fmt: skip
     print(json.dumps(figures, indent=2))
     given.out.write_text(json.dumps(figures, indent=2) + "\n")
@@ -137,19 +138,56 @@ def on_the_road() -> dict[str, float]:
     import django
 
     django.setup()
-    from cascade.observing import observe_run
     from cascade.telemetry.process import Telemetry
 
+    # Whoever is told, is told afterwards: it does not matter here.
+    return {f"on_the_road_{way}": noting_us(Telemetry(sinks=sinks)) for way, sinks in (("off", []), ("on", [object()]))}
+
+
+def noting_us(telemetry: Any) -> float:
+    from cascade.observing import observe_run
+
     outcome, entries, subject, progress = a_run()
-    config = SimpleNamespace(slug="acme", connections=[SimpleNamespace(name=f"c{number}", provider="openai") for number in range(5)])
-    spent = {}
-    for way, sinks in (("off", []), ("on", [object()])):  # whoever is told, is told afterwards: it does not matter here
-        runtime = SimpleNamespace(telemetry=Telemetry(sinks=sinks))
-        began = time.process_time()
-        for _ in range(CALLS):
-            observe_run(runtime, SimpleNamespace(config=config), outcome, entries=entries, subject=subject, progress=progress)
-        spent[way] = round((time.process_time() - began) / CALLS * 1e6, 2)
-    return spent
+    tenant = SimpleNamespace(config=SimpleNamespace(slug="acme", connections=[SimpleNamespace(name=f"c{n}", provider="openai") for n in range(5)]))
+    runtime = SimpleNamespace(telemetry=telemetry)
+    return each_us(lambda: observe_run(runtime, tenant, outcome, entries=entries, subject=subject, progress=progress))
+
+
+def afterwards() -> dict[str, float]:
+    """Return what it takes to tell a call with one try on, for each of those who are told, in microseconds."""
+    from cascade.telemetry.metrics import measures_of
+    from cascade.telemetry.process import Telemetry
+    from cascade.telemetry.process_files import prepare_folder
+    from cascade.telemetry.run_spans import RunSpans
+    from cascade.telemetry.span_messages import request_of
+    from cascade.telemetry.tallies import Tally
+
+    telemetry = Telemetry(sinks=[object()])  # type: ignore[list-item]
+    noting_us(telemetry)
+    facts = telemetry._waiting[0]
+    with tempfile.TemporaryDirectory() as folder:
+        counted = prepare_folder(Path(folder))
+        from opentelemetry.sdk.trace import TracerProvider
+
+        from cascade.telemetry.prometheus_page import PrometheusPage
+
+        page, tally, spans = PrometheusPage(folder=counted), Tally(), RunSpans(TracerProvider(shutdown_on_exit=False))
+        return {
+            "prometheus": each_us(lambda: [page.record(measure) for measure in measures_of(facts)]),
+            "otlp_metrics": each_us(lambda: [tally.add(measure) for measure in measures_of(facts) if measure.metric.otlp]),
+            "otlp_spans": each_us(lambda: request_of(list(spans.of(facts))).SerializeToString()),
+        }
+
+
+def each_us(do: Callable[[], object]) -> float:
+    """Return the least CPU time that it took once, over a few thousand times in each of some tries."""
+    spent = []
+    for _ in range(5):
+        began = time.thread_time()
+        for _ in range(CALLS // 5):
+            do()
+        spent.append((time.thread_time() - began) / (CALLS // 5) * 1e6)
+    return round(min(spent), 2)
 
 
 def a_run() -> tuple[Any, ...]:

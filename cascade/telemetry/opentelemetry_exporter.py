@@ -1,7 +1,5 @@
 """The door to OpenTelemetry: runs as traces and metrics, to a collector."""
 
-from uuid import uuid4
-
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -67,8 +65,8 @@ class OpenTelemetryExporter:
 
 
 def _resource(service_name: str) -> Resource:
-    """What all that is sent has in common. Each process is an instance: their counts are added up, not mixed up."""
+    """What all that is sent has in common. Each process is an instance of its own (service.instance.id), so that counts add up."""
     named = Resource.create({"service.name": service_name} if service_name else {})
     if str(named.attributes.get("service.name", "")).startswith("unknown_service"):
         named = named.merge(Resource({"service.name": OUR_SCOPE}))
-    return Resource({"service.instance.id": str(uuid4())}).merge(named)
+    return named

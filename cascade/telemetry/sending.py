@@ -53,9 +53,11 @@ class _Sender:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while not self._closing:
+        is_last = False
+        while not is_last:
             self._wake.wait(self._every_s)
             self._wake.clear()
+            is_last = self._closing
             try:
                 self._send()
             except Exception as unforeseen:
