@@ -1,7 +1,8 @@
 """What telemetry is told of a call that was answered or refused: names, counts and times out of the outcome. No text is taken along."""
 
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
@@ -15,11 +16,12 @@ from cascade.engine.plans import CascadePlan, StepOutcome
 from cascade.outcomes import RunOutcome, status_of
 from cascade.refusals import reply_to
 from cascade.runtime import Runtime, TenantRuntime
-from cascade.telemetry.facts import RefusalFacts, RunFacts, TryFacts
+from cascade.telemetry.facts import Facts, RefusalFacts, RunFacts, TryFacts
 from tenants.authentication import Caller
 
 __all__ = ["Progress", "observe_refusal", "observe_run"]
 
+log = logging.getLogger(__name__)
 NAME_OF_A_MODEL = re.compile(r"[\w.:/@-]{1,100}")
 """What a provider says that its model is called is the provider's text: anything else is left out."""
 
@@ -46,11 +48,27 @@ class Progress(Struct, kw_only=True):
 def observe_run(
     runtime: Runtime, tenant: TenantRuntime, outcome: RunOutcome, *, entries: Sequence[Entry], subject: Subject, progress: Progress
 ) -> None:
-    """Tell telemetry of a run whose cost is booked. Never waits."""
-    if not runtime.telemetry.is_on:
-        return
+    """Tell telemetry of a run whose cost is booked. Never waits, never raises."""
+    if runtime.telemetry.is_on:
+        _note(runtime, lambda: _run_facts(tenant, outcome, entries=entries, subject=subject, progress=progress))
+
+
+def observe_refusal(runtime: Runtime, caller: Caller, failure: Exception, *, progress: Progress) -> None:
+    """Tell telemetry of a call for which no money was held, or that failed by a mistake of ours. Never waits, never raises."""
+    if runtime.telemetry.is_on:
+        _note(runtime, lambda: _refusal_facts(caller, failure, progress=progress))
+
+
+def _note(runtime: Runtime, facts: Callable[[], Facts]) -> None:
+    try:
+        runtime.telemetry.note(facts())
+    except Exception as unforeseen:  # a bug of ours: the call is answered, and paid for, all the same
+        log.error("telemetry could not be told of a call: %s", type(unforeseen).__name__)
+
+
+def _run_facts(tenant: TenantRuntime, outcome: RunOutcome, *, entries: Sequence[Entry], subject: Subject, progress: Progress) -> RunFacts:
     result, plan = outcome.result, outcome.result.plan
-    runtime.telemetry.note(RunFacts(
+    return RunFacts(
         tenant=tenant.config.slug, tier=plan.tier or "", started_ns=_ns(progress), latency_ms=outcome.latency_ms, trace=progress.trace,
         end_user=subject.end_user_id if settings.TELEMETRY_END_USERS else None, run_id=outcome.run_id, shadow_of=outcome.shadow_of,
         domain=plan.domain.domain, complexity=plan.complexity, preset=plan.preset, policy_version=plan.policy_version, arm=plan.arm,
@@ -58,19 +76,16 @@ def observe_run(
         draft_accepted=result.draft_accepted, escalated=_is_escalated(plan, result.steps), cost_nusd=outcome.cost_nusd, hold_ms=progress.hold_ms,
         settle_ms=progress.settle_ms, first_token_ms=outcome.first_token_ms,
         tries=tuple(_tries(tenant, result.steps, entries, admission_ms=progress.admission_ms)),
-    ))  # fmt: skip
+    )
 
 
-def observe_refusal(runtime: Runtime, caller: Caller, failure: Exception, *, progress: Progress) -> None:
-    """Tell telemetry of a call for which no money was held, or that failed by a mistake of ours. Never waits."""
-    if not runtime.telemetry.is_on:
-        return
+def _refusal_facts(caller: Caller, failure: Exception, *, progress: Progress) -> RefusalFacts:
     refused = failure if isinstance(failure, CascadeError) else CascadeError("")
-    runtime.telemetry.note(RefusalFacts(
+    return RefusalFacts(
         tenant=caller.tenant_slug, tier=progress.tier, started_ns=_ns(progress), latency_ms=progress.so_far_ms, trace=progress.trace,
         end_user=progress.end_user if settings.TELEMETRY_END_USERS else None, reason=refused.code,
         status=reply_to(refused, budget_status=caller.budget_refusal_status).status,
-    ))  # fmt: skip
+    )
 
 
 def _is_escalated(plan: CascadePlan, steps: Sequence[StepOutcome]) -> bool:

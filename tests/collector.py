@@ -49,6 +49,7 @@ class Point:
     count: int
     bounds: tuple[float, ...]
     instance: str
+    is_delta: bool
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Collector:
     gate: threading.Event | None = None
     hanging: int = 0
     """How many requests came to the gate."""
+    refused: int = 0
     spans: list[Span] = field(default_factory=list)
     points: dict[Any, Point] = field(default_factory=dict)
     bodies: list[bytes] = field(default_factory=list)
@@ -116,13 +118,14 @@ class Collector:
             instance = values(of_resource.resource.attributes)["service.instance.id"]
             for metric in (metric for of_scope in of_resource.scope_metrics for metric in of_scope.metrics):
                 kind = metric.WhichOneof("data")
+                is_delta = getattr(metric, kind).aggregation_temporality == 1
                 for point in getattr(metric, kind).data_points:
                     attributes = values(point.attributes)
                     value = point.sum if kind == "histogram" else point.as_double or point.as_int
                     bounds = tuple(point.explicit_bounds) if kind == "histogram" else ()
                     count = point.count if kind == "histogram" else 0
                     key = (instance, metric.name, tuple(sorted((name, str(said)) for name, said in attributes.items())))
-                    self.points[key] = Point(metric.name, metric.unit, attributes, value, count, bounds, instance)
+                    self.points[key] = Point(metric.name, metric.unit, attributes, value, count, bounds, instance, is_delta)
 
 
 def values(attributes: Any) -> dict[str, Any]:
@@ -144,6 +147,7 @@ def collecting() -> Iterator[Collector]:
             if kept.gate is not None:
                 kept.hanging += 1
                 kept.gate.wait(120)
+            kept.refused += kept.status != 200
             if kept.status == 200:
                 kept.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             reply = KINDS[self.path][1]().SerializeToString()

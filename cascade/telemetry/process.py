@@ -45,7 +45,6 @@ class Sink(Protocol):
     """Whom runs are told to. Nothing here may wait for a network."""
 
     def record(self, measure: Measure) -> None: ...
-    def settle(self) -> None: ...
     def follow(self, facts: Facts) -> None: ...
     def take_lost(self) -> int: ...
 
@@ -76,7 +75,7 @@ class Telemetry:
             while self.digest(most=1):  # noqa: ASYNC110 - waits for nothing: lets others go first
                 await asyncio.sleep(0)
             try:
-                self._settle()
+                self._count_lost()
                 if rounds % BREAKERS_EVERY == 0:
                     self._show(breakers())
             except Exception as unforeseen:  # a full disk, say: the next round tries again
@@ -99,7 +98,7 @@ class Telemetry:
     def finish(self) -> None:
         """Tell on all that waits."""
         self.digest()
-        self._settle()
+        self._count_lost()
 
     def _tell(self, facts: Facts) -> None:
         for measure in measures_of(facts):
@@ -116,13 +115,11 @@ class Telemetry:
         if self._page is not None:
             self._page.show_breakers((*self._bounds.pair(tenant, "provider", provider), is_open) for tenant, provider, is_open in breakers)
 
-    def _settle(self) -> None:
+    def _count_lost(self) -> None:
         overflowed, self._overflowed = self._overflowed, 0
         for lost, number in (("calls", overflowed), ("spans", sum(sink.take_lost() for sink in self._sinks))):
             if number:
                 self._record(Measure(LOST, number, (lost,)))
-        for sink in self._sinks:
-            sink.settle()
 
 
 @cache
@@ -133,7 +130,11 @@ def exporter() -> "OpenTelemetryExporter | None":
         return None
     from cascade.telemetry.opentelemetry_exporter import OpenTelemetryExporter  # takes half a second
 
-    made = OpenTelemetryExporter(traces_url=traces_url, metrics_url=metrics_url, service_name=settings.OTEL_SERVICE_NAME)
+    made = OpenTelemetryExporter(
+        traces_url=traces_url, metrics_url=metrics_url, service_name=settings.OTEL_SERVICE_NAME,
+        metrics_every_s=settings.OTEL_METRIC_EXPORT_INTERVAL / 1000,
+        deltas=settings.OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE.lower() in ("delta", "lowmemory"),
+    )
     atexit.register(close)
     return made
 

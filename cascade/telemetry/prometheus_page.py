@@ -62,9 +62,6 @@ class PrometheusPage:
         else:
             child.observe(value)
 
-    def settle(self) -> None:
-        pass
-
     def follow(self, facts: Facts) -> None:
         pass
 

@@ -33,13 +33,9 @@ class Notebook:
     def __init__(self) -> None:
         self.measures: list[Measure] = []
         self.followed: list[Facts] = []
-        self.settled = 0
 
     def record(self, measure: Measure) -> None:
         self.measures.append(measure)
-
-    def settle(self) -> None:
-        self.settled += 1
 
     def follow(self, facts: Facts) -> None:
         if facts.tenant == "wrong":
