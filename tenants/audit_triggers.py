@@ -23,7 +23,7 @@ def audit_table(cursor: CursorWrapper, connection: BaseDatabaseWrapper, model: A
         return
     columns = [field.column for field in model._meta.local_concrete_fields]
     watched = ", ".join(connection.ops.quote_name(column) for column in columns if column not in IGNORED)
-    arguments = (object_type(model), tenant_column(model), ",".join(hidden_columns(model)), ",".join(IGNORED), name_query(model))
+    arguments = (object_type(model), tenant_column(model), ",".join(hidden_columns(model)), ",".join(IGNORED), name_query(model, connection))
     when = f"WHEN ({SOMEBODY_ACTS})" if model.audited == Audited.BY_ACTORS else ""
     cursor.execute(
         f"CREATE TRIGGER write_audit AFTER INSERT OR DELETE OR UPDATE OF {watched} ON {table} FOR EACH ROW {when} "
@@ -44,13 +44,13 @@ def hidden_columns(model: Any) -> Iterator[str]:
             yield field.column
 
 
-def name_query(model: Any) -> str:
+def name_query(model: Any, connection: BaseDatabaseWrapper) -> str:
     """Return the query that makes a row's name of the row as JSON, its $1."""
-    names = [part for path in model.audit_name if (part := _name_part(model, path))]
+    names = [part for path in model.audit_name if (part := _name_part(model, path, connection))]
     return f"SELECT concat_ws(' ', {', '.join(names)})" if names else "SELECT ''"
 
 
-def _name_part(model: Any, path: str) -> str:
+def _name_part(model: Any, path: str, connection: BaseDatabaseWrapper) -> str:
     name, _, further = path.partition("__")
     field = next((field for field in model._meta.local_concrete_fields if field.name == name), None)
     if field is None:
@@ -58,5 +58,5 @@ def _name_part(model: Any, path: str) -> str:
     if not further:
         return f"nullif($1 ->> '{field.column}', '')"
     other = field.related_model._meta
-    column = other.get_field(further).column
-    return f"(SELECT t.{column} FROM {other.db_table} t WHERE t.id = ($1 ->> '{field.column}')::uuid)"  # noqa: S608 - names of our own models
+    column, kind = other.get_field(further).column, field.target_field.db_type(connection)
+    return f"(SELECT t.{column} FROM {other.db_table} t WHERE t.id = ($1 ->> '{field.column}')::{kind})"  # noqa: S608 - names of our own models

@@ -55,7 +55,7 @@ BEGIN
   IF TG_OP = 'UPDATE' AND v_changes = '{}' THEN RETURN NULL; END IF;
   EXECUTE TG_ARGV[4] INTO v_name USING v_row;
   PERFORM tenants_write_audit((v_row ->> TG_ARGV[1])::uuid, CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'UPDATE' THEN 'changed' ELSE 'deleted' END,
-                              TG_ARGV[0], v_row ->> 'id', v_name, v_changes);
+                              TG_ARGV[0], coalesce(v_row ->> 'id', ''), v_name, v_changes);
   RETURN NULL;
 END $$;
 
