@@ -10,7 +10,7 @@ from billing.engine.money import NUSD_PER_USD
 from billing.engine.spend_history import Series
 
 CRITICAL_TIMES = 10
-ANSWERS_A_STEP, MOST_STEPS = 3, 3
+ANSWERS_A_STEP, MOST_STEPS, LESS_SENSITIVE = 3, 3, 1.5
 
 
 class AnomalyKind(StrEnum):

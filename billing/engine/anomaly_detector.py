@@ -6,14 +6,11 @@ from datetime import datetime
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.anomaly import Anomaly, AnomalyKind, Figures, Impact
+from billing.engine.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact
 from billing.engine.budgets import Period, window_bounds
 from billing.engine.lanes import FAST, Judgement, Lane, Profile, judge, learn
 from billing.engine.seasons import DAY, clocks
 from billing.engine.spend_history import Series, SpendHistory
-
-LESS_SENSITIVE = 1.5
-"""By how much each step of lowered sensitivity raises the threshold."""
 
 
 class Learned(Struct, frozen=True, kw_only=True):
@@ -69,7 +66,7 @@ class AnomalyDetector:
         strongest = np.abs(scores).argmax(axis=0)
         found = [
             self._anomaly(recent, number, judgements[strongest[number]], alone=judgements[0])
-            for number in np.flatnonzero(scores.any(axis=0))
+            for number in np.flatnonzero(scores.any(axis=0)).tolist()
         ]
         return sorted((self._continued(each, ongoing) for each in found), key=lambda each: -abs(each.excess_nusd))
 

@@ -148,8 +148,9 @@ def judge(
 
 
 def _rows(table: Floats, rows: Whole) -> Floats:
-    padded: Floats = np.concatenate([table, np.full((1, *table.shape[1:]), np.nan)])
-    return padded[rows]
+    unknown = np.full((1, *table.shape[1:]), np.nan)
+    chosen: Floats = np.concatenate([table, unknown])[rows]
+    return chosen
 
 
 def _likely(usual: Floats, usual_level: Floats, level: Floats) -> tuple[Floats, Floats]:
@@ -160,7 +161,8 @@ def _likely(usual: Floats, usual_level: Floats, level: Floats) -> tuple[Floats, 
 def _agreed(values: Floats, likely: Sequence[Floats]) -> Floats:
     """Return the smallest deviation from what is likely, 0 where there is more as well as less of it."""
     deviations = [values - each for each in likely]
-    least, most = np.minimum.reduce(deviations), np.maximum.reduce(deviations)
+    least: Floats = np.minimum.reduce(deviations)
+    most: Floats = np.maximum.reduce(deviations)
     return np.where(least > 0, least, np.where(most < 0, most, 0.0 * least))
 
 
@@ -172,9 +174,10 @@ def _judgement(values: Floats, likely: Sequence[Floats], *, room: Floats, span: 
     nearest = np.take_along_axis(candidates, np.abs(values - candidates).argmin(axis=0)[None], axis=0)[0]
     ends = (values, nearest, candidates.min(axis=0) - room, candidates.max(axis=0) + room)
     actual, expected, low, high = (span * power(each, 1 / lane.power) for each in ends)
-    least = np.maximum(lane.minimum_nusd, lane.least_share * np.abs(expected))
+    expected = np.maximum(expected, 0.0)
+    least = np.maximum(lane.minimum_nusd, lane.least_share * expected)
     is_found = (np.abs(score) >= 1) & (np.abs(actual - expected) >= least) & ~is_young[:, None]
     return Judgement(
-        span=span, expected=expected, low=np.minimum(low, expected - least), high=np.maximum(high, expected + least), score=score,
-        is_found=is_found, is_young=is_young,
+        span=span, expected=expected, low=np.maximum(np.minimum(low, expected - least), 0.0),
+        high=np.maximum(high, expected + least), score=score, is_found=is_found, is_young=is_young,
     )  # fmt: skip
