@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.alerting.delivering import deliver_alerts
+from billing.anomalies import look_at_days, look_at_quality, look_at_quarters
 from billing.forecasts import forecast_night
 from billing.foresight import foresee
 from billing.housekeeping import forget_full_rates, forget_old_alerts, forget_old_keys, prepare_partitions, sweep_now
@@ -34,6 +35,22 @@ def forecast_of_the_night(now: datetime) -> str:
 @job(name="billing.foresee", every=HOUR, limit_s=1800)
 def foresee_budgets(now: datetime) -> str:
     return f"raised {foresee(now=now)} alerts"
+
+
+@job(name="billing.look_at_quarters", every=timedelta(minutes=1), limit_s=300)
+def look_at_the_quarter(now: datetime) -> str:
+    sum_quarters(now=now)
+    return f"{look_at_quarters(now=now)} anomalies"
+
+
+@job(name="billing.look_at_days", every=HOUR, limit_s=1800)
+def look_at_yesterday(now: datetime) -> str:
+    return f"{look_at_days(now=now)} anomalies"
+
+
+@job(name="billing.look_at_quality", every=HOUR, limit_s=1800)
+def look_at_the_drafts(now: datetime) -> str:
+    return f"{look_at_quality(now=now)} anomalies"
 
 
 @job(name="billing.deliver_alerts", every=timedelta(seconds=15), limit_s=120)

@@ -7,10 +7,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from billing.engine.money import NUSD_PER_USD
-from billing.engine.spend_history import Series
 
 CRITICAL_TIMES = 10
 ANSWERS_A_STEP, MOST_STEPS, LESS_SENSITIVE = 3, 3, 1.5
+
+
+class Series(Struct, frozen=True):
+    """Whose spend: a dimension ("all", "end_user", "model", "domain", "api_key", as DayRollup has them) and the value in it."""
+
+    dimension: str
+    value: str = ""
 
 
 class AnomalyKind(StrEnum):

@@ -7,15 +7,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from msgspec import Struct
 
+from billing.engine.anomaly import Series
 from billing.engine.robust import Bools, Floats, Whole
 from billing.engine.seasons import DAY
-
-
-class Series(Struct, frozen=True):
-    """Whose spend: a dimension ("all", "end_user", "model", "domain", "api_key", as DayRollup has them) and the value in it."""
-
-    dimension: str
-    value: str = ""
 
 
 class Spent(Struct, frozen=True):

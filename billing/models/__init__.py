@@ -1,6 +1,7 @@
 """Money's rows."""
 
 from billing.models.alerts import Alert, AlertChannel, AlertDelivery, AlertMessage, AlertRule
+from billing.models.anomalies import Anomaly
 from billing.models.budgets import Budget, BudgetMark
 from billing.models.entries import CostEntry, DayRollup
 from billing.models.forecasts import Forecast
@@ -12,7 +13,7 @@ from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Alert", "AlertChannel", "AlertDelivery", "AlertMessage", "AlertRule", "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup",
-    "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice", "QuarantinedModel", "QuarterRollup",
-    "Reconciliation", "Reservation",
+    "Alert", "AlertChannel", "AlertDelivery", "AlertMessage", "AlertRule", "Anomaly", "Budget", "BudgetMark", "BudgetWindow", "CostEntry",
+    "DayRollup", "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice", "QuarantinedModel",
+    "QuarterRollup", "Reconciliation", "Reservation",
 ]
