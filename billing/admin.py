@@ -19,6 +19,7 @@ from billing.models import (
     AlertDelivery,
     AlertMessage,
     AlertRule,
+    Anomaly,
     Budget,
     BudgetMark,
     BudgetWindow,
@@ -252,3 +253,17 @@ class JobStandingAdmin(ReadOnlyPlatformAdmin):
     @admin.display(boolean=True, description="on time")
     def is_on_time(self, standing: JobStanding) -> bool:
         return not is_late(standing, now=timezone.now())
+
+
+@admin.register(Anomaly)
+class AnomalyAdmin(ReadOnlyTenantAdmin):
+    list_display = ["kind", "tenant", "dimension", "value", "severity", "started_at", "expected", "actual", "state"]
+    list_filter = ["tenant", "kind", "severity", "state"]
+
+    @admin.display(description="expected, USD")
+    def expected(self, anomaly: Anomaly) -> str:
+        return to_usd(anomaly.expected_nusd)
+
+    @admin.display(description="actual, USD")
+    def actual(self, anomaly: Anomaly) -> str:
+        return to_usd(anomaly.actual_nusd)

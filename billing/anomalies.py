@@ -39,7 +39,8 @@ JUDGED = """
 SELECT draft.model, (draft.booked_at AT TIME ZONE %s)::date AS day, count(*), count(*) FILTER (WHERE draft.outcome = 'rejected'),
        coalesce(sum(later.amount_nusd) FILTER (WHERE draft.outcome = 'rejected'), 0)::bigint
   FROM billing_costentry draft
-  LEFT JOIN LATERAL (SELECT sum(amount_nusd) AS amount_nusd FROM billing_costentry WHERE reservation_id = draft.reservation_id AND leg > 0) later ON true
+  LEFT JOIN LATERAL (SELECT sum(l.amount_nusd) AS amount_nusd FROM billing_costentry l
+                      WHERE l.reservation_id = draft.reservation_id AND l.leg > 0) later ON true
  WHERE draft.tenant_id = %s AND draft.booked_at >= %s AND draft.booked_at < %s AND draft.leg = 0 AND draft.preset <> ''
    AND draft.outcome IN ('accepted', 'rejected') AND draft.kind IN ('settled', 'estimated')
  GROUP BY 1, 2
@@ -124,7 +125,7 @@ def _look_at_quarter(newest: datetime, *, zone: str, now: datetime) -> int:
             _only(recent, own), some, steps=_steps(own), ongoing=_ongoing(FAST, since=newest), is_running=newest == quarter_of(now)
         )
     ]
-    return sum(_note(anomaly, now=now) for anomaly in found)
+    return _note_all(found, now=now)
 
 
 def _look_at_day(day: date, *, zone: str, now: datetime) -> int:
@@ -143,7 +144,7 @@ def _look_at_day(day: date, *, zone: str, now: datetime) -> int:
     whole = _history(rows, of=series, buckets=DAILY.memory + DAILY.looks_back + 1, last_at=noon, zone=zone, known_since=known_since, lane=DAILY)
     detector = AnomalyDetector(lane=DAILY)
     found = detector.find(whole, detector.learn(whole.without_newest()), steps=_steps(series), ongoing=_ongoing(DAILY, since=noon))
-    return sum(_note(anomaly, now=now) for anomaly in found)
+    return _note_all(found, now=now)
 
 
 def _look_at_drafts(*, zone: str, now: datetime) -> int:
@@ -164,7 +165,7 @@ def _look_at_drafts(*, zone: str, now: datetime) -> int:
         for model, days in by_model.items()
         if today in days
     ]
-    return sum(_note(anomaly, now=now) for anomaly in found if anomaly is not None)
+    return _note_all([anomaly for anomaly in found if anomaly is not None], now=now)
 
 
 def _spending(since: datetime, newest: datetime, *, least_nusd: int) -> set[Series]:
@@ -238,7 +239,15 @@ def _steps(series: Iterable[Series]) -> dict[Series, int]:
     return {each: sensitivity_step(counted[each]) for each in wanted if counted[each]}
 
 
-def _note(found: Found, *, now: datetime) -> int:
+def _note_all(found: Iterable[Found], *, now: datetime) -> int:
+    """Keep all that was found, the largest first, since what is told first stands for the others. Returns how many."""
+    largest_first = sorted(found, key=lambda anomaly: -abs(anomaly.excess_nusd))
+    for anomaly in largest_first:
+        _note(anomaly, now=now)
+    return len(largest_first)
+
+
+def _note(found: Found, *, now: datetime) -> None:
     """Keep what was found, with its explanation, and tell it where it is money: once a series and day, and not while it is snoozed."""
     row = Anomaly.objects.filter(
         lane=found.lane, kind=found.kind.value, dimension=found.series.dimension, value=found.series.value, started_at=found.started_at
@@ -254,15 +263,18 @@ def _note(found: Found, *, now: datetime) -> int:
     row.drivers = {driver.value: amount for driver, amount in explanation.drivers.items()}
     row.contributors = msgspec.to_builtins(explanation.contributors)
     row.save()
-    if found.severity is not Severity.INFO and row.state == Anomaly.State.OPEN and not _is_snoozed(found.series, now=now):
+    if found.severity is not Severity.INFO and row.state == Anomaly.State.OPEN and not row.told_at and not _is_quiet(row, now=now):
         raise_alert(event=_event(row, found, explanation), now=now)
-    return 1
+        row.told_at = now
+        row.save(update_fields=["told_at"])
 
 
-def _is_snoozed(series: Series, *, now: datetime) -> bool:
-    return Anomaly.objects.filter(
-        dimension=series.dimension, value=series.value, state=Anomaly.State.SNOOZED, snoozed_until__gt=now
-    ).exists()
+def _is_quiet(row: Anomaly, *, now: datetime) -> bool:
+    """Is the series snoozed, or is what happened told already? One key's spike is the tenant's and the model's, too: the largest is told."""
+    snoozed = Q(dimension=row.dimension, value=row.value, state=Anomaly.State.SNOOZED, snoozed_until__gt=now)
+    same = Q(lane=row.lane, kind=row.kind, told_at__isnull=False, started_at__lt=row.ended_at, ended_at__gt=row.started_at)
+    others = Anomaly.objects.filter(snoozed | same).exclude(pk=row.pk)
+    return any(other.state == Anomaly.State.SNOOZED or 2 * abs(other.excess_nusd) >= abs(row.excess_nusd) for other in others)
 
 
 def _event(row: Anomaly, found: Found, explanation: Explanation) -> AnomalyFound:

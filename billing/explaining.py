@@ -38,7 +38,7 @@ SELECT CASE WHEN leg = 0 THEN 'draft' ELSE 'later' END, model, price_version,
        coalesce(sum(output_tokens) FILTER (WHERE kind <> 'overrun'), 0)::bigint,
        coalesce(sum(reasoning_tokens) FILTER (WHERE kind <> 'overrun'), 0)::bigint, sum(amount_nusd)::bigint
   FROM picked GROUP BY 1, 2, 3
-"""
+"""  # noqa: S608 - the columns are ours
 BY_VALUE = PICKED + """
 SELECT coalesce({column}::text, ''), sum(amount_nusd)::bigint FROM picked GROUP BY 1
 """

@@ -1,4 +1,4 @@
-"""Changes of budgets and prices that need more than one statement. Call them inside a tenant's scope; edges pass `now`."""
+"""Changes of budgets, prices and anomalies that need more than one statement. Call them inside a tenant's scope; edges pass `now`."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from billing.engine.budgets import BudgetScope
-from billing.models import Budget, ModelPrice, QuarantinedModel
+from billing.models import Anomaly, Budget, ModelPrice, QuarantinedModel
 from billing.pricebook import insert_version
 from tenants.errors import Conflict
 from tenants.models import ApiKey, Tenant, Tier
@@ -91,3 +91,29 @@ def add_price(*, price: ModelPrice) -> ModelPrice:
     # One price at a time: two that find no version before them would both stay open. This lock lets calls book on.
     Tenant.objects.select_for_update(no_key=True).get(pk=current_tenant_id())
     return insert_version(price, beside=ModelPrice.objects.filter(model=price.model))
+
+
+def snooze_anomaly(*, anomaly: Anomaly, until: datetime, note: str) -> Anomaly:
+    """Let the series of an anomaly be told no more until then; it goes on being looked at."""
+    return _seen_to(anomaly, state=Anomaly.State.SNOOZED, snoozed_until=until, note=note)
+
+
+def resolve_anomaly(*, anomaly: Anomaly, resolution: str, note: str, actor: str, now: datetime) -> Anomaly:
+    """Say what an anomaly was. `expected` is ordinary from now on, `fixed` is no measure for others, and three `not_useful` make the series
+    less sensitive."""
+    return _seen_to(
+        anomaly, state=Anomaly.State.RESOLVED, resolution=resolution, note=note, resolved_by=actor, resolved_at=now, snoozed_until=None
+    )
+
+
+def reopen_anomaly(*, anomaly: Anomaly) -> Anomaly:
+    """Take back that an anomaly was snoozed or resolved, and what that had effect on."""
+    return _seen_to(anomaly, state=Anomaly.State.OPEN, resolution="", resolved_by="", resolved_at=None, snoozed_until=None)
+
+
+def _seen_to(anomaly: Anomaly, **changes: Any) -> Anomaly:
+    row = Anomaly.objects.select_for_update().get(pk=anomaly.pk)
+    for name, value in changes.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(changes))
+    return row

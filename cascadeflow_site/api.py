@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from billing.api.alert_channels import AlertChannelViewSet
 from billing.api.alert_rules import AlertRuleViewSet
 from billing.api.alerts import AlertViewSet
+from billing.api.anomalies import AnomalyViewSet
 from billing.api.budgets import BudgetMarkViewSet, BudgetViewSet, EndUserSummaryViewSet
 from billing.api.forecasts import ForecastViewSet
 from billing.api.holds import HoldViewSet
@@ -51,6 +52,7 @@ router.register("prices", PriceViewSet, basename="price")
 router.register("platform-prices", PlatformPriceViewSet, basename="platform-price")
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("budget-marks", BudgetMarkViewSet, basename="budget-mark")
+router.register("anomalies", AnomalyViewSet, basename="anomaly")
 router.register("forecasts", ForecastViewSet, basename="forecast")
 router.register("alerts", AlertViewSet, basename="alert")
 router.register("alert-channels", AlertChannelViewSet, basename="alert-channel")

@@ -40,7 +40,8 @@ class Shop:
 
     def call(
         self, *, price: ModelPrice | None = None, kind: str = "settled", asked: int = 0, said: int = 0, cached: int = 0, amount: int | None = None,
-        held: int | None = None, user: uuid.UUID | None = None, at: datetime | None = None, model: str = "mini", provider: str = "openai",
+        held: int | None = None, user: uuid.UUID | None = None, key: uuid.UUID | None = None, at: datetime | None = None, model: str = "mini",
+        provider: str = "openai",
         **fields: Any,
     ) -> uuid.UUID:
         """Book one call, and return the id of its hold. Its amount is that of its tokens, unless it is said."""
@@ -52,7 +53,7 @@ class Shop:
         bound = max(amount, held or 0)
         reserve = {
             "id": hold, "tenant": str(self.tenant.id), "zone": "UTC", "owner": "a test", "ttl_s": 600, "end_user": str(user) if user else None,
-            "end_user_name": None, "api_key": None, "tier": None, "tags": [], "unpriced": False, "labels": {"tags": []},
+            "end_user_name": None, "api_key": str(key) if key else None, "tier": None, "tags": [], "unpriced": False, "labels": {"tags": []},
             "rungs": [{"amount": bound, "legs": [{**leg, "amount": bound}]}],
         }  # fmt: skip
         tokens = {"input_tokens": asked, "output_tokens": said, "cached_input_tokens": cached}

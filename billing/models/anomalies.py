@@ -43,6 +43,7 @@ class Anomaly(TenantOwnedModel):
     facts = models.JSONField(help_text="The anomaly as the engine has it.")
     drivers = models.JSONField(default=dict, help_text="What each driver makes up of the excess, in nano-USD: they add up to it.")
     contributors = models.JSONField(default=list, help_text="By dimension the values that make up most of the excess.")
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When an alert was raised; empty where it is no money, or told by another.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     snoozed_until = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=12, choices=Resolution.choices, blank=True)

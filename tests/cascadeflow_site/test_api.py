@@ -15,7 +15,7 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
 from billing.alerting import ProviderDown, raise_alert
-from billing.models import AlertChannel, AlertRule, Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
+from billing.models import AlertChannel, AlertRule, Anomaly, Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
 from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
@@ -30,6 +30,11 @@ OPERATIONS = list(operations())
 WITH_ID = [operation for operation in OPERATIONS if operation.takes_id]
 EXCEPTIONS = {"post runs/": Scope.INVOKE, "post budgets/check/": Scope.INVOKE}
 """Operations that need another scope than reading for GET and administration for the rest."""
+ANOMALY = {
+    "lane": "fast", "kind": "spike", "dimension": "all", "severity": "warning", "started_at": "2026-11-01T10:00:00Z",
+    "ended_at": "2026-11-01T10:15:00Z", "found_at": "2026-11-01T10:12:00Z", "expected_nusd": 1, "low_nusd": 0, "high_nusd": 2, "actual_nusd": 9,
+    "excess_nusd": 8, "score": 2.0, "facts": {},
+}  # fmt: skip
 DEFINITION = {"strategies": [{"domain": "general", "steps": [{"name": "draft", "models": ["@draft"]}]}]}
 
 
@@ -74,6 +79,7 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
                 created_by="x",
             ).pk,
             "quarantined-model": QuarantinedModel.objects.get().pk,
+            "anomaly": Anomaly.objects.create(**ANOMALY).pk,
             "cost-entry": CostEntry.objects.filter(kind="settled").get().pk,
             "run": run,
         }
