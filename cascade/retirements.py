@@ -22,7 +22,7 @@ class Catalog(Struct, frozen=True):
 
     def replacement_of(self, row: CatalogModel) -> str:
         """Return the model that takes its place, "" where none is known."""
-        return replacement_of(row.name, row.place[1], places=((other.name, other.place[1]) for other in self.rows))
+        return replacement_of(row.name, row.place[1], places=((other.name, other.place[1]) for other in self.rows if other.pk != row.pk))
 
     def notice_of(self, row: CatalogModel) -> str:
         """Return what is to be said of its retirement, "" while the day is far off."""

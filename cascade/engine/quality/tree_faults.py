@@ -28,8 +28,8 @@ def faults_in(tree: "Tree", *, most: int, until: float) -> list[Fault] | None:
             lines.update(_unread_lines(node, children))
         if max(len(found), len(lines)) > most or thread_time() > until:
             return None
-        to_see += [child for child in children if child.has_error]
-    return sorted(found)
+        to_see += [child for child in reversed(children) if child.has_error]
+    return found
 
 
 def _unread_lines(node: "Node", children: "list[Node]") -> Iterator[int]:
