@@ -12,7 +12,7 @@ from cascade.gateway.errors import HttpError
 from cascade.gateway.http import Exchange
 from cascade.telemetry.families import Family
 from cascade.telemetry.process import page
-from cascadeflow_site.scrape_facts import read_facts
+from cascadeflow_site.scrape_facts import FACTS, missing_facts, read_facts
 
 FACTS_S = 8.0
 """A scrape is given up after ten seconds: better without the facts than none."""
@@ -43,7 +43,7 @@ async def _facts() -> list[Family]:
         async with asyncio.timeout(FACTS_S):
             return await sync_to_async(_read_facts, thread_sensitive=False)()
     except TimeoutError:
-        return []
+        return [missing_facts(dict.fromkeys(FACTS, 1))]
 
 
 def _read_facts() -> list[Family]:

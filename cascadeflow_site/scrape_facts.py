@@ -35,8 +35,9 @@ def open_holds(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are t
 
 def largest_by_name(rows: Sequence[tuple[str, int, int]], *, most: int) -> Sequence[tuple[str, int, int]]:
     """Return the first rows as they are, and the sums of the rest under "other"."""
-    rest = rows[most:]
-    return [*rows[:most], (OTHER, sum(row[1] for row in rest), sum(row[2] for row in rest))] if rest else rows
+    named = [row for row in rows[:most] if row[0] != OTHER]
+    rest = [row for row in rows if row not in named]
+    return [*named, (OTHER, sum(row[1] for row in rest), sum(row[2] for row in rest))] if rest else named
 
 
 def ledger_state(now: datetime) -> Sequence[Family]:  # noqa: ARG001 - facts are told the time
@@ -82,5 +83,9 @@ def read_facts(*, now: datetime) -> Sequence[Family]:
             missing[name] = 1
     if any(missing.values()):
         connection.close()
+    return [*families, missing_facts(missing)]
+
+
+def missing_facts(missing: Mapping[str, int]) -> Family:
     rows = [((name,), is_missing) for name, is_missing in missing.items()]
-    return [*families, Family(name="cascadeflow_fact_missing", help="1 where a fact could not be read.", labels=("fact",), rows=rows)]
+    return Family(name="cascadeflow_fact_missing", help="1 where a fact could not be read.", labels=("fact",), rows=rows)

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -122,9 +123,13 @@ class Telemetry:
                 self._record(Measure(LOST, number, (lost,)))
 
 
-@cache
 def exporter() -> "OpenTelemetryExporter | None":
-    """Return the exporter of this process, opened at first use; None where no collector is named."""
+    """Return the exporter of this process, opened at first use; None where no collector is named. A forked child has one of its own."""
+    return _exporter(os.getpid())
+
+
+@cache
+def _exporter(_pid: int) -> "OpenTelemetryExporter | None":
     traces_url, metrics_url = collector_urls()
     if not traces_url and not metrics_url:
         return None
@@ -150,9 +155,13 @@ def page() -> "PrometheusPage | None":
     return PrometheusPage(folder=folder)
 
 
-@cache
 def telemetry() -> Telemetry:
     """Return the queue of this process."""
+    return _telemetry(os.getpid())
+
+
+@cache
+def _telemetry(_pid: int) -> Telemetry:
     shown = page()
     return Telemetry(sinks=[sink for sink in (exporter(), shown) if sink is not None], page=shown)
 

@@ -183,6 +183,8 @@ class TestWhatIsLookedUp:
         rows = [("acme", 5, 50), ("globex", 2, 7), ("initech", 1, 3)]
         assert scrape_facts.largest_by_name(rows, most=1) == [("acme", 5, 50), ("other", 3, 10)]
         assert scrape_facts.largest_by_name(rows, most=3) == rows
+        called_other = [("acme", 5, 50), ("other", 4, 1), *rows[1:]]
+        assert scrape_facts.largest_by_name(called_other, most=2) == [("acme", 5, 50), ("other", 7, 11)], "no row is there twice"
 
     def test_without_the_database_the_counts_are_there_and_the_facts_are_missing(self, tmp_path: Path) -> None:
         gone = dict.fromkeys(("DATABASE_URL", "DATABASE_OWNER_URL"), "postgres://nobody@//nowhere/at-all")
