@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from billing.exports.work import forget_old, write_waiting
 from billing.housekeeping import forget_full_rates, forget_old_keys, prepare_partitions, sweep_now
 from billing.jobs import job
 from billing.quarters import forget_quarters, sum_quarters
@@ -39,3 +40,13 @@ def forget_rate_buckets(_now: datetime) -> str:
 @job(name="billing.forget_quarters", every=24 * HOUR, limit_s=600)
 def forget_old_quarters(now: datetime) -> str:
     return f"forgot {forget_quarters(now=now)} sums"
+
+
+@job(name="billing.write_exports", every=timedelta(seconds=10), limit_s=2 * 3600, lease_s=60)
+def write_waiting_exports(_now: datetime) -> str:
+    return f"wrote {write_waiting()} exports"
+
+
+@job(name="billing.forget_exports", every=HOUR, limit_s=600)
+def forget_old_exports(now: datetime) -> str:
+    return f"deleted the files of {forget_old(now=now)} exports"

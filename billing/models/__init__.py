@@ -1,7 +1,9 @@
 """Money's rows."""
 
 from billing.models.budgets import Budget, BudgetMark
+from billing.models.closes import CloseOfMonth, SealedBlock
 from billing.models.entries import CostEntry, DayRollup
+from billing.models.exports import ExportJob
 from billing.models.idempotency import IdempotencyKey
 from billing.models.jobs import JobStanding
 from billing.models.prices import ModelPrice, PlatformPrice, QuarantinedModel
@@ -10,6 +12,6 @@ from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Budget", "BudgetMark", "BudgetWindow", "CostEntry", "DayRollup", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice",
-    "PlatformPrice", "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation",
+    "Budget", "BudgetMark", "BudgetWindow", "CloseOfMonth", "CostEntry", "DayRollup", "ExportJob", "IdempotencyKey", "JobStanding", "LedgerOwner",
+    "LedgerState", "ModelPrice", "PlatformPrice", "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation", "SealedBlock",
 ]
