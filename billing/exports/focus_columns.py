@@ -97,7 +97,8 @@ def _details() -> str:
 
 def _tags() -> str:
     """Tags that are `key=value` or `key:value` by their key, others are true; tier and domain where there is one."""
-    pairs = "SELECT split_part(translate(t, ':', '='), '=', 1), nullif(substr(t, length(split_part(translate(t, ':', '='), '=', 1)) + 2), '') FROM unnest(m.tags) t"
+    key = "split_part(translate(t, ':', '='), '=', 1)"
+    pairs = f"SELECT {key}, nullif(substr(t, length({key}) + 2), '') FROM unnest(m.tags) t"
     return f"""(SELECT coalesce(json_object_agg(x.key, coalesce(to_json(x.value), 'true'::json) ORDER BY x.key), '{{}}'::json)::text FROM (
         SELECT DISTINCT ON (key) key, value FROM ({pairs} UNION ALL SELECT 'tier', nullif(m.tier, '') WHERE m.tier <> ''
         UNION ALL SELECT 'domain', nullif(m.domain, '') WHERE m.domain <> '') AS y(key, value) ORDER BY key, value) x)"""

@@ -1,6 +1,7 @@
 """Parquet, by pyarrow: an extra of the installation, asked for only when such a file is."""
 
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +12,8 @@ from billing.exports.tables import Table
 if TYPE_CHECKING:
     from billing.exports.writers import Sink
 
-BLOCK = 1 << 20
-ROWS_A_GROUP = 100_000
+ROWS_A_GROUP = 5_000
+"""More of them at once are larger groups, and need more memory than a worker should have to have."""
 EXTRA = "Parquet needs pyarrow. Install it once, and start the site and its worker anew: .venv/bin/uv pip install -r pyproject.toml --extra parquet"
 
 
@@ -32,22 +33,23 @@ def pyarrow() -> Any:
 
 
 def write_parquet(moment: Moment, table: Table, sink: "Sink") -> None:
-    """Amounts are decimals, exact: USD with 9 places, those of FOCUS with 15. Times are UTC. The rows come as CSV and are read by pyarrow."""
+    """Amounts are decimals, exact: USD with 9 places, those of FOCUS with 15. Times are UTC. The rows come as CSV, and pyarrow reads them by groups."""
     arrow = pyarrow()
-    types = {column.name: _type(arrow, column.kind) for column in table.columns}
-    options = arrow.csv.ConvertOptions(
-        column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False, true_values=["true"], false_values=["false"],
-        timestamp_parsers=["%Y-%m-%dT%H:%M:%S.%fZ", arrow.csv.ISO8601],
-    )
-    schema = arrow.schema(types.items())
-    rows = arrow.csv.open_csv(
-        io.BufferedReader(_Lines(moment, table), BLOCK), convert_options=options,
-        read_options=arrow.csv.ReadOptions(block_size=BLOCK, use_threads=False), parse_options=arrow.csv.ParseOptions(newlines_in_values=True),
+    schema = arrow.schema([(column.name, _type(arrow, column.kind)) for column in table.columns])
+    read = arrow.csv.ReadOptions(column_names=schema.names, use_threads=False)
+    parse = arrow.csv.ParseOptions(newlines_in_values=True)
+    convert = arrow.csv.ConvertOptions(
+        column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+        true_values=["true"], false_values=["false"], timestamp_parsers=["%Y-%m-%dT%H:%M:%S.%fZ", arrow.csv.ISO8601],
     )  # fmt: skip
+    lines = moment.csv(msgspec.structs.replace(table, for_people=False))
+    next(lines)  # the header
     with arrow.parquet.ParquetWriter(arrow.PythonFile(_Tube(sink), mode="w"), schema, compression="zstd") as writer:
-        for batch in rows:
-            writer.write_batch(batch.cast(schema), row_group_size=ROWS_A_GROUP)
-            sink.counted(batch.num_rows)
+        while group := list(itertools.islice(lines, ROWS_A_GROUP)):
+            rows = arrow.csv.read_csv(arrow.BufferReader(b"".join(group)), read_options=read, parse_options=parse, convert_options=convert)
+            writer.write_table(rows)
+            sink.counted(rows.num_rows)
+            arrow.default_memory_pool().release_unused()
 
 
 def _type(arrow: Any, kind: str) -> Any:
@@ -56,27 +58,6 @@ def _type(arrow: Any, kind: str) -> Any:
         "date": arrow.date32(), "boolean": arrow.bool_(),
     }  # fmt: skip
     return types.get(kind, arrow.string())
-
-
-class _Lines(io.RawIOBase):
-    """The CSV of a table as a stream that can be read from."""
-
-    def __init__(self, moment: Moment, table: Table) -> None:
-        self._lines = moment.csv(msgspec.structs.replace(table, for_people=False))
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        parts, size = [self._left], len(self._left)
-        while size < len(buffer) and (line := next(self._lines, None)) is not None:
-            parts.append(line)
-            size += len(line)
-        data = b"".join(parts)
-        taken, self._left = data[: len(buffer)], data[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
 
 
 class _Tube(io.RawIOBase):

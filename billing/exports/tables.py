@@ -50,8 +50,8 @@ def parameters_of(wanted: Wanted) -> dict[str, Any]:
 def cost_entries(wanted: Wanted) -> Table:
     """One row for each entry of the book, in the order of booking."""
     texts = {
-        "step": "Part of the cascade.", "outcome": "What became of the answer.", "provider": "The connection's name.", "model": "Your name of the model.",
-        "tier": "", "domain": "", "preset": "With its version.",
+        "step": "Part of the cascade.", "outcome": "What became of the answer.", "provider": "The connection's name.",
+        "model": "Your name of the model.", "tier": "", "domain": "", "preset": "With its version.",
     }  # fmt: skip
     tokens = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
     columns = [
@@ -102,7 +102,7 @@ def usage(wanted: Wanted) -> Table:
     sums = {
         "cost": ("usd", "sum(e.amount_nusd)::bigint", "USD, corrections included."),
         "cost_nusd": ("integer", "sum(e.amount_nusd)::bigint", "In nano-USD: a whole number, sums exactly."),
-        "corrections": ("usd", f"coalesce(sum(e.amount_nusd) FILTER (WHERE {CORRECTION}), 0)::bigint", "USD: the part that corrects earlier entries."),
+        "corrections": ("usd", f"coalesce(sum(e.amount_nusd) FILTER (WHERE {CORRECTION}), 0)::bigint", "USD: what corrects earlier entries."),
         "calls": ("integer", "count(*) FILTER (WHERE e.kind IN ('settled', 'estimated', 'assumed'))", "To providers, that may have cost something."),
         "entries": ("integer", "count(*)", ""),
         "input_tokens": ("integer", "sum(e.input_tokens)::bigint", ""), "cached_input_tokens": ("integer", "sum(e.cached_input_tokens)::bigint", ""),
