@@ -32,12 +32,13 @@ INSERT INTO billing_modelprice (id, tenant_id, model, input_nusd, output_nusd, r
 SELECT uuidv7(), %(tenant)s, 'model-' || n, 37500000 * n, 150000000 * n, 0, '2026-01-01Z', 'bench', '', now() FROM generate_series(1, 15::bigint) n
 """
 ENTRIES = """
-INSERT INTO billing_costentry (id, tenant_id, kind, reservation_id, leg, attempt, amount_nusd, step, outcome, provider, model, price_version, input_tokens,
-  cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified, provider_request_id, end_user_id, api_key_id, tier, domain,
-  preset, tags, actor, reason, reference, occurred_at, occurred_on, booked_at)
+INSERT INTO billing_costentry (id, tenant_id, kind, reservation_id, leg, attempt, amount_nusd, step, outcome, provider, model, price_version,
+  input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified, provider_request_id, end_user_id,
+  api_key_id, tier, domain, preset, tags, actor, reason, reference, occurred_at, occurred_on, booked_at)
 SELECT uuidv7(), %(tenant)s, 'settled', gen_random_uuid(), 0, 1, round((r.asked * p.input_nusd + r.said * p.output_nusd) / 1000000.0)::bigint,
        CASE WHEN r.n %% 3 = 0 THEN 'escalation' ELSE 'draft' END, CASE WHEN r.n %% 4 = 0 THEN 'rejected' ELSE 'accepted' END, 'openai', p.model,
-       p.id::text, r.asked, 0, 0, r.said, 0, false, 'req_' || md5(r.n::text), md5('user ' || r.n * 7919 %% 20000)::uuid, md5('key ' || r.n %% 8)::uuid,
+       p.id::text, r.asked, 0, 0, r.said, 0, false, 'req_' || md5(r.n::text), md5('user ' || r.n * 7919 %% 20000)::uuid,
+       md5('key ' || r.n %% 8)::uuid,
        (ARRAY['free', 'pro', 'enterprise'])[(1 + r.n %% 3)::int], (ARRAY['general', 'code', 'medical', 'law'])[(1 + r.n / 3 %% 4)::int],
        'production_ready@builtin-1', ARRAY['team=' || r.n %% 5], '', '', '', r.at - interval '2 seconds', (r.at AT TIME ZONE 'UTC')::date, r.at
   FROM (SELECT n, 100 + n * 31 %% 1900 AS asked, 50 + n * 17 %% 700 AS said,

@@ -33,7 +33,7 @@ def pyarrow() -> Any:
 
 
 def write_parquet(moment: Moment, table: Table, sink: "Sink") -> None:
-    """Amounts are decimals, exact: USD with 9 places, those of FOCUS with 15. Times are UTC. The rows come as CSV, and pyarrow reads them by groups."""
+    """Amounts are decimals, exact: USD with 9 places, those of FOCUS with 15. Times are UTC. The rows come as CSV, which pyarrow reads."""
     arrow = pyarrow()
     schema = arrow.schema([(column.name, _type(arrow, column.kind)) for column in table.columns])
     read = arrow.csv.ReadOptions(column_names=schema.names, use_threads=False)

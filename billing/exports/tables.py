@@ -14,7 +14,8 @@ USAGE_VALUES = {
     "all": "''", "end_user": "coalesce(e.end_user_id::text, '')", "api_key": "coalesce(e.api_key_id::text, '')",
     "tag": "coalesce(t.tag, '')", **{name: f"e.{name}" for name in ("tier", "model", "provider", "domain", "preset", "step", "kind")},
 }  # fmt: skip
-CORRECTION = "billing_is_correction(e.kind, e.actor)"
+CORRECTION = "(e.kind = 'adjustment' OR (e.kind = 'overrun' AND e.actor <> ''))"
+"""As billing/reports/statements.py has it."""
 
 
 class Table(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Months that are closed: what may be closed when, that they never change, and that tampering is found and named."""
 
+import contextlib
 import io
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,19 @@ from tests import database
 from tests.months import move, tamper
 from tests.shop import Shop
 
+MANY_ENTRIES = Path(__file__).with_name("many_entries.sql").read_text().strip()
 AUGUST, SEPTEMBER = date(2026, 8, 1), date(2026, 9, 1)
 ON_TIME = datetime(2026, 8, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def berlin(shop: Shop) -> Iterator[Shop]:
+def berlin(shop: Shop) -> Shop:
     """Three calls in August of Berlin, one of them on 31 July in UTC; and one in September that was August in UTC."""
     price = shop.price("0.15", "0.60", since=shop.ago(days=200))
     for at in (datetime(2026, 7, 31, 22, 0, tzinfo=UTC), ON_TIME, datetime(2026, 8, 31, 21, 59, 59, 999_999, UTC)):
         move(shop.call(price=price, asked=1000, said=100), to=at)
     move(shop.call(price=price, asked=7, said=1), to=datetime(2026, 8, 31, 22, 0, tzinfo=UTC))
-    yield shop
+    return shop
 
 
 def close(shop: Shop, month: date = AUGUST, **wanted: Any) -> CloseOfMonth:
@@ -122,19 +123,10 @@ def test_nothing_can_be_booked_in_a_closed_month(berlin: Shop) -> None:
     made = close(berlin)
     with psycopg.connect(database.superuser_dsn()) as superuser:
         for at, is_refused in ((made.end_at - timedelta(microseconds=1), True), (made.end_at, False)):
-            statement = (
-                "INSERT INTO billing_costentry (id, tenant_id, kind, reservation_id, leg, attempt, amount_nusd, step, outcome, provider, model, price_version,"
-                " input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified, provider_request_id, tier, domain,"
-                " preset, tags, actor, reason, reference, occurred_at, occurred_on, booked_at) SELECT uuidv7(), %s, 'settled', gen_random_uuid(), 0, 1, 5, '',"
-                " '', '', '', '', 0, 0, 0, 0, 0, false, '', '', '', '', '{}', '', '', '', %s, '2026-08-31', %s"
-            )
-            try:
-                with superuser.transaction(force_rollback=True):
-                    superuser.execute(statement, [berlin.tenant.id, at, at])
-                assert not is_refused
-            except psycopg.DatabaseError as refusal:
-                assert is_refused
-                assert "the month is closed" in str(refusal)
+            statement = f"{MANY_ENTRIES} WHERE n = %s"
+            expected = pytest.raises(psycopg.DatabaseError, match="the month is closed") if is_refused else contextlib.nullcontext()
+            with expected, superuser.transaction(force_rollback=True):
+                superuser.execute(statement.replace("at, at::date, at\n", "%s, '2026-08-31', %s\n"), [berlin.tenant.id, at, at, 1, 1])
 
 
 @pytest.mark.parametrize(
@@ -185,8 +177,7 @@ def test_a_month_without_a_call_is_closed_and_verified(shop: Shop) -> None:
 
 
 def test_a_long_month_is_sealed_in_blocks_and_the_right_entry_is_named(shop: Shop) -> None:
-    statement = Path(__file__).with_name("many_entries.sql").read_text()
-    tamper(statement, shop.tenant.id, 2500)
+    tamper(MANY_ENTRIES, shop.tenant.id, 2500)
     made = close(shop)
     with tenant_scope(shop.tenant.id):
         assert [(block.number, block.entries) for block in made.blocks.all()] == [(0, 1000), (1, 1000), (2, 500)]
@@ -201,12 +192,12 @@ def test_only_an_owner_reopens_the_last_month_and_says_why(berlin: Shop) -> None
     first = close(berlin)
     close(berlin, SEPTEMBER)
     with tenant_scope(berlin.tenant.id):
-        for wanted, code in (
-            ({"month": SEPTEMBER, "role": "finance", "reason": "x"}, "needs_an_owner"), ({"month": SEPTEMBER, "role": "owner", "reason": " "}, "needs_a_reason"),
-            ({"month": AUGUST, "role": "owner", "reason": "x"}, "later_month_closed"), ({"month": date(2026, 10, 1), "role": "owner", "reason": "x"}, "not_closed"),
+        for month, role, reason, code in (
+            (SEPTEMBER, "finance", "x", "needs_an_owner"), (SEPTEMBER, "owner", " ", "needs_a_reason"),
+            (AUGUST, "owner", "x", "later_month_closed"), (date(2026, 10, 1), "owner", "x", "not_closed"),
         ):  # fmt: skip
             with pytest.raises(Conflict) as conflict:
-                reopen_month(actor="greta", **wanted)
+                reopen_month(actor="greta", month=month, role=role, reason=reason)
             assert conflict.value.code == code
         reopened = reopen_month(month=SEPTEMBER, actor="greta", role="owner", reason="a price was missing")
         assert (reopened.reopened_by, reopened.reopened_because) == ("greta", "a price was missing")

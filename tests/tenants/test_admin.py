@@ -23,7 +23,8 @@ from tests.rest import book
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 CREDENTIAL = "sk-CANARY-1234567890"
-NOT_REGISTERED = {"billing.DayRollup", "billing.QuarterRollup", "tenants.RateBucket"}  # a composite primary key, which Django's admin does not take
+NOT_REGISTERED = {"billing.DayRollup", "billing.QuarterRollup", "billing.SealedBlock", "tenants.RateBucket"}
+"""They have a composite primary key, which Django's admin does not take."""
 
 
 class Staff(Client):

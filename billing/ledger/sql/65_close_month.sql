@@ -2,10 +2,6 @@
 -- the block before, the first one of a month to the close before. Entries are counted to a month by booked_at, which is the database's clock when
 -- they are booked: so a month that is over has all of its entries, and what comes later belongs to the month that is open.
 
--- What a correction is, as opposed to what a call came to when it ended.
-CREATE OR REPLACE FUNCTION billing_is_correction(p_kind text, p_actor text) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS $$ SELECT p_kind = 'adjustment' OR (p_kind = 'overrun' AND p_actor <> '') $$;
-
 -- The digest of an entry: every column, none of them printed in a way that depends on a session's settings.
 CREATE OR REPLACE FUNCTION billing_digest_of(c billing_costentry) RETURNS bytea
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
@@ -25,7 +21,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp SET enable_seq
          max(e.booked_at), (array_agg(e.id ORDER BY e.booked_at DESC, e.id DESC))[1],
          coalesce(string_agg(uuid_send(e.id) || substr(e.digest, 1, 8), ''::bytea ORDER BY e.booked_at, e.id), ''),
          coalesce(string_agg(e.digest, ''::bytea ORDER BY e.booked_at, e.id), '')
-    FROM (SELECT c.id, c.booked_at, c.amount_nusd, billing_is_correction(c.kind, c.actor) AS is_correction, billing_digest_of(c) AS digest
+    FROM (SELECT c.id, c.booked_at, c.amount_nusd, c.kind = 'adjustment' OR (c.kind = 'overrun' AND c.actor <> '') AS is_correction, billing_digest_of(c) AS digest
             FROM billing_costentry c
            WHERE c.tenant_id = p_tenant AND c.booked_at >= p_after_at AND c.booked_at <= p_until_at
              AND (c.booked_at, c.id) > (p_after_at, p_after_id) AND (c.booked_at, c.id) <= (p_until_at, p_until_id)
@@ -135,9 +131,9 @@ BEGIN
   END IF;
 END $$;
 
-REVOKE ALL ON FUNCTION billing_is_correction(text, text), billing_digest_of(billing_costentry),
+REVOKE ALL ON FUNCTION billing_digest_of(billing_costentry),
   billing_block(uuid, timestamptz, uuid, timestamptz, uuid, int), billing_hash_of_close(billing_closeofmonth, bytea),
   billing_close_month(uuid, date, timestamptz, timestamptz, text, jsonb, text[], text, text), billing_reopen_month(uuid, uuid, text, text),
   billing_verify_close(uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing_close_month(uuid, date, timestamptz, timestamptz, text, jsonb, text[], text, text),
-  billing_reopen_month(uuid, uuid, text, text), billing_verify_close(uuid, uuid), billing_is_correction(text, text) TO {app_role};
+  billing_reopen_month(uuid, uuid, text, text), billing_verify_close(uuid, uuid) TO {app_role};

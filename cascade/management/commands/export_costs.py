@@ -47,12 +47,12 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="first day (default: the first of this month)")
         parser.add_argument("--to", dest="last", type=day, metavar="DATE", help="last day, included (default: today)")
         parser.add_argument(
-            "--filter", action="append", default=[], metavar="NAME=VALUE", help=f"only these entries, any number of times: {', '.join(FILTERS)}, end_user"
+            "--filter", action="append", default=[], metavar="NAME=VALUE", help=f"only these entries, repeatable: {', '.join(FILTERS)}, end_user"
         )
         parser.add_argument("--by", default="model", choices=get_args(Dimension), help="of usage: what is counted per day (default: model)")
         parser.add_argument("--names", action="store_true", help="names of end users and keys beside their ids, as they are now")
-        parser.add_argument("--focus", default="1.2", choices=get_args(FocusVersion), help="of focus: the version; 1.2 and 1.3 are one file (default)")
-        parser.add_argument("--tag-key", action="append", default=[], metavar="KEY", help="of focus: a key of tags that splits rows, as team of team=growth")
+        parser.add_argument("--focus", default="1.2", choices=get_args(FocusVersion), help="of focus: 1.2 and 1.3 are one file (default)")
+        parser.add_argument("--tag-key", action="append", default=[], metavar="KEY", help="of focus: a key of tags that splits rows: team")
         parser.add_argument("--users", action="store_true", help="of focus: rows per end user, with our id of them")
         parser.add_argument("--calls", action="store_true", help="of focus: a row per call and meter")
         parser.add_argument("--provider-bill", action="store_true", help="of focus: the provider's own bill is imported too, so BilledCost is 0")

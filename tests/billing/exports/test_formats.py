@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from billing.engine.money import to_nusd, to_usd
 from billing.exports import parquet
 from billing.exports.making import Made, make, prepare
-from billing.exports.parquet import ParquetMissing
 from billing.exports.wanted import Wanted
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
@@ -30,7 +28,7 @@ ODD_PRICE = ("0.0375001", "0.1500003")
 
 
 @pytest.fixture
-def august(shop: Shop) -> Iterator[Shop]:
+def august(shop: Shop) -> Shop:
     """Calls of every kind, booked in August in UTC, one of them at its last instant; and one of September."""
     with platform_scope():
         Tenant.objects.filter(pk=shop.tenant.pk).update(time_zone="UTC")
@@ -48,7 +46,7 @@ def august(shop: Shop) -> Iterator[Shop]:
         move(hold, to=datetime(2026, 8, day, 12, 30, 1, 250_000, UTC))
     move(shop.call(price=price, asked=3, said=3), to=datetime(2026, 8, 31, 23, 59, 59, 999_999, UTC))
     move(shop.call(price=price, asked=5_000_000, said=5), to=datetime(2026, 9, 1, 0, 0, 0, 0, UTC))
-    yield shop
+    return shop
 
 
 def written(shop: Shop, path: Path, **wanted: Any) -> Made:
