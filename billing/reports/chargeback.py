@@ -82,8 +82,9 @@ def budget_report(*, month: Stretch) -> Sequence[BudgetLine]:
     windows = BudgetWindow.objects.filter(start_at__gte=month.start_at, start_at__lt=month.end_at).select_related("budget")
     return [
         BudgetLine(
-            budget=str(window.budget), period=window.budget.period, subject=window.subject, start_on=window.start_at.astimezone(ZoneInfo(month.zone)).date(),
-            limit_nusd=window.limit_nusd, spent_nusd=window.spent_nusd, overrun_nusd=window.overrun_nusd,
+            budget=str(window.budget), period=window.budget.period, subject=window.subject,
+            start_on=window.start_at.astimezone(ZoneInfo(month.zone)).date(), limit_nusd=window.limit_nusd,
+            spent_nusd=window.spent_nusd, overrun_nusd=window.overrun_nusd,
         )
         for window in windows.order_by("budget__created_at", "budget_id", "subject", "start_at")
     ]  # fmt: skip
