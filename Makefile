@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-replay bench-gateway bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-replay bench-gateway bench-ledger bench-export
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ bench-gateway: $(VENV)/dev.stamp ## requests per second against a bare relay, in
 
 bench-ledger: $(VENV)/dev.stamp ## prove the promises about money: races, kill -9, mutants, bounds, clocks (about 20 minutes)
 	@$(BIN)/python -m bench.ledger $(ARGS)
+
+bench-export: $(VENV)/dev.stamp ## rows per second and memory of files for finance, against COPY through gzip (ARGS="--rows 100000")
+	@$(BIN)/python -m bench.export $(ARGS)
 
 clean: ## remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV) clients/node_modules
