@@ -141,9 +141,9 @@ def _take(found: Job, holder: str, *, rest: timedelta) -> bool:
 def _give_back(found: Job, holder: str, *, took_ms: int, result: str = "", failure: str = "") -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE billing_jobstanding SET holder = '', held_until = NULL, ended_at = clock_timestamp(), took_ms = %(took_ms)s,"
-            " succeeded_at = CASE WHEN %(failure)s = '' THEN clock_timestamp() ELSE succeeded_at END,"
-            " failed_at = CASE WHEN %(failure)s = '' THEN failed_at ELSE clock_timestamp() END,"
+            "UPDATE billing_jobstanding SET holder = '', held_until = NULL, ended_at = statement_timestamp(), took_ms = %(took_ms)s,"
+            " succeeded_at = CASE WHEN %(failure)s = '' THEN statement_timestamp() ELSE succeeded_at END,"
+            " failed_at = CASE WHEN %(failure)s = '' THEN failed_at ELSE statement_timestamp() END,"
             " result = CASE WHEN %(failure)s = '' THEN %(result)s ELSE result END,"
             " failure = CASE WHEN %(failure)s = '' THEN failure ELSE %(failure)s END,"
             " failures = failures + (%(failure)s <> '')::int"

@@ -70,6 +70,24 @@ def test_a_job_that_another_run_has_is_left_alone_until_its_limit_is_over(beans:
     assert run_job(beans, now=NOW, rest=ALWAYS)
 
 
+def test_a_run_that_says_that_it_lives_holds_its_job_for_another_lease(beans: Job) -> None:
+    held = []
+
+    def long_work(_now: datetime) -> str:
+        for _ in range(2):
+            held.append(standing().held_until)
+            jobs.say_alive()
+        return "counted many beans"
+
+    leased = Job(name="tests.beans", work=long_work, every=beans.every, limit_s=3600, lease_s=60)
+    assert run_job(leased, now=NOW)
+    assert held[0] is not None
+    assert held[1] is not None
+    assert held[0] < held[1] <= datetime.now(UTC) + timedelta(seconds=60)
+    jobs.say_alive()  # outside of a run it says nothing
+    assert standing().held_until is None
+
+
 def test_a_run_that_counted_as_dead_does_not_end_the_one_after_it(beans: Job) -> None:
     def outlived(_now: datetime) -> str:
         JobStanding.objects.update(holder="the next one")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 
@@ -34,10 +35,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def content(answer: Any) -> bytes:
     assert answer.status_code == 200, answer.content
-    return b"".join(answer.streaming_content)
+    return async_to_sync(joined)(answer)
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
+async def joined(answer: Any) -> bytes:
+    return b"".join([piece async for piece in answer])
+
+
 def test_a_small_export_is_downloaded_at_once_and_its_row_tells_what_it_held(august: Shop, folder: Path) -> None:
     made = august.admin.make("exports/", what="cost_entries", **AUGUST)
     assert (made["state"], made["rows_expected"], made["manifest"]) == ("ready", 10, None)
@@ -50,7 +54,6 @@ def test_a_small_export_is_downloaded_at_once_and_its_row_tells_what_it_held(aug
     assert (row["sha256"], row["rows_done"], row["manifest"]["rows"]) == (hashlib.sha256(text).hexdigest(), 10, 10)
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
 def test_formulas_are_made_harmless_for_people_and_left_alone_for_programs(august: Shop, folder: Path) -> None:
     texts = {}
     for form in ("csv", "jsonl"):
@@ -63,7 +66,6 @@ def test_formulas_are_made_harmless_for_people_and_left_alone_for_programs(augus
     assert '=HYPERLINK("http://evil.example","x")' in {json.loads(line)["step"] for line in texts["jsonl"].splitlines()}
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
 def test_a_large_export_is_written_by_the_worker_and_handed_on_by_a_link(august: Shop, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "MOST_ROWS_AT_ONCE", 2)
     made = august.admin.make("exports/", what="focus", format="sqlite", **AUGUST)
@@ -108,7 +110,6 @@ def test_what_makes_no_sense_is_refused_and_named(shop: Shop, body: dict[str, An
     assert any(name.startswith(named) for name in answer.json()["errors"]), answer.json()
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning")
 def test_a_hostile_filter_finds_nothing_and_another_tenants_calls_are_not_there(august: Shop, folder: Path) -> None:
     globex = Rest(august.cast.globex_admin_key)
     for rest, filters in ((august.admin, {"model": "'; DROP TABLE x; --%s"}), (globex, {})):
