@@ -5,7 +5,7 @@ all of its entries by itself, and whatever is learnt later (a price, a provider'
 the time of the call instead would change months that are over with each correction.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -63,8 +63,11 @@ def next_to_close(*, tenant: Tenant) -> Stretch | None:
     return month_of(tenant=tenant, day=next_month(last.month)) if last else None
 
 
-def close_month(*, month: date, actor: str, now: datetime, reason: str = "", in_spite_of: Collection[str] = ()) -> CloseOfMonth:
-    """Close a month of the scope's tenant. Takes some seconds for a million entries.
+def close_month(
+    *, month: date, actor: str, now: datetime, reason: str = "", in_spite_of: Collection[str] = (),
+    catalog: Mapping[str, Mapping[str, str]] | None = None,
+) -> CloseOfMonth:
+    """Close a month of the scope's tenant. Takes some seconds for a million entries. `catalog` is what providers and models are called outside.
 
     Raises Conflict for a month that is not over for a quarter of an hour, that is closed, or that is not the next one; and for one with open
     holds or unpriced calls, unless `in_spite_of` names them ("open_holds", "unpriced").
@@ -76,7 +79,7 @@ def close_month(*, month: date, actor: str, now: datetime, reason: str = "", in_
     left = {name: count for name, count in found.items() if name not in in_spite_of}
     if left:
         raise Conflict(_why_not(wanted, left), code=next(iter(left)))
-    names = {"tenant": tenant.name, "slug": tenant.slug, "keys": {str(key.pk): key.name for key in ApiKey.objects.only("name")}}
+    names = {"tenant": tenant.name, "slug": tenant.slug, "keys": {str(key.pk): key.name for key in ApiKey.objects.only("name")}, **(catalog or {})}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT billing_close_month(%s, %s, %s, %s, %s, %s, %s, %s, %s)",

@@ -114,7 +114,9 @@ def say_alive() -> None:
 
 
 def is_late(standing: JobStanding, *, now: datetime) -> bool:
-    """Has a job that is due every so often not succeeded for three of its periods?"""
+    """Has a job that is due every so often not succeeded for three of its periods? Not while a run of it is under way and within its time."""
+    if standing.holder and standing.held_until is not None and standing.held_until > now:
+        return False
     limit = timedelta(seconds=LATE_AFTER_PERIODS * standing.every_seconds)
     return standing.succeeded_at is None or now - standing.succeeded_at > limit
 

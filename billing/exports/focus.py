@@ -68,6 +68,7 @@ def _rows(wanted: Wanted, *, where: str) -> str:
     scaled = " + ".join(f"({count})::numeric * {rate}" for count, rate in METERS.values())
     counts = ", ".join(f"sum({count})::bigint AS m{number}" for number, (count, _) in enumerate(METERS.values(), 1))
     explained = " + ".join(f"g.m{number}::numeric * g.{rate[2:]}" for number, (_, rate) in enumerate(METERS.values(), 1))
+    is_sane = f"least({', '.join(count for count, _ in METERS.values())}) >= 0"
     meters = ", ".join(f"({number}, '{name}', g.m{number}, g.{rate[2:]})" for number, (name, (_, rate)) in enumerate(METERS.items(), 1))
     return f"""
 WITH prices AS MATERIALIZED ({PRICES.format(table="billing_modelprice")} WHERE p.tenant_id = %(tenant)s
@@ -78,7 +79,7 @@ WITH prices AS MATERIALIZED ({PRICES.format(table="billing_modelprice")} WHERE p
          {", ".join(f"CASE WHEN e.input_tokens > p.long_after_tokens THEN p.long_{rate} ELSE p.{rate} END AS {rate}" for rate in RATES[:-1])}
     FROM {ENTRIES} LEFT JOIN prices p ON p.version = e.price_version WHERE {where} AND NOT (e.kind = 'voided' AND e.amount_nusd = 0)
 ), told AS (
-  SELECT e.*, coalesce(e.version IS NOT NULL AND e.kind IN ('settled', 'estimated')
+  SELECT e.*, coalesce(e.version IS NOT NULL AND e.kind IN ('settled', 'estimated') AND {is_sane}
            AND abs((e.amount_nusd - e.request_rate)::numeric * {MICRO} - ({scaled})) <= {MICRO // 2}, false) AS is_metered
     FROM booked e
 ), labelled AS (

@@ -78,7 +78,7 @@ def prepare(wanted: Wanted, *, catalog: Mapping[str, Mapping[str, str]] | None =
     days = stretch(wanted.first, wanted.last, zone="UTC") if wanted.what == "focus" else tenants_days
     close = close_of(wanted.first) if tenants_days.is_a_month else None
     if wanted.what == "focus":
-        table = focus(wanted, names={**_names(tenant, close), **(catalog or {})}, invoice=_invoice(tenant, days, close))
+        table = focus(wanted, names={**(catalog or {}), **_names(tenant, close)}, invoice=_invoice(tenant, days, close))
     else:
         table = tables.budgets() if wanted.what == "budgets" else {"cost_entries": tables.cost_entries, "usage": tables.usage}[wanted.what](wanted)
     return Prepared(tenant_id=tenant.pk, slug=tenant.slug, wanted=wanted, table=table, days=days, tenants_days=tenants_days, close=close)
@@ -127,7 +127,7 @@ def _manifest(prepared: Prepared, book: Moment, *, rows: int) -> dict[str, Any]:
 
 
 def _names(tenant: Tenant, close: CloseOfMonth | None) -> Mapping[str, Any]:
-    """What the tenant and its keys are called; of a closed month, what they were called when it was closed."""
+    """What the tenant and its keys are called; of a closed month, what they, providers and models were called when it was closed."""
     if close is not None:
         names: Mapping[str, Any] = close.names
         return names

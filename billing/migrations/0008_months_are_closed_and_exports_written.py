@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('usage_nusd', models.BigIntegerField()),
                 ('adjustments_nusd', models.BigIntegerField()),
                 ('hash', models.BinaryField(help_text='SHA-256 over the close before, the sums, and the chain of the entries.', max_length=32)),
-                ('names', models.JSONField(default=dict, help_text='What the tenant and its keys were called then: files of the month go by it.')),
+                ('names', models.JSONField(default=dict, help_text='What the tenant, its keys and models were called then: files of the month go by it.')),
                 ('in_spite_of', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), default=list, help_text='What was open and accepted: open holds, unpriced calls.', size=None)),
                 ('actor', models.CharField(max_length=200)),
                 ('reason', models.TextField(blank=True)),

@@ -25,7 +25,7 @@ class CloseOfMonth(TenantOwnedModel):
     adjustments_nusd = models.BigIntegerField()
     previous = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="followers")
     hash = models.BinaryField(max_length=32, help_text="SHA-256 over the close before, the sums, and the chain of the entries.")
-    names = models.JSONField(default=dict, help_text="What the tenant and its keys were called then: files of the month go by it.")
+    names = models.JSONField(default=dict, help_text="What the tenant, its keys and models were called then: files of the month go by it.")
     in_spite_of = ArrayField(models.CharField(max_length=16), default=list, help_text="What was open and accepted: open holds, unpriced calls.")
     actor = models.CharField(max_length=200)
     reason = models.TextField(blank=True)

@@ -186,7 +186,7 @@ def export_file(_request: HttpRequest, token: str) -> HttpResponseBase:
     except InvalidLink as wrong:
         return HttpResponse(f"{wrong}\n", status=404, content_type="text/plain; charset=utf-8")
     with tenant_scope(tenant_id):
-        job = ExportJob.objects.filter(pk=export_id).first()
+        job = ExportJob.objects.filter(pk=export_id, tenant__is_active=True).first()
         try:
             if job is not None:
                 return file_response(job)

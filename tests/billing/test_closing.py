@@ -218,14 +218,14 @@ def test_a_tenant_that_moves_to_another_zone_loses_and_doubles_no_entry(berlin: 
 
 
 def test_two_exports_of_a_closed_month_are_the_same_to_the_byte(berlin: Shop, tmp_path: Path) -> None:
-    close(berlin)
+    close(berlin, catalog={"providers": {"openai": "OpenAI"}, "models": {"mini": "gpt-4o-mini"}})
     wanted = [Wanted(what=what, format=form, first=AUGUST, last=date(2026, 8, 31)) for what in ("cost_entries", "usage", "focus")  # type: ignore[arg-type]
               for form in ("csv", "csv.gz", "jsonl", "sqlite")]  # fmt: skip
     sums = []
     for turn in range(2):
         for each in wanted:
             with tenant_scope(berlin.tenant.id):
-                prepared = prepare(each)
+                prepared = prepare(each, catalog={"providers": {"openai": f"OpenAI {turn}"}, "models": {}})
             with (tmp_path / "file").open("wb") as file:
                 made = make(prepared, file)
             sums.append((made.sha256, made.manifest))

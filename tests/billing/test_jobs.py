@@ -124,6 +124,9 @@ def test_a_job_is_late_after_three_periods_without_success() -> None:
     assert not is_late(made, now=now)
     assert is_late(made, now=now + timedelta(seconds=1))
     assert is_late(JobStanding(name="x", every_seconds=60), now=now)
+    made.holder, made.held_until = "a run under way", now + timedelta(seconds=60)
+    assert not is_late(made, now=now + timedelta(seconds=59))
+    assert is_late(made, now=now + timedelta(seconds=60))
 
 
 def test_staff_see_the_jobs_and_operators_do_not(cast: Cast, beans: Job) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from billing.closing import OBSTACLES, close_month, reopen_month
 from billing.engine.money import to_usd
 from billing.management.questions import tenant_named
+from cascade.catalog import names_of_models
 from tenants.errors import Conflict
 from tenants.models import Membership, Role, Tenant
 from tenants.scoping import tenant_scope
@@ -43,7 +44,9 @@ class Command(BaseCommand):
 
     def _close(self, tenant: Tenant, month: date, *, by: str, reason: str, accept: list[str]) -> None:
         with tenant_scope(tenant.pk):
-            close = close_month(month=month, actor=by, reason=reason, in_spite_of=accept, now=timezone.now())
+            close = close_month(
+                month=month, actor=by, reason=reason, in_spite_of=accept, now=timezone.now(), catalog=names_of_models()
+            )
         self.stdout.write(
             f"{close} of {tenant.slug} is closed: {close.entries:,} entries, opening {to_usd(close.opening_nusd)}, usage {to_usd(close.usage_nusd)}, "
             f"adjustments {to_usd(close.adjustments_nusd)}, closing {to_usd(close.closing_nusd)} USD"
