@@ -36,9 +36,9 @@ class Stream:
     """A file that is being written. Iterate over it once."""
 
     def __init__(self, prepared: Prepared, *, on_done: Callable[[Made], None]) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - read behind the writer, closed with the last of both
         if not _free.acquire(blocking=False):
             raise Busy("Too many files are being written right now. Try again in some seconds.", code="too_many_exports")
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - read behind the writer, closed with the last of both
         self._prepared, self._on_done = prepared, on_done
         self._is_over, self._is_unwanted, self._failure = False, False, ""
         self._thread = threading.Thread(target=self._write, name="export", daemon=True)

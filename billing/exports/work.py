@@ -154,7 +154,7 @@ def _write(job: ExportJob) -> bool:
             made = make(prepared, file, on_rows=pulse.told)
         files.write_beside(path, sha256=made.sha256, manifest=made.manifest)
     except Stopped:
-        files.remove(tenant_id=job.tenant_id, export_id=job.pk)
+        _clear(job)
         return False
     except (psycopg.OperationalError, DatabaseError, SoftTimeLimitExceeded):
         _end(job, state=State.WAITING)
@@ -172,8 +172,16 @@ def _end(job: ExportJob, *, state: str, **facts: Any) -> bool:
         mine = ExportJob.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING)
         ended = bool(mine.update(state=state, ended_at=None if state == State.WAITING else Now(), **facts))
     if not ended:
-        files.remove(tenant_id=job.tenant_id, export_id=job.pk)  # cancelled in its last second
+        _clear(job)
     return ended and state == State.DONE
+
+
+def _clear(job: ExportJob) -> None:
+    """Delete what a run has written whose export was cancelled or expired meanwhile; not where another run has it, which writes there too."""
+    with tenant_scope(job.tenant_id):
+        is_over = ExportJob.objects.filter(pk=job.pk, state__in=(State.CANCELLED, State.EXPIRED)).exists()
+    if is_over:
+        files.remove(tenant_id=job.tenant_id, export_id=job.pk)
 
 
 class Pulse:

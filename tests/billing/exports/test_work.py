@@ -188,3 +188,22 @@ def test_what_cannot_be_exported_is_refused_by_its_name(shop: Shop, wanted: dict
     with pytest.raises(UnknownExport) as refused:
         ask(shop, **wanted)
     assert refused.value.field == field
+
+
+def test_a_run_that_counted_as_dead_leaves_the_one_after_it_alone(august: Shop, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = ask(august)
+    made = work.make
+
+    def outlived(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(work, "make", made)
+        with tenant_scope(august.tenant.id):
+            ExportJob.objects.filter(pk=job.pk).update(beat_at=datetime.now(UTC) - timedelta(hours=1))
+        assert work.write_waiting() == 1  # another worker takes it up and ends first
+        return made(*args, **options)
+
+    monkeypatch.setattr(work, "BEAT_S", 60.0)
+    monkeypatch.setattr(work, "make", outlived)
+    assert work.write_waiting() == 0
+    done = again(job)
+    assert (done.state, done.attempts) == ("done", 2)
+    assert hashlib.sha256(work.file_of(job).read_bytes()).hexdigest() == done.sha256
