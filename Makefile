@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ bench-telemetry: $(VENV)/dev.stamp ## what telemetry costs, in CPU time of a cal
 
 bench-ledger: $(VENV)/dev.stamp ## prove the promises about money: races, kill -9, mutants, bounds, clocks (about 20 minutes)
 	@$(BIN)/python -m bench.ledger $(ARGS)
+
+bench-export: $(VENV)/dev.stamp ## rows per second and memory of files for finance, against COPY through gzip (ARGS="--rows 100000")
+	@$(BIN)/python -m bench.export $(ARGS)
 
 clean: ## remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV) clients/node_modules

@@ -23,7 +23,9 @@ from billing.models import (
     Budget,
     BudgetMark,
     BudgetWindow,
+    CloseOfMonth,
     CostEntry,
+    ExportJob,
     IdempotencyKey,
     JobStanding,
     LedgerOwner,
@@ -267,3 +269,16 @@ class AnomalyAdmin(ReadOnlyTenantAdmin):
     @admin.display(description="actual, USD")
     def actual(self, anomaly: Anomaly) -> str:
         return to_usd(anomaly.actual_nusd)
+@admin.register(CloseOfMonth)
+class CloseOfMonthAdmin(ReadOnlyTenantAdmin):
+    list_display = ["month", "tenant", "entries", "closing", "actor", "closed_at", "reopened_at", "reopened_by"]
+
+    @admin.display(description="closing, USD")
+    def closing(self, close: CloseOfMonth) -> str:
+        return to_usd(close.closing_nusd)
+
+
+@admin.register(ExportJob)
+class ExportJobAdmin(ReadOnlyTenantAdmin):
+    list_display = ["file_name", "tenant", "state", "rows_done", "rows_expected", "created_by", "created_at", "ended_at", "failure"]
+    list_filter = ["tenant", "state", "what", "format"]

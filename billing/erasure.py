@@ -8,6 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 
 from billing.engine.budgets import BudgetScope
+from billing.exports.work import forget_names
 from billing.models import Budget
 from billing.services import end_budget
 from tenants.end_users import end_user_id
@@ -25,6 +26,7 @@ def forget_end_user(*, external_id: str, actor: str, now: datetime) -> Erasure:
     """
     tenant = Tenant.objects.get(pk=current_tenant_id())
     pseudonym = end_user_id(salt=bytes(tenant.end_user_salt), external_id=external_id)
+    forget_names()
     budgets = _rename_budgets(external_id, str(pseudonym), now=now)
     with connection.cursor() as cursor:
         cursor.execute("SELECT billing_forget_end_user(%s, %s)", [tenant.pk, pseudonym])

@@ -6,6 +6,7 @@ is taken up again. Two runs of one job never work side by side: a run holds the 
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
@@ -20,7 +21,7 @@ from billing.models import JobStanding
 from tenants.actors import Actor, ActorKind, Door
 from tenants.audit import acting
 
-__all__ = ["JOBS", "Job", "is_late", "job", "run_job"]
+__all__ = ["JOBS", "Job", "is_late", "job", "run_job", "say_alive"]
 
 Work = Callable[[datetime], object]
 GRACE_S = 10
@@ -41,6 +42,13 @@ class Job(Struct, frozen=True, kw_only=True):
     work: Work
     every: timedelta
     limit_s: int
+    lease_s: int | None = None
+    """For work that may take long: a run holds the job for so long at a time, and says that it lives (`say_alive`). So what a killed worker
+    left is taken up again soon. None: a run holds it for its whole limit."""
+
+    @property
+    def held_s(self) -> int:
+        return self.lease_s or self.limit_s + GRACE_S
 
     @property
     def asked_every_s(self) -> float:
@@ -54,13 +62,15 @@ class Job(Struct, frozen=True, kw_only=True):
 
 JOBS: dict[str, Job] = {}
 """Every job of the installation, by name."""
+_run: ContextVar[tuple[Job, str] | None] = ContextVar("run_of_job", default=None)
+"""The job that is being worked on, and who holds it."""
 
 
-def job(*, name: str, every: timedelta, limit_s: int) -> Callable[[Work], Any]:
+def job(*, name: str, every: timedelta, limit_s: int, lease_s: int | None = None) -> Callable[[Work], Any]:
     """Make a function of the time a job, and a Celery task of the same name."""
 
     def made(work: Work) -> Any:
-        JOBS[name] = found = Job(name=name, work=work, every=every, limit_s=limit_s)
+        JOBS[name] = found = Job(name=name, work=work, every=every, limit_s=limit_s, lease_s=lease_s)
 
         def task() -> None:
             run_job(found, now=timezone.now())
@@ -81,19 +91,35 @@ def run_job(found: Job, *, now: datetime, rest: timedelta | None = None) -> bool
     holder = str(uuid4())
     if not _take(found, holder, rest=found.rest if rest is None else rest):
         return False
-    began = perf_counter()
+    began, outer = perf_counter(), _run.set((found, holder))
     try:
         with acting(Actor(kind=ActorKind.JOB, door=Door.JOB, name=found.name, operation=found.name)):
             told = found.work(now)
     except BaseException as failed:
         _give_back(found, holder, took_ms=_ms_since(began), failure=_in_words(failed))
         raise
+    finally:
+        _run.reset(outer)
     _give_back(found, holder, took_ms=_ms_since(began), result=str(told)[:LONGEST_RESULT])
     return True
 
 
+def say_alive() -> None:
+    """Hold the job that is being worked on for another lease. Outside of a job, do nothing."""
+    running = _run.get()
+    if running is not None:
+        found, holder = running
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE billing_jobstanding SET held_until = clock_timestamp() + %s * interval '1 second' WHERE name = %s AND holder = %s",
+                [found.held_s, found.name, holder],
+            )
+
+
 def is_late(standing: JobStanding, *, now: datetime) -> bool:
-    """Has a job that is due every so often not succeeded for three of its periods?"""
+    """Has a job that is due every so often not succeeded for three of its periods? Not while a run of it is under way and within its time."""
+    if standing.holder and standing.held_until is not None and standing.held_until > now:
+        return False
     limit = timedelta(seconds=LATE_AFTER_PERIODS * standing.every_seconds)
     return standing.succeeded_at is None or now - standing.succeeded_at > limit
 
@@ -110,7 +136,7 @@ def _take(found: Job, holder: str, *, rest: timedelta) -> bool:
             " AND (j.succeeded_at IS NULL OR j.succeeded_at <= clock_timestamp() - %(rest)s * interval '1 second')",
             {
                 "name": found.name, "every": found.every.total_seconds(), "holder": holder,
-                "limit": found.limit_s + GRACE_S, "rest": rest.total_seconds(),
+                "limit": found.held_s, "rest": rest.total_seconds(),
             },
         )  # fmt: skip
         taken: bool = cursor.rowcount == 1
@@ -120,9 +146,9 @@ def _take(found: Job, holder: str, *, rest: timedelta) -> bool:
 def _give_back(found: Job, holder: str, *, took_ms: int, result: str = "", failure: str = "") -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE billing_jobstanding SET holder = '', held_until = NULL, ended_at = clock_timestamp(), took_ms = %(took_ms)s,"
-            " succeeded_at = CASE WHEN %(failure)s = '' THEN clock_timestamp() ELSE succeeded_at END,"
-            " failed_at = CASE WHEN %(failure)s = '' THEN failed_at ELSE clock_timestamp() END,"
+            "UPDATE billing_jobstanding SET holder = '', held_until = NULL, ended_at = statement_timestamp(), took_ms = %(took_ms)s,"
+            " succeeded_at = CASE WHEN %(failure)s = '' THEN statement_timestamp() ELSE succeeded_at END,"
+            " failed_at = CASE WHEN %(failure)s = '' THEN failed_at ELSE statement_timestamp() END,"
             " result = CASE WHEN %(failure)s = '' THEN %(result)s ELSE result END,"
             " failure = CASE WHEN %(failure)s = '' THEN failure ELSE %(failure)s END,"
             " failures = failures + (%(failure)s <> '')::int"

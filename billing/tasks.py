@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from billing.alerting.delivering import deliver_alerts
 from billing.anomalies import look_at_days, look_at_quality, look_at_quarters
+from billing.exports.work import forget_old, write_waiting
 from billing.forecasts import forecast_night
 from billing.foresight import foresee
 from billing.housekeeping import forget_full_rates, forget_old_alerts, forget_old_keys, prepare_partitions, sweep_now
@@ -91,3 +92,11 @@ def forget_old_quarters(now: datetime) -> str:
 @job(name="billing.forget_alerts", every=6 * HOUR, limit_s=300)
 def forget_alerts_of_long_ago(now: datetime) -> str:
     return f"forgot {forget_old_alerts(now=now)} alerts"
+@job(name="billing.write_exports", every=timedelta(seconds=10), limit_s=2 * 3600, lease_s=60)
+def write_waiting_exports(_now: datetime) -> str:
+    return f"wrote {write_waiting()} exports"
+
+
+@job(name="billing.forget_exports", every=HOUR, limit_s=600)
+def forget_old_exports(now: datetime) -> str:
+    return f"deleted the files of {forget_old(now=now)} exports"

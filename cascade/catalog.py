@@ -1,7 +1,10 @@
-"""What a tenant has of one provider, as those who compare usage files need it."""
+"""What a tenant has of providers and models, as those need it who compare usage files or write files for finance."""
+
+from collections.abc import Mapping
 
 from billing.pricebook import read_book
 from billing.reconciling import Catalog
+from cascade.engine.providers.registry import provider_spec
 from cascade.models import CatalogModel, ProviderConnection
 from tenants.errors import Conflict
 
@@ -16,3 +19,10 @@ def catalog_of(connection: str) -> Catalog:
     return Catalog(
         connection=connection, upstream_names={row.name: row.place[1] for row in rows}, places=places, book=read_book(places.values())
     )  # fmt: skip
+
+
+def names_of_models() -> Mapping[str, Mapping[str, str]]:
+    """Return what providers and models of the scope's tenant are called outside: `providers` by connection, `models` by the tenant's name."""
+    providers = dict(ProviderConnection.objects.values_list("name", "provider"))
+    models = CatalogModel.objects.exclude(upstream_name="").values_list("name", "upstream_name")
+    return {"providers": {name: provider_spec(slug).title for name, slug in providers.items()}, "models": dict(models)}

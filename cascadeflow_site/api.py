@@ -19,6 +19,7 @@ from billing.api.quarantine import QuarantinedModelViewSet
 from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewSet
 from cascade.api.end_users import EndUserDataViewSet
 from cascade.api.enforcement_hooks import EnforcementHookViewSet
+from cascade.api.exports import ExportViewSet, export_file
 from cascade.api.presets import PresetViewSet
 from cascade.api.reconciliations import ReconciliationViewSet
 from cascade.api.runs import RunViewSet
@@ -60,6 +61,7 @@ router.register("alert-rules", AlertRuleViewSet, basename="alert-rule")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
 router.register("quarantined-models", QuarantinedModelViewSet, basename="quarantined-model")
+router.register("exports", ExportViewSet, basename="export")
 router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")
 
@@ -76,6 +78,7 @@ class NoSuchRoute(APIView):
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/export-files/<str:token>", export_file, name="export-file"),
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),

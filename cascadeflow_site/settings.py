@@ -237,6 +237,8 @@ SPECTACULAR_SETTINGS = {
 # ---- Work outside requests
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
+EXPORT_FOLDER = env("EXPORT_FOLDER", default=str(embedded.VAR / "exports"))
+EXPORT_DAYS = env.int("EXPORT_DAYS", default=30)
 LEDGER_MEMORY = env("LEDGER_MEMORY", default=str(embedded.VAR / "ledger.beats"))
 
 # ---- Alerts

@@ -60,7 +60,7 @@ class UserSummary(Struct, frozen=True, kw_only=True):
 
 
 class SpendSource(Protocol):
-    """Knows the running windows of a user: the ledger for a tenant (billing/reports.py), or `MemorySpend` for a script."""
+    """Knows the running windows of a user: the ledger for a tenant (billing/reports/), or `MemorySpend` for a script."""
 
     def windows_of(self, user_id: str, *, now: datetime) -> Sequence[WindowSum]: ...
 

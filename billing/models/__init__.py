@@ -3,7 +3,9 @@
 from billing.models.alerts import Alert, AlertChannel, AlertDelivery, AlertMessage, AlertRule
 from billing.models.anomalies import Anomaly
 from billing.models.budgets import Budget, BudgetMark
+from billing.models.closes import CloseOfMonth, SealedBlock
 from billing.models.entries import CostEntry, DayRollup
+from billing.models.exports import ExportJob
 from billing.models.forecasts import Forecast
 from billing.models.idempotency import IdempotencyKey
 from billing.models.jobs import JobStanding
@@ -13,7 +15,7 @@ from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
 
 __all__ = [
-    "Alert", "AlertChannel", "AlertDelivery", "AlertMessage", "AlertRule", "Anomaly", "Budget", "BudgetMark", "BudgetWindow", "CostEntry",
-    "DayRollup", "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice", "QuarantinedModel",
-    "QuarterRollup", "Reconciliation", "Reservation",
+    "Alert", "AlertChannel", "AlertDelivery", "AlertMessage", "AlertRule", "Anomaly", "Budget", "BudgetMark", "BudgetWindow", "CloseOfMonth",
+    "CostEntry", "DayRollup", "ExportJob", "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice",
+    "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation", "SealedBlock",
 ]

@@ -70,6 +70,24 @@ def test_a_job_that_another_run_has_is_left_alone_until_its_limit_is_over(beans:
     assert run_job(beans, now=NOW, rest=ALWAYS)
 
 
+def test_a_run_that_says_that_it_lives_holds_its_job_for_another_lease(beans: Job) -> None:
+    held = []
+
+    def long_work(_now: datetime) -> str:
+        for _ in range(2):
+            held.append(standing().held_until)
+            jobs.say_alive()
+        return "counted many beans"
+
+    leased = Job(name="tests.beans", work=long_work, every=beans.every, limit_s=3600, lease_s=60)
+    assert run_job(leased, now=NOW)
+    assert held[0] is not None
+    assert held[1] is not None
+    assert held[0] < held[1] <= datetime.now(UTC) + timedelta(seconds=60)
+    jobs.say_alive()  # outside of a run it says nothing
+    assert standing().held_until is None
+
+
 def test_a_run_that_counted_as_dead_does_not_end_the_one_after_it(beans: Job) -> None:
     def outlived(_now: datetime) -> str:
         JobStanding.objects.update(holder="the next one")
@@ -106,6 +124,9 @@ def test_a_job_is_late_after_three_periods_without_success() -> None:
     assert not is_late(made, now=now)
     assert is_late(made, now=now + timedelta(seconds=1))
     assert is_late(JobStanding(name="x", every_seconds=60), now=now)
+    made.holder, made.held_until = "a run under way", now + timedelta(seconds=60)
+    assert not is_late(made, now=now + timedelta(seconds=59))
+    assert is_late(made, now=now + timedelta(seconds=60))
 
 
 def test_staff_see_the_jobs_and_operators_do_not(cast: Cast, beans: Job) -> None:

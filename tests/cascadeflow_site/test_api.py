@@ -15,7 +15,7 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
 from billing.alerting import ProviderDown, raise_alert
-from billing.models import AlertChannel, AlertRule, Anomaly, Budget, BudgetMark, CostEntry, ModelPrice, QuarantinedModel, Reconciliation
+from billing.models import AlertChannel, AlertRule, Anomaly, Budget, BudgetMark, CostEntry, ExportJob, ModelPrice, QuarantinedModel, Reconciliation
 from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
@@ -28,7 +28,10 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DOCUMENT = Path(__file__).parent / "openapi.yaml"
 OPERATIONS = list(operations())
 WITH_ID = [operation for operation in OPERATIONS if operation.takes_id]
-EXCEPTIONS = {"post runs/": Scope.INVOKE, "post budgets/check/": Scope.INVOKE}
+EXCEPTIONS = {
+    "post runs/": Scope.INVOKE, "post budgets/check/": Scope.INVOKE,
+    "post exports/": Scope.READ, "post exports/{id}/cancel/": Scope.READ, "post exports/{id}/link/": Scope.READ,
+}  # fmt: skip
 """Operations that need another scope than reading for GET and administration for the rest."""
 ANOMALY = {
     "lane": "fast", "kind": "spike", "dimension": "all", "severity": "warning", "started_at": "2026-11-01T10:00:00Z",
@@ -81,6 +84,10 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             "quarantined-model": QuarantinedModel.objects.get().pk,
             "anomaly": Anomaly.objects.create(**ANOMALY).pk,
             "cost-entry": CostEntry.objects.filter(kind="settled").get().pk,
+            "export": ExportJob.objects.create(
+                what="cost_entries", format="csv", file_name="x.csv", state="waiting", created_by="x", created_at="2026-11-01T10:00:00Z",
+                expires_at="2026-12-01T10:00:00Z", wanted={"wanted": {}, "catalog": {}},
+            ).pk,
             "run": run,
         }
 

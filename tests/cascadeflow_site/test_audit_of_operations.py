@@ -21,7 +21,9 @@ from tests.tenants.test_admin import Staff, page
 CANARY = "sk-CANARY-1234567890"
 SECRET = "whsec_" + "Q0FOQVJZ" * 4
 WRITES = [operation for operation in operations() if operation.method not in ("get", "head")]
-CHANGES_NOTHING = {"post budgets/check/", "post enforcement-hooks/{id}/test/", "post providers/{id}/check/", "post runs/"}
+CHANGES_NOTHING = {
+    "post alert-channels/{id}/replay/", "post alert-channels/{id}/test/", "post budgets/check/", "post enforcement-hooks/{id}/test/", "post providers/{id}/check/", "post runs/", "post exports/{id}/link/",
+}
 """Questions, and calls, which the book has."""
 BOOKED_BESIDE = {"post prices/{id}/repricing/", "post reconciliations/{id}/approve/"}
 """They post over a connection of their own and need calls that were booked: tests/billing/test_repricing.py, tests/cascade/api/."""
@@ -47,6 +49,7 @@ BODIES: dict[str, Any] = {
     "post alert-channels/": {"name": "mine", "kind": "webhook", "address": "https://acme.example/alerts"},
     "patch alert-channels/{id}/": {"name": "renamed"}, "post alert-channels/{id}/roll/": {"overlap": "1h"},
     "patch alert-rules/{id}/": {"min_severity": "info"},
+    "post exports/": {"what": "budgets", "format": "csv", "first": "2026-11-01", "last": "2026-11-30"},
     "post budgets/": {"scope": "tier", "subject": "free", "period": "daily", "limit": "5"},
 }  # fmt: skip
 
@@ -70,6 +73,8 @@ def prepare(name: str, tenant: Tenant, ids: dict[str, Any]) -> Any:
             ids["tier"] = Tier.objects.create(name="gone").pk
         if name == "post tier-policies/":
             return {"tier": str(Tier.objects.create(name="new").name)}
+        if name == "post alert-rules/":
+            return {"channel": str(ids["alert-channel"])}
         if name == "post models/":
             return {"name": "mine", "connection": str(ids["provider"])}
     return BODIES.get(name, {})

@@ -1,4 +1,4 @@
--- Cost entries are only ever added; their sums per day follow in the same transaction.
+-- Cost entries are only ever added, none of them to a month that is closed; their sums per day follow in the same transaction.
 CREATE OR REPLACE FUNCTION billing_refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -8,6 +8,9 @@ END $$;
 CREATE OR REPLACE FUNCTION billing_roll_up() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+  IF EXISTS (SELECT 1 FROM booked b JOIN billing_closeofmonth c ON c.tenant_id = b.tenant_id AND b.booked_at < c.end_at AND c.reopened_at IS NULL) THEN
+    RAISE EXCEPTION 'the month is closed: what is booked now belongs to the open one' USING ERRCODE = 'CF005';
+  END IF;
   INSERT INTO billing_dayrollup AS d (tenant_id, day, dimension, value, cost_nusd, entries, input_tokens, output_tokens)
   SELECT b.tenant_id, b.occurred_on, v.dimension, v.value, sum(b.amount_nusd), count(*), sum(b.input_tokens), sum(b.output_tokens)
     FROM booked b CROSS JOIN LATERAL (
