@@ -23,10 +23,11 @@ class ConsoleTenantMiddleware:
     ) -> HttpResponseBase | None:
         if "tenant_slug" not in kwargs or not request.user.is_authenticated:
             return None
-        membership = membership_of(request.user.pk, slug=kwargs["tenant_slug"])
+        memberships = memberships_of(request.user.pk)
+        membership = next((one for one in memberships if one.tenant.slug == kwargs["tenant_slug"]), None)
         if membership is None:
             raise Http404
-        request.membership = membership  # type: ignore[attr-defined]
+        request.membership, request.memberships = membership, memberships  # type: ignore[attr-defined]
         with tenant_scope(membership.tenant_id):
             response = view(request, *args, **kwargs)
             if hasattr(response, "render"):
@@ -34,11 +35,7 @@ class ConsoleTenantMiddleware:
             return response
 
 
-def membership_of(user_id: Any, *, slug: str) -> Membership | None:
-    with platform_scope():
-        return Membership.objects.select_related("tenant").filter(user=user_id, tenant__slug=slug, tenant__is_active=True).first()
-
-
 def memberships_of(user_id: Any) -> list[Membership]:
+    """Return where a person is a member, with the tenants, by name."""
     with platform_scope():
         return list(Membership.objects.select_related("tenant").filter(user=user_id, tenant__is_active=True).order_by("tenant__slug"))
