@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-replay bench-gateway bench-ledger
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-replay bench-gateway bench-ledger demo-data shots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,12 @@ bench-gateway: $(VENV)/dev.stamp ## requests per second against a bare relay, in
 
 bench-ledger: $(VENV)/dev.stamp ## prove the promises about money: races, kill -9, mutants, bounds, clocks (about 20 minutes)
 	@$(BIN)/python -m bench.ledger $(ARGS)
+
+demo-data: $(VENV)/dev.stamp ## give the database that `make run` serves three companies with 90 days behind them, to look at
+	@$(BIN)/python -m bench.history
+
+shots: $(VENV)/dev.stamp $(VENV)/debian.stamp ## a picture of every screen of the console, light, dark and phone, into var/shots (ARGS="--only budgets")
+	@$(BIN)/python -m bench.shots $(ARGS)
 
 clean: ## remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV) clients/node_modules

@@ -23,6 +23,9 @@ from tenants.errors import Conflict
 from tenants.models import Membership, Tier
 
 PERIODS = {Period.DAILY: "daily", Period.WEEKLY: "weekly", Period.MONTHLY: "monthly", Period.TOTAL: "in all"}
+SHORT_SCOPES = {
+    BudgetScope.TENANT: "org", BudgetScope.TIER: "tier", BudgetScope.END_USER: "user", BudgetScope.API_KEY: "key", BudgetScope.TAG: "tag",
+}  # fmt: skip
 STATES = {"over": "Over its limit", "near": "Over 80 %", "paused": "Paused", "override": "Overridden for now"}
 TRUE, FALSE = ("yes", "true", "1"), ("", "no", "false", "0")
 
@@ -54,7 +57,8 @@ class Budgets(Resource[Budget]):
         return [
             {
                 "row": standing.budget, "standing": standing, "pace": _pace(standing, now), "period": PERIODS[Period(standing.budget.period)],
-                "scope": SCOPES[BudgetScope(standing.budget.scope)], "fullest": names.get(standing.subject, ""),
+                "scope": SHORT_SCOPES[BudgetScope(standing.budget.scope)],
+                "fullest": "" if standing.budget.scope == BudgetScope.END_USER and standing.budget.subject else names.get(standing.subject, ""),
                 "label": standing.budget.name or key_names.get(standing.budget.subject, "") or str(standing.budget),
                 "is_overridden": standing.limit_nusd != standing.budget.limit_nusd,
             }
@@ -67,7 +71,8 @@ class Budgets(Resource[Budget]):
         return {
             "standing": standing, "pace": _pace(standing, now), "burn": burn, "figure": burn_chart(burn) if burn else None,
             "series": _series(burn) if burn else None,
-            "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now), "facts": self.describe(row),
+            "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now),
+            "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.CHANGE_LIMITS), "may_end": may(membership, Permission.CHANGE_BUDGETS),
             "override": OverrideForm(), "is_overridden": standing.limit_nusd != row.limit_nusd,
         }  # fmt: skip
@@ -82,8 +87,10 @@ class Budgets(Resource[Budget]):
             "Paused": "yes" if row.is_paused else "no", "Override": override,
         }  # fmt: skip
 
-    def form(self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership) -> forms.Form:
-        return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.CHANGE_BUDGETS))
+    def form(
+        self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership, suggested: Mapping[str, Any] | None = None
+    ) -> forms.Form:
+        return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.CHANGE_BUDGETS), suggested=suggested)
 
     def save(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Budget:
         if row is not None:

@@ -123,7 +123,7 @@ def range_of(asked: Mapping[str, str], *, zone: str, now: datetime) -> Range:
         start_at = end_at - DAY
         first, last = start_at.astimezone(ZoneInfo(zone)).date(), (end_at - QUARTER).astimezone(ZoneInfo(zone)).date()
         return Range(
-            key=key, comparison=comparison, back=back, first=first, last=last, before=_before(comparison, last, last, "7d"), zone=zone, today=today,
+            key=key, comparison=comparison, back=back, first=first, last=last, before=_before(comparison, first, last, "7d"), zone=zone, today=today,
             start_at=start_at, end_at=end_at,
         )
     custom = _custom(asked, today) if key == "custom" else None

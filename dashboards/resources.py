@@ -110,7 +110,10 @@ class Resource(Generic[Row]):
         """Return the row as people read it, name by name: what editors compare, what a preview shows, what is kept of a change."""
         raise NotImplementedError
 
-    def form(self, data: Mapping[str, Any] | None, *, row: Row | None, membership: Membership) -> forms.Form:
+    def form(
+        self, data: Mapping[str, Any] | None, *, row: Row | None, membership: Membership, suggested: Mapping[str, Any] | None = None
+    ) -> forms.Form:
+        """Return the form of a row, or of a new one, whose address may suggest values."""
         raise NotImplementedError
 
     def save(self, form: Any, *, row: Row | None, membership: Membership, now: datetime) -> Row:

@@ -13,7 +13,7 @@ from billing import reports
 from dashboards.navigation import entry_of, menu_of
 from tenants.models import Membership
 
-THEMES = {"light": "Light", "dark": "Dark", "auto": "As the system"}
+THEMES = {"light": "Light", "dark": "Dark", "auto": "System"}
 THEME_COOKIE, SHORTCUTS_COOKIE = "theme", "shortcuts"
 
 

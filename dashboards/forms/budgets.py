@@ -53,8 +53,11 @@ class BudgetForm(forms.Form):
     name = forms.CharField(required=False, max_length=200, label="Name", help_text="Empty: it is called by whom it limits.")
     is_paused = forms.BooleanField(required=False, label="Paused: it limits nothing until it is resumed")
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, budget: Budget | None = None, limits_only: bool = False) -> None:
-        initial = None
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, budget: Budget | None = None, limits_only: bool = False,
+        suggested: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        initial = {name: value for name, value in (suggested or {}).items() if name in self.base_fields}
         if budget is not None:
             initial = {
                 "limit": budget.limit_nusd, "action": budget.action, "soft_marks": list(budget.soft_marks), "name": budget.name,

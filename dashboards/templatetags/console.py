@@ -112,6 +112,13 @@ def in_zone(at: datetime | None, zone: str) -> str:
 
 
 @register.filter
+def in_zone_short(at: datetime, zone: str) -> str:
+    """For lists of newest first. Example: 27 Nov 14:05."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %H:%M}"
+
+
+@register.filter
 def milliseconds(value: float | None) -> str:
     """Example: 812 is 812 ms, 1840 is 1.84 s."""
     if value is None:

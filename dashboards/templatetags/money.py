@@ -19,7 +19,12 @@ def usd(nusd: int) -> str:
     amount = Decimal(nusd) / NUSD_PER_USD
     if nusd == 0 or abs(nusd) >= CENT_NUSD:
         return f"{amount:,.2f}"
-    return f"{amount:.9f}".rstrip("0")
+    return _significant(amount, SIGNIFICANT)
+
+
+def _significant(amount: Decimal, digits: int) -> str:
+    places = min(9, digits - 1 - amount.adjusted())
+    return f"{amount:.{places}f}".rstrip("0").rstrip(".")
 
 
 @register.filter
@@ -36,6 +41,14 @@ def money_short(nusd: int | None) -> str:
     if nusd is None or abs(nusd) < 1000 * NUSD_PER_USD:
         return money(nusd)
     return f"{'−' if nusd < 0 else ''}${abs(nusd) // NUSD_PER_USD:,}"
+
+
+@register.filter
+def money_fine(nusd: int | None) -> str:
+    """For amounts of one call: four significant digits below a dollar. Example: 3_027_833 is $0.003028."""
+    if nusd is None or nusd == 0 or abs(nusd) >= NUSD_PER_USD:
+        return money(nusd)
+    return f"{'−' if nusd < 0 else ''}${_significant(Decimal(abs(nusd)) / NUSD_PER_USD, 4)}"
 
 
 @register.filter

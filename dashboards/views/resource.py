@@ -111,7 +111,8 @@ class ResourcePages:
     def _form(self, request: HttpRequest, *, row: Any) -> HttpResponseBase:
         now, resource, membership = timezone.now(), self.resource, membership_of(request)
         described = resource.describe(row) if row is not None else {}
-        form = resource.form(request.POST if request.method == "POST" else None, row=row, membership=membership)
+        data, suggested = (request.POST, None) if request.method == "POST" else (None, request.GET.dict())
+        form = resource.form(data, row=row, membership=membership, suggested=suggested)
         conflict: list[tuple[str, str, str]] = []
         if request.method == "POST":
             conflict = differences_since(request.POST.get("seen", ""), described) if row is not None else []

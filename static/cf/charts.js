@@ -33,7 +33,7 @@ function layoutOf(figure) {
     margin: { l: 56, r: 12, t: 10, b: 34 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, bargap: 0.28,
     font: { family: "Inter, system-ui, sans-serif", size: 12, color: "--muted" }, hovermode: "x", dragmode: false, ...rest,
     xaxis: { type: "date", gridcolor: "rgba(0,0,0,0)", ticks: "outside", ticklen: 4, ...axis, ...xaxis },
-    yaxis: { gridcolor: "--grid", zeroline: false, nticks: 5, ...axis, ...yaxis },
+    yaxis: { gridcolor: "--grid", zeroline: false, nticks: 5, ...axis, linecolor: "rgba(0,0,0,0)", ...yaxis },
   });
 }
 
