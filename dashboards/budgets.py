@@ -144,8 +144,8 @@ def _new_limit(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _new_action(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
-    changes = {"action": said["action"]}
-    if row.action != said["action"]:
+    changes = {"action": said["does"]}
+    if row.action != said["does"]:
         try:
             services.refuse_twin(with_changes(row, changes))
         except Conflict as twin:

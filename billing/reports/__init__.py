@@ -9,7 +9,7 @@ from billing.reports.pivot import LONGEST_PIVOT_DAYS, PIVOT_DIMENSIONS, Filter, 
 from billing.reports.providers import ProviderCalls, calls_of_provider
 from billing.reports.pulse import Pulse, pulse
 from billing.reports.replay import Replay, bound_end_users, replay
-from billing.reports.series import OTHER, Line, Series, Standing, days_between, series_by, standings_by
+from billing.reports.series import OTHER, Line, Series, Standing, days_between, series_by, standings_by, standings_of
 from billing.reports.spend import Dimension, Spend, spend_between, spend_by, spend_by_day, spend_of_end_user, today_of
 from billing.reports.standing import (
     BudgetStanding,
@@ -27,5 +27,5 @@ __all__ = [
     "ProviderCalls", "Pulse", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "bound_end_users", "budget_standings",
     "budgets_by_risk", "burn_of", "calls_of_provider", "days_between", "instants_of_day", "names_of", "open_holds", "pivot", "pulse", "replay",
     "series_by", "spend_between", "spend_by", "spend_by_day", "spend_by_quarters", "spend_in_quarters", "spend_of_end_user", "spenders_of",
-    "standings_by", "today_of", "touched_by", "troubled_models", "with_standing",
+    "standings_by", "standings_of", "today_of", "touched_by", "troubled_models", "with_standing",
 ]  # fmt: skip

@@ -96,32 +96,44 @@ def lines_of(rows: Sequence[tuple[Any, str, int, int, int]], *, dimension: str, 
 
 def standings_by(*, dimension: str, first: date, last: date, before: tuple[date, date] | None, limit: int) -> Sequence[Standing]:
     """Return the dearest values of a dimension, with what each cost on the days `before` (first and last) that they are compared with."""
+    return standings_of(dimensions=(dimension,), first=first, last=last, before=before, limit=limit)[dimension]
+
+
+def standings_of(
+    *, dimensions: Sequence[str], first: date, last: date, before: tuple[date, date] | None, limit: int
+) -> Mapping[str, Sequence[Standing]]:
+    """Return the dearest values of several dimensions, `limit` of each, in one look."""
     earlier = before or (date.min, date.min)
     query = """
-        SELECT d.value, sum(d.cost_nusd) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS cost,
-               sum(d.entries) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint,
-               sum(d.input_tokens) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint,
-               sum(d.output_tokens) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint,
-               coalesce(sum(d.cost_nusd) FILTER (WHERE d.day BETWEEN %(from)s AND %(to)s), 0)::bigint,
-               array_agg(d.day ORDER BY d.day) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s),
-               array_agg(d.cost_nusd ORDER BY d.day) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)
-          FROM billing_dayrollup d
-         WHERE d.tenant_id = %(tenant)s AND d.dimension = %(dimension)s
-           AND (d.day BETWEEN %(first)s AND %(last)s OR d.day BETWEEN %(from)s AND %(to)s)
-         GROUP BY d.value HAVING count(*) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) > 0 ORDER BY cost DESC, d.value LIMIT %(limit)s"""
+        WITH sums AS (
+          SELECT d.dimension, d.value, sum(d.cost_nusd) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS cost,
+                 sum(d.entries) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS entries,
+                 sum(d.input_tokens) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS asked,
+                 sum(d.output_tokens) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS said,
+                 coalesce(sum(d.cost_nusd) FILTER (WHERE d.day BETWEEN %(from)s AND %(to)s), 0)::bigint AS previous,
+                 array_agg(d.day ORDER BY d.day) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) AS days,
+                 array_agg(d.cost_nusd ORDER BY d.day) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) AS costs
+            FROM billing_dayrollup d
+           WHERE d.tenant_id = %(tenant)s AND d.dimension = ANY(%(dimensions)s)
+             AND (d.day BETWEEN %(first)s AND %(last)s OR d.day BETWEEN %(from)s AND %(to)s)
+           GROUP BY d.dimension, d.value HAVING count(*) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) > 0
+        ), ranked AS (SELECT s.*, row_number() OVER (PARTITION BY s.dimension ORDER BY s.cost DESC, s.value) AS rank FROM sums s)
+        SELECT dimension, value, cost, entries, asked, said, previous, days, costs FROM ranked WHERE rank <= %(limit)s ORDER BY dimension, rank"""
     asked: dict[str, Any] = {
-        "tenant": current_tenant_id(), "dimension": dimension, "first": first, "last": last, "from": earlier[0], "to": earlier[1], "limit": limit,
+        "tenant": current_tenant_id(), "dimensions": list(dimensions), "first": first, "last": last, "from": earlier[0], "to": earlier[1],
+        "limit": limit,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(query, asked)
         rows = cursor.fetchall()
-    labels, points = names_of(dimension=dimension, values=(row[0] for row in rows)), days_between(first, last)
-    found = []
-    for value, cost, entries, asked_tokens, said_tokens, previous, days, costs in rows:
+    points = days_between(first, last)
+    labels = {name: names_of(dimension=name, values=(row[1] for row in rows if row[0] == name)) for name in dimensions}
+    found: dict[str, list[Standing]] = {name: [] for name in dimensions}
+    for dimension, value, cost, entries, asked_tokens, said_tokens, previous, days, costs in rows:
         amounts = dict(zip(days, costs, strict=True))
-        found.append(
+        found[dimension].append(
             Standing(
-                value=value, label=labels[value], cost_nusd=cost, entries=entries, input_tokens=asked_tokens, output_tokens=said_tokens,
+                value=value, label=labels[dimension][value], cost_nusd=cost, entries=entries, input_tokens=asked_tokens, output_tokens=said_tokens,
                 previous_nusd=previous, trend=[amounts.get(day, 0) for day in points],
             )
         )

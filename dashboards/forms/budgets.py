@@ -106,7 +106,9 @@ class BulkLimitForm(forms.Form):
 
 
 class BulkActionForm(forms.Form):
-    action = forms.ChoiceField(choices=list(ACTIONS.items()), label="When it is reached")
+    """What many budgets do from now on. The name of its field is not that of the bulk action, which is sent along."""
+
+    does = forms.ChoiceField(choices=list(ACTIONS.items()), label="When it is reached")
 
 
 class OverrideForm(forms.Form):

@@ -98,11 +98,10 @@ def _runs(chosen: Range) -> tuple[run_reports.RunSums, run_reports.RunSums | Non
 
 
 def _tables(chosen: Range) -> tuple[Sequence[reports.Standing], Sequence[reports.Standing]]:
-    users, models = (
-        reports.standings_by(dimension=dimension, first=chosen.first, last=chosen.last, before=chosen.before, limit=SHOWN_ROWS)
-        for dimension in ("end_user", "model")
-    )
-    return users, models
+    found = reports.standings_of(
+        dimensions=("end_user", "model"), first=chosen.first, last=chosen.last, before=chosen.before, limit=SHOWN_ROWS
+    )  # fmt: skip
+    return found["end_user"], found["model"]
 
 
 def _problems(tenant: Tenant, now: datetime) -> list[Problem]:

@@ -25,21 +25,21 @@ document.addEventListener("click", (event) => {
   for (const drop of all("details.drop[open], details.orgs[open], details.how[open]")) if (!drop.contains(event.target)) drop.open = false;
 });
 function walkHits(event) {
-  const links = all("#hits a");
+  const field = one("#palette-q"), links = all("#hits a");
   if (!links.length) return;
   const at = links.indexOf(document.activeElement);
   if (event.key === "ArrowDown") links[Math.min(at + 1, links.length - 1)].focus();
-  else if (event.key === "ArrowUp") at > 0 ? links[at - 1].focus() : one("#palette-q").focus();
-  else if (event.key === "Enter" && document.activeElement === one("#palette-q")) links[0].click();
+  else if (event.key === "ArrowUp") at > 0 ? links[at - 1].focus() : field.focus();
+  else if (event.key === "Enter" && document.activeElement === field) { if (one("#hits [data-text]").dataset.text === field.value.trim()) links[0].click(); }
   else return;
   event.preventDefault();
 }
 
 /* ---- Keys. Single ones can be switched off (WCAG 2.1.4); they never act while somebody types. */
-let led = 0;
+let led = -Infinity;
 function singleKey(event) {
   if (performance.now() - led < 1200) {
-    led = 0;
+    led = -Infinity;
     const link = one(`#nav [data-key="${CSS.escape(event.key)}"]`);
     if (link) { event.preventDefault(); link.click(); }
     return;
