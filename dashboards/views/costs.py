@@ -85,7 +85,8 @@ def _rows(question: Question, chosen: Range, found: reports.Series) -> Sequence[
         before = {row.name: row.cost_nusd for row in reports.spend_by(dimension=question.group, first=chosen.before[0], last=chosen.before[1])}
     return [
         {
-            "line": line, "total": total, "runs": runs.get(line.value), "before": before.get(line.value, 0) if before else None,
+            "line": line, "total": total, "runs": runs.get(line.value, run_reports.RunSums()) if by_runs else None,
+            "before": before.get(line.value, 0) if before else None,
             "filter": f"{question.group}:{line.value}" if not question.subgroup and line.value != reports.OTHER else "",
         }
         for line in found.lines

@@ -49,7 +49,7 @@ def steps_of(run: CascadeRun) -> Sequence[Mapping[str, Any]]:
         taken = float(step.get("latency_ms") or 0)
         edge, bar, tag = KINDS.get(str(step.get("status")), ("skip2", "g", ""))
         found.append(
-            {**step, "number": number, "edge": edge, "bar": bar, "tag": tag, "begun_ms": begun, "ended_ms": begun + taken,
+            {**step, "latency_ms": taken, "number": number, "edge": edge, "bar": bar, "tag": tag, "begun_ms": begun, "ended_ms": begun + taken,
              "x": round(WIDTH * begun / whole, 1), "width": max(2.0, round(WIDTH * taken / whole, 1))}
         )  # fmt: skip
         begun += taken

@@ -38,7 +38,7 @@ function walkHits(event) {
 /* ---- Keys. Single ones can be switched off (WCAG 2.1.4); they never act while somebody types. */
 let led = -Infinity;
 function singleKey(event) {
-  if (performance.now() - led < 1200) {
+  if (performance.now() - led < 2000) {
     led = -Infinity;
     const link = one(`#nav [data-key="${CSS.escape(event.key)}"]`);
     if (link) { event.preventDefault(); link.click(); }
