@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export
+.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export demo-data shots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,12 @@ bench-ledger: $(VENV)/dev.stamp ## prove the promises about money: races, kill -
 
 bench-export: $(VENV)/dev.stamp ## rows per second and memory of files for finance, against COPY through gzip (ARGS="--rows 100000")
 	@$(BIN)/python -m bench.export $(ARGS)
+
+demo-data: $(VENV)/dev.stamp ## give the database that `make run` serves three companies with 90 days behind them, to look at
+	@$(BIN)/python -m bench.history
+
+shots: $(VENV)/dev.stamp $(VENV)/debian.stamp ## a picture of every screen of the console, light, dark and phone, into var/shots (ARGS="--only budgets")
+	@$(BIN)/python -m bench.shots $(ARGS)
 
 clean: ## remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV) clients/node_modules

@@ -117,3 +117,18 @@ def _seen_to(anomaly: Anomaly, **changes: Any) -> Anomaly:
         setattr(row, name, value)
     row.save(update_fields=list(changes))
     return row
+def create_budget(*, budget: Budget) -> Budget:
+    """Set a budget, and return it. Raises ValidationError for a subject that does not fit, Conflict where there is one like it."""
+    budget.subject = checked_subject(scope=budget.scope, subject=budget.subject)
+    refuse_twin(budget)
+    budget.save(force_insert=True)
+    return budget
+
+
+def refuse_twin(budget: Budget) -> None:
+    """Raises Conflict where another budget in force limits the same subject in the same period with the same action."""
+    same = Budget.objects.filter(
+        scope=budget.scope, subject=budget.subject, period=budget.period, action=budget.action, ended_at=None
+    ).exclude(pk=budget.pk)  # fmt: skip
+    if same.exists():
+        raise Conflict("There is a budget for the same subject and period that does the same: change that one.", code="budget_exists")

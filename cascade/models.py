@@ -274,3 +274,38 @@ class CascadeRun(TenantOwnedModel):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class RunDay(TenantOwnedModel):
+    """Sums of the runs of one day (of the tenant's time zone), one dimension at a time, without shadows. A projection; a trigger raises it."""
+
+    audited = Audited.NEVER
+    database_grants = "SELECT"
+
+    class Dimension(models.TextChoices):
+        ALL = "all"
+        END_USER = "end_user"
+        TIER = "tier"
+        MODEL = "model"
+        DOMAIN = "domain"
+        API_KEY = "api_key"
+        PRESET = "preset"
+
+    pk = models.CompositePrimaryKey("tenant_id", "day", "dimension", "value")
+    day = models.DateField()
+    dimension = models.CharField(max_length=16, choices=Dimension.choices)
+    value = models.CharField(max_length=255, blank=True)
+    runs = models.BigIntegerField()
+    failed = models.BigIntegerField()
+    judged = models.BigIntegerField(help_text="Runs whose draft was judged.")
+    accepted = models.BigIntegerField(help_text="Runs whose draft was accepted.")
+    cost_nusd = models.BigIntegerField()
+    compared_nusd = models.BigIntegerField(help_text="Cost of the runs that have a baseline.")
+    baseline_nusd = models.BigIntegerField(help_text="What the baseline would have cost for the same answers.")
+    latency_ms = models.BigIntegerField(help_text="All runs together.")
+
+    class Meta:
+        ordering = ["day", "dimension", "value"]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.dimension} {self.value}"

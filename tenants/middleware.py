@@ -41,7 +41,8 @@ class ConsoleTenantMiddleware:
             return None
         now = timezone.now()
         staff_session = None
-        membership = membership_of(request.user.pk, slug=kwargs["tenant_slug"])
+        memberships = memberships_of(request.user.pk)
+        membership = next((one for one in memberships if one.tenant.slug == kwargs["tenant_slug"]), None)
         if membership is None:
             staff_session = staff_session_of(request.user, slug=kwargs["tenant_slug"], now=now)
             if staff_session is None:
@@ -51,7 +52,7 @@ class ConsoleTenantMiddleware:
         if _factor_is_missing(request, membership.tenant, as_staff=staff_session is not None):
             messages.info(request, FACTOR_FIRST)
             return redirect("mfa_index")
-        request.membership, request.staff_session = membership, staff_session  # type: ignore[attr-defined]
+        request.membership, request.memberships, request.staff_session = membership, memberships, staff_session  # type: ignore[attr-defined]
         request.permissions = STAFF if staff_session else ROLES.get(Role(membership.role), frozenset())  # type: ignore[attr-defined]
         actor = person_acting(
             request, door=Door.CONSOLE, operation=getattr(request.resolver_match, "url_name", None) or "",
@@ -75,12 +76,8 @@ def _see(request: HttpRequest, *, now: datetime) -> None:
     known.update(last_seen_at=now)
 
 
-def membership_of(user_id: Any, *, slug: str) -> Membership | None:
-    with platform_scope():
-        return Membership.objects.select_related("tenant").filter(user=user_id, tenant__slug=slug, tenant__is_active=True).first()
-
-
 def memberships_of(user_id: Any) -> list[Membership]:
+    """Return where a person is a member, with the tenants, by name."""
     with platform_scope():
         return list(Membership.objects.select_related("tenant").filter(user=user_id, tenant__is_active=True).order_by("tenant__slug"))
 

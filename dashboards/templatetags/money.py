@@ -1,21 +1,87 @@
-"""Money and budgets as people read them."""
+"""Money, shares and budgets as people read them."""
+
+from decimal import Decimal
 
 from django import template
 
-from billing.engine.money import dollars
-
 register = template.Library()
+CENT_NUSD = NUSD_PER_USD // 100
+SIGNIFICANT = 6
+ACTIONS = {"warn": "Warn: calls continue", "degrade": "Degrade: cheaper models", "block": "Block: calls are refused"}
+TAGS = {"warn": "b", "degrade": "w", "block": "d"}
 
 
 @register.filter
 def usd(nusd: int) -> str:
-    """Two decimals from a cent on, below it up to nine. Example: 96_300 is 0.0000963."""
-    return dollars(nusd).replace("$", "")
+    """Two decimals from a cent on, below it up to six significant digits. Example: 96_300 is 0.0000963."""
+    amount = Decimal(nusd) / NUSD_PER_USD
+    if nusd == 0 or abs(nusd) >= CENT_NUSD:
+        return f"{amount:,.2f}"
+    return _significant(amount, SIGNIFICANT)
+
+
+def _significant(amount: Decimal, digits: int) -> str:
+    places = min(9, digits - 1 - amount.adjusted())
+    return f"{amount:.{places}f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def money(nusd: int | None) -> str:
+    """With its sign and the dollar. Example: -1_500_000_000 is −$1.50; without an amount, n/a."""
+    if nusd is None:
+        return "n/a"
+    return f"{'−' if nusd < 0 else ''}${usd(abs(nusd))}"
+
+
+@register.filter
+def money_short(nusd: int | None) -> str:
+    """For headings: without cents from a thousand dollars on. Example: 12_655_400_000_000 is $12,655."""
+    if nusd is None or abs(nusd) < 1000 * NUSD_PER_USD:
+        return money(nusd)
+    return f"{'−' if nusd < 0 else ''}${abs(nusd) // NUSD_PER_USD:,}"
+
+
+@register.filter
+def money_fine(nusd: int | None) -> str:
+    """For amounts of one call: four significant digits below a dollar. Example: 3_027_833 is $0.003028."""
+    if nusd is None or nusd == 0 or abs(nusd) >= NUSD_PER_USD:
+        return money(nusd)
+    return f"{'−' if nusd < 0 else ''}${_significant(Decimal(abs(nusd)) / NUSD_PER_USD, 4)}"
+
+
+@register.filter
+def permille(value: int | None) -> str:
+    """Example: 714 is 71.4 %."""
+    return "n/a" if value is None else f"{'−' if value < 0 else ''}{abs(value) // 10}.{abs(value) % 10} %"
+
+
+@register.filter
+def share_of(part: int, whole: int) -> str:
+    return permille(1000 * part // whole) if whole else "n/a"
+
+
+@register.filter
+def change_from(now: int, before: int | None) -> str:
+    """Example: 120 from 100 is +20.0 %; from nothing, new."""
+    if not before:
+        return "new" if now and before is not None else "n/a"
+    change = 1000 * (now - before) // abs(before)
+    return f"{'+' if change >= 0 else '−'}{abs(change) // 10}.{abs(change) % 10} %"
+
+
+@register.filter
+def whole(count: int | None) -> str:
+    return "n/a" if count is None else f"{count:,}"
 
 
 @register.filter
 def action_in_words(action: str) -> str:
-    return {"warn": "Warn: calls continue", "degrade": "Degrade: cheaper models", "block": "Block: calls are refused"}[action]
+    return ACTIONS[action]
+
+
+@register.filter
+def action_tag(action: str) -> str:
+    return TAGS[action]
 
 
 @register.filter

@@ -129,7 +129,7 @@ def test_every_table_that_people_change_is_logged_and_the_rest_says_so() -> None
         "tenants.AuditEntry", "tenants.EndUser", "tenants.RateBucket", "billing.Alert", "billing.AlertChannel", "billing.AlertDelivery",
         "billing.AlertMessage", "billing.Anomaly", "billing.BudgetMark", "billing.BudgetWindow", "billing.CostEntry", "billing.DayRollup",
         "billing.ExportJob", "billing.Forecast", "billing.IdempotencyKey", "billing.QuarantinedModel", "billing.QuarterRollup",
-        "billing.Reservation", "billing.SealedBlock", "cascade.CascadeRun",
+        "billing.Reservation", "billing.SealedBlock", "cascade.CascadeRun", "cascade.RunDay",
     }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 CREDENTIAL = "sk-CANARY-1234567890"
 NOT_REGISTERED = {
     # composite primary keys, which Django's admin does not take
-    "billing.DayRollup", "billing.Forecast", "billing.QuarterRollup", "billing.SealedBlock", "tenants.RateBucket",
+    "billing.DayRollup", "billing.Forecast", "billing.QuarterRollup", "billing.SealedBlock", "cascade.RunDay", "tenants.RateBucket",
     "tenants.CacheRow",  # nothing that people could read
 }
 

@@ -1,0 +1,41 @@
+"""What people call the values that sums are kept by."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from tenants.models import ApiKey, EndUser
+
+UNNAMED = {
+    "end_user": "(no end user named)", "api_key": "(no API key)", "tier": "(no tier)", "domain": "(no domain)", "preset": "(one model by name)",
+    "model": "(no model)", "provider": "(no provider)", "step": "(no step)",
+}  # fmt: skip
+
+
+def names_of(*, dimension: str, values: Iterable[str]) -> Mapping[str, str]:
+    """Return a name for each value of a dimension: end users by the tenant's own name for them, keys by their name and last four characters.
+
+    An end user who was erased has no name any more, and is called by the beginning of the id that the money stays booked under.
+    """
+    wanted = list(dict.fromkeys(values))
+    found: dict[str, str] = {}
+    if dimension == "end_user":
+        found = {str(row.pk): row.external_id for row in EndUser.objects.filter(pk__in=_ids(wanted))}
+    elif dimension == "api_key":
+        found = {str(row.pk): f"{row.name} (…{row.last4})" for row in ApiKey.objects.filter(pk__in=_ids(wanted))}
+    return {value: found.get(value) or _unfound(dimension, value) for value in wanted}
+
+
+def _unfound(dimension: str, value: str) -> str:
+    if not value:
+        return UNNAMED.get(dimension, "(none)")
+    return f"{value[:8]}… (erased)" if dimension in ("end_user", "api_key") else value
+
+
+def _ids(values: Iterable[str]) -> list[UUID]:
+    ids = []
+    for value in values:
+        try:
+            ids.append(UUID(value))
+        except ValueError:
+            continue
+    return ids

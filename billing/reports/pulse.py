@@ -1,0 +1,41 @@
+"""What every page says first: how fresh its numbers are, and whether something is wrong with them or with a budget."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+from msgspec import Struct
+
+from tenants.scoping import current_tenant_id
+
+OVERDUE_AFTER = timedelta(seconds=60)
+"""A hold that is open so long after its deadline should have been booked by the sweep."""
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """When something was last booked, how many calls should be booked by now and are not, and how many budgets are used up.
+
+    The sums of a day are raised in the transaction that books a call, so the numbers lag behind only where calls are not booked.
+    """
+
+    booked_at: datetime | None
+    overdue: int
+    budgets_over: int
+    read_at: datetime
+
+    @property
+    def age(self) -> timedelta | None:
+        return max(self.read_at - self.booked_at, timedelta(0)) if self.booked_at else None
+
+
+def pulse(*, now: datetime) -> Pulse:
+    """Return the tenant's state at `now`. Worked number: booked at 14:00:00, looked at 14:00:40: an age of 40 s."""
+    query = """
+        SELECT (SELECT e.booked_at FROM billing_costentry e WHERE e.tenant_id = %(tenant)s ORDER BY e.booked_at DESC LIMIT 1),
+               (SELECT count(*) FROM billing_reservation r WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
+               (SELECT count(DISTINCT w.budget_id) FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
+                 WHERE w.tenant_id = %(tenant)s AND b.tenant_id = %(tenant)s AND b.ended_at IS NULL AND NOT b.is_paused
+                   AND w.start_at <= %(now)s AND w.end_at > %(now)s AND w.spent_nusd + w.held_nusd >= w.limit_nusd)"""
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"tenant": current_tenant_id(), "before": now - OVERDUE_AFTER, "now": now})
+        booked_at, overdue, budgets_over = cursor.fetchone()
+    return Pulse(booked_at=booked_at, overdue=overdue, budgets_over=budgets_over, read_at=now)

@@ -1,0 +1,209 @@
+"""Budgets as a resource of the console: the riskiest first, changed one by one, many at once, or from a file."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from billing import reports, services
+from billing.engine.budgets import Action, BudgetScope, Period
+from billing.engine.money import InvalidAmount, divide_half_even, to_nusd
+from billing.models import Budget
+from dashboards.charts import burn_chart
+from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm
+from dashboards.imports import nearest
+from dashboards.permissions import Permission, may
+from dashboards.resources import BulkAction, Column, Filter, Resource, with_changes
+from dashboards.templatetags.console import in_zone
+from dashboards.templatetags.money import ACTIONS, money
+from tenants.errors import Conflict
+from tenants.models import Membership, Tier
+
+PERIODS = {Period.DAILY: "daily", Period.WEEKLY: "weekly", Period.MONTHLY: "monthly", Period.TOTAL: "in all"}
+SHORT_SCOPES = {
+    BudgetScope.TENANT: "org", BudgetScope.TIER: "tier", BudgetScope.END_USER: "user", BudgetScope.API_KEY: "key", BudgetScope.TAG: "tag",
+}  # fmt: skip
+STATES = {"over": "Over its limit", "near": "Over 80 %", "paused": "Paused", "override": "Overridden for now"}
+TRUE, FALSE = ("yes", "true", "1"), ("", "no", "false", "0")
+
+
+class Budgets(Resource[Budget]):
+    """The budgets in force."""
+
+    name, one, title = "budgets", "budget", "Budgets"
+    columns = (
+        Column(label="Budget"), Column(label="Scope"), Column(label="Used"), Column(label="Spent", is_number=True),
+        Column(label="Limit", is_number=True), Column(label="Period"), Column(label="When reached"),
+    )  # fmt: skip
+    row_template, panel_template, form_template = "console/budgets/row.html", "console/budgets/panel.html", "console/budgets/form.html"
+    search_fields, search_label = ("name", "subject"), "Name or target"
+    ordering = ("-used_permille",)
+    import_columns = ("name", "scope", "subject", "period", "limit", "action", "paused")
+    creates = Permission.CHANGE_BUDGETS
+    note = "The dark tick marks how much of the period has passed: fill past the tick means faster than an even pace."
+
+    def rows(self, *, now: datetime) -> QuerySet[Budget]:
+        return reports.budgets_by_risk(now=now)
+
+    def present(self, rows: Sequence[Budget], *, now: datetime) -> Sequence[Any]:
+        standings = reports.with_standing(rows)
+        values = [standing.subject for standing in standings if standing.subject]
+        names = reports.names_of(dimension="end_user", values=values) if values else {}
+        keys = {row.subject for row in rows if row.scope == BudgetScope.API_KEY}
+        key_names = reports.names_of(dimension="api_key", values=keys) if keys else {}
+        return [
+            {
+                "row": standing.budget, "standing": standing, "pace": _pace(standing, now), "period": PERIODS[Period(standing.budget.period)],
+                "scope": SHORT_SCOPES[BudgetScope(standing.budget.scope)],
+                "fullest": "" if standing.budget.scope == BudgetScope.END_USER and standing.budget.subject else names.get(standing.subject, ""),
+                "label": standing.budget.name or key_names.get(standing.budget.subject, "") or str(standing.budget),
+                "is_overridden": standing.limit_nusd != standing.budget.limit_nusd,
+            }
+            for standing in standings
+        ]  # fmt: skip
+
+    def panel(self, row: Budget, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        (standing,) = reports.with_standing([row])
+        burn = reports.burn_of(budget=row, tenant=membership.tenant, limit_nusd=standing.limit_nusd, now=now)
+        return {
+            "standing": standing, "pace": _pace(standing, now), "burn": burn, "figure": burn_chart(burn) if burn else None,
+            "series": _series(burn) if burn else None,
+            "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now),
+            "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
+            "may_change": may(membership, Permission.CHANGE_LIMITS), "may_end": may(membership, Permission.CHANGE_BUDGETS),
+            "override": OverrideForm(), "is_overridden": standing.limit_nusd != row.limit_nusd,
+        }  # fmt: skip
+
+    def describe(self, row: Budget) -> Mapping[str, str]:
+        override = "none"
+        if row.override_limit_nusd is not None:
+            override = f"{money(row.override_limit_nusd)} until {in_zone(row.override_until, 'UTC')} UTC"
+        return {
+            "Name": row.name, "Whom": row.whose, "Limit": money(row.limit_nusd), "Period": PERIODS[Period(row.period)],
+            "When reached": ACTIONS[row.action], "Alerts": ", ".join(f"{mark} %" for mark in row.soft_marks),
+            "Paused": "yes" if row.is_paused else "no", "Override": override,
+        }  # fmt: skip
+
+    def form(
+        self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership, suggested: Mapping[str, Any] | None = None
+    ) -> forms.Form:
+        return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.CHANGE_BUDGETS), suggested=suggested)
+
+    def save(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Budget:
+        if row is not None:
+            return self.changed(row, form.changes())
+        said = form.cleaned_data
+        return services.create_budget(budget=Budget(scope=said["scope"], subject=form.subject, period=said["period"], **form.changes()))
+
+    def changed(self, row: Budget, changes: Mapping[str, Any]) -> Budget:
+        services.refuse_twin(with_changes(row, changes))
+        return services.change_budget(budget=row, changes=dict(changes))
+
+    # ---- From a file
+    def read_line(self, cells: Mapping[str, str]) -> tuple[Budget | None, Budget]:
+        scope = _one_of(cells.get("scope", "tenant") or "tenant", list(BudgetScope), what="scope")
+        period = _one_of(cells.get("period", ""), list(Period), what="period")
+        action = _one_of(cells.get("action", "block") or "block", list(Action), what="action")
+        subject = services.checked_subject(scope=scope, subject=_known_subject(scope, cells.get("subject", "")))
+        existing = Budget.objects.filter(scope=scope, subject=subject, period=period, action=action, ended_at=None).first()
+        changes: dict[str, Any] = {"limit_nusd": _amount(cells.get("limit", ""))}
+        if "name" in cells:
+            changes["name"] = cells["name"][:200]
+        if "paused" in cells:
+            changes["is_paused"] = _yes_or_no(cells["paused"])
+        if existing is not None:
+            return existing, with_changes(existing, changes)
+        return None, Budget(scope=scope, subject=subject, period=period, action=action, **changes)
+
+    def write_line(self, existing: Budget | None, wanted: Budget) -> Budget:
+        if existing is None:
+            return services.create_budget(budget=wanted)
+        return services.change_budget(budget=existing, changes={name: getattr(wanted, name) for name in ("limit_nusd", "name", "is_paused")})
+
+    def label(self, row: Budget) -> str:
+        return f"{row}, {ACTIONS[row.action].partition(':')[0].lower()}" if not row.name else row.name
+
+
+def _in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
+    if state == "over":
+        return rows.filter(used_permille__gte=1000)
+    if state == "near":
+        return rows.filter(used_permille__gte=800)
+    if state == "override":
+        return rows.exclude(override_until=None)
+    return rows.filter(is_paused=True) if state == "paused" else rows
+
+
+def _new_limit(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    if said["limit"] is not None:
+        return {"limit_nusd": said["limit"]}
+    return {"limit_nusd": divide_half_even(row.limit_nusd * (100 + said["percent"]), 100)}
+
+
+def _new_action(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    changes = {"action": said["does"]}
+    if row.action != said["does"]:
+        try:
+            services.refuse_twin(with_changes(row, changes))
+        except Conflict as twin:
+            raise ValidationError(str(twin)) from twin
+    return changes
+
+
+Budgets.filters = (
+    Filter(name="scope", label="Scope", narrow=lambda rows, chosen: rows.filter(scope=chosen), choices=lambda: list(SCOPES.items())),
+    Filter(name="state", label="State", narrow=_in_state, choices=lambda: list(STATES.items())),
+    Filter(name="do", label="When reached", narrow=lambda rows, chosen: rows.filter(action=chosen), choices=lambda: list(ACTIONS.items())),
+)
+Budgets.bulk_actions = (
+    BulkAction(name="limit", label="Change limit…", needs=Permission.CHANGE_LIMITS, changes=_new_limit, form=BulkLimitForm),
+    BulkAction(name="action", label="Change action…", needs=Permission.CHANGE_BUDGETS, changes=_new_action, form=BulkActionForm),
+    BulkAction(name="pause", label="Pause", needs=Permission.CHANGE_BUDGETS, changes=lambda row, said: {"is_paused": True}),
+    BulkAction(name="resume", label="Resume", needs=Permission.CHANGE_BUDGETS, changes=lambda row, said: {"is_paused": False}),
+)
+
+
+def _series(burn: reports.Burn) -> reports.Series:
+    line = reports.Line(value="spent", label="Spent up to then", amounts=burn.spent_nusd)
+    return reports.Series(points=burn.points, lines=[line], names=1)
+
+
+def _pace(standing: reports.BudgetStanding, now: datetime) -> int | None:
+    """How much of the window has passed, in per cent; None for a budget over all time."""
+    if not (standing.start_at and standing.end_at) or standing.budget.period == Period.TOTAL:
+        return None
+    return int(100 * ((now - standing.start_at) / (standing.end_at - standing.start_at)))
+
+
+def _one_of(word: str, known: Sequence[str], *, what: str) -> str:
+    if word.lower() in known:
+        return word.lower()
+    raise ValidationError(f"Unknown {what} {word[:40]!r}. {nearest(word.lower(), known) or 'It may be ' + ', '.join(known) + '.'}")
+
+
+def _known_subject(scope: str, subject: str) -> str:
+    if scope == BudgetScope.TIER and subject and not Tier.objects.filter(name=subject).exists():
+        known = list(Tier.objects.values_list("name", flat=True)[:200])
+        raise ValidationError(f"Unknown tier {subject[:40]!r}. {nearest(subject, known)}".strip())
+    return subject
+
+
+def _amount(text: str) -> int:
+    try:
+        amount = to_nusd(text.replace("$", "").replace(",", ""))
+    except InvalidAmount as wrong:
+        raise ValidationError(f"{wrong}.") from wrong
+    if amount < 0:
+        raise ValidationError("A limit is not negative.")
+    return amount
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in TRUE + FALSE:
+        raise ValidationError(f"{text[:20]!r} is neither yes nor no.")
+    return text.lower() in TRUE
+
+

@@ -1,0 +1,123 @@
+"""From a report to a figure for Plotly, as plain dictionaries. Colours are names of the tokens in static/cf/tokens.css: the page's script looks
+them up when it draws, so a change of theme draws the same figure anew."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from hashlib import blake2s
+from typing import Any
+
+from billing.engine.money import NUSD_PER_USD
+from billing.reports import Burn, Series
+from billing.reports.series import OTHER
+
+Figure = dict[str, Any]
+SLOTS = 7
+"""Colours that can be told apart, in both themes and by everybody; beyond them there is a pattern, and grey for all others."""
+UNITS = ("usd", "count", "percent", "ms")
+
+
+class Swatch(str):
+    """Class of a colour in the style sheet: "k1" to "k7", "k0" for all others, with " striped" for an eighth."""
+
+    __slots__ = ()
+
+    @property
+    def token(self) -> str:
+        return f"--c{self[1]}"
+
+    @property
+    def is_striped(self) -> bool:
+        return self.endswith("striped")
+
+
+def swatches_of(values: Sequence[str], *, salt: str) -> list[Swatch]:
+    """Return a colour for each value, of which the first is the largest. A value keeps its colour from page to page and day to day, as far as
+    no larger one has the same. `salt` is the tenant and the dimension. Worked number: eight values get k1 to k7 and one striped colour."""
+    found: list[Swatch] = []
+    taken: set[int] = set()
+    for value in values:
+        if value == OTHER:
+            found.append(Swatch("k0"))
+            continue
+        wanted = int.from_bytes(blake2s(f"{salt}\x00{value}".encode(), digest_size=4).digest()) % SLOTS
+        free = [slot for slot in ((wanted + step) % SLOTS for step in range(SLOTS)) if slot not in taken]
+        taken.add(free[0] if free else wanted)
+        found.append(Swatch(f"k{(free[0] if free else wanted) + 1}{'' if free else ' striped'}"))
+    return found
+
+
+def series_chart(
+    series: Series, swatches: Sequence[Swatch], *, unit: str, previous: Sequence[int] | None = None, previous_label: str = "Before",
+    is_partial: bool = False,
+) -> Figure:  # fmt: skip
+    """Return stacked bars, one a line of the series, and a tick for what each bar is compared with. The last bar is pale while its day runs."""
+    x = [_x(point) for point in series.points]
+    traces: list[dict[str, Any]] = [
+        _bars(line.label, x, [_y(amount, unit) for amount in line.amounts], swatch, is_partial=is_partial)
+        for line, swatch in zip(series.lines, swatches, strict=True)
+    ]
+    if previous is not None:
+        ticks = {"symbol": "line-ew-open", "size": 15, "color": "--text", "line": {"width": 1.8, "color": "--text"}}
+        traces.append(
+            {"type": "scatter", "mode": "markers", "name": previous_label, "x": x, "y": [_y(amount, unit) for amount in previous], "marker": ticks,
+             "opacity": 0.85, "meta": "previous"}
+        )  # fmt: skip
+    return {"data": traces, "layout": {"barmode": "stack", **_axes(unit, x)}, "unit": unit, "partial": is_partial}
+
+
+def lines_chart(points: Sequence[date | datetime], lines: Mapping[str, Sequence[int | None]], *, unit: str) -> Figure:
+    """Return lines for averages and shares: where there is nothing to average there is a gap, never a 0."""
+    x = [_x(point) for point in points]
+    traces = [
+        {"type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": [None if amount is None else _y(amount, unit) for amount in amounts],
+         "connectgaps": False, "line": {"color": f"--c{at}", "width": 2}, "marker": {"size": 4}}
+        for at, (name, amounts) in enumerate(lines.items(), 1)
+    ]  # fmt: skip
+    return {"data": traces, "layout": _axes(unit, x), "unit": unit, "partial": False}
+
+
+def burn_chart(burn: Burn) -> Figure:
+    """Return the spend of a budget's window as steps, the even pace as a dotted line, and the limit."""
+    x = [_x(point) for point in burn.points]
+    start, end, limit = x[0], _x(burn.end_at if burn.end_at.year < 9999 else burn.points[-1]), _y(burn.limit_nusd, "usd")
+    traces = [
+        {"type": "scatter", "mode": "lines", "name": "Even pace", "x": [start, end], "y": [0, limit], "hoverinfo": "skip",
+         "line": {"color": "--muted", "width": 1.2, "dash": "dot"}, "meta": "pace"},
+        {"type": "scatter", "mode": "lines", "name": "Spent", "x": x, "y": [_y(amount, "usd") for amount in burn.spent_nusd],
+         "line": {"color": "--c1", "width": 2.4, "shape": "hv"}, "fill": "tozeroy", "fillcolor": "--c1/22"},
+    ]  # fmt: skip
+    shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit, "line": {"color": "--danger", "width": 1.6}}
+    note = {"xref": "paper", "x": 0, "y": limit, "yanchor": "bottom", "xanchor": "left", "text": "Limit", "showarrow": False,
+            "font": {"color": "--danger", "size": 12}}  # fmt: skip
+    layout = {**_axes("usd", x), "margin": {"l": 54, "r": 12, "t": 18, "b": 30}, "shapes": [shape], "annotations": [note]}
+    return {"data": traces, "layout": layout, "unit": "usd", "partial": False}
+
+
+def _bars(name: str, x: Sequence[str], y: Sequence[float], swatch: Swatch, *, is_partial: bool) -> dict[str, Any]:
+    marker: dict[str, Any] = {"color": swatch.token, "line": {"color": "--surface", "width": 0.8}}
+    if is_partial:
+        marker["opacity"] = [1.0] * (len(x) - 1) + [0.55]
+    if swatch.is_striped:
+        marker["pattern"] = {"shape": "/", "fgcolor": "--surface", "size": 6}
+    return {"type": "bar", "name": name, "x": list(x), "y": list(y), "marker": marker}
+
+
+def _axes(unit: str, x: Sequence[str]) -> dict[str, Any]:
+    by_hour = bool(x) and "T" in x[0]
+    yaxis: dict[str, Any] = {"rangemode": "tozero"}
+    if unit == "usd":
+        yaxis |= {"tickprefix": "$"}
+    if unit == "percent":
+        yaxis |= {"ticksuffix": " %"}
+    return {"xaxis": {"tickformat": "%H:%M" if by_hour else "%-d %b"}, "yaxis": yaxis}
+
+
+def _x(point: date | datetime) -> str:
+    return point.strftime("%Y-%m-%dT%H:%M") if isinstance(point, datetime) else point.isoformat()
+
+
+def _y(amount: int, unit: str) -> float:
+    """A place on the screen, no amount of money: nothing is added up from it."""
+    if unit == "usd":
+        return round(amount / NUSD_PER_USD, 9)
+    return amount / 10 if unit == "percent" else float(amount)

@@ -1,0 +1,87 @@
+"""The console's menu: which pages there are, in which order, and what a person must be allowed for each."""
+
+from collections.abc import Mapping, Sequence
+
+from django.urls import reverse
+from msgspec import Struct
+
+from dashboards.permissions import Permission, may
+from tenants.models import Membership
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One line of the menu. `name` is the page's name in dashboards/urls.py, `key` what is pressed after g, `icon` of console/icons.html."""
+
+    label: str
+    name: str
+    icon: str
+    needs: Permission
+    key: str = ""
+    count: str = ""
+    """Name of the count of open problems in dashboards/shell.py, where the entry shows one."""
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    label: str
+    entries: Sequence[Entry]
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """An entry as it is shown to one person in one tenant."""
+
+    entry: Entry
+    url: str
+    is_current: bool
+    count: int = 0
+
+
+class ShownSection(Struct, frozen=True, kw_only=True):
+    label: str
+    links: Sequence[Link]
+
+
+SECTIONS: Sequence[Section] = (
+    Section(
+        label="Monitor",
+        entries=(
+            Entry(label="Overview", name="overview", icon="home", needs=Permission.SEE_COSTS, key="o"),
+            Entry(label="Cost explorer", name="costs", icon="cost", needs=Permission.SEE_COSTS, key="c"),
+            Entry(label="Runs", name="runs", icon="run", needs=Permission.SEE_RUNS, key="r"),
+        ),
+    ),
+    Section(
+        label="Control",
+        entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=Permission.SEE_BUDGETS, key="b", count="budgets_over"),),
+    ),
+    Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=Permission.START, key="s"),)),
+)
+
+
+def menu_of(membership: Membership, *, current: str, counts: Mapping[str, int]) -> list[ShownSection]:
+    """Return the menu of one person: what they may not use is not in it, and a section without entries neither.
+
+    `current` is the name of the page that is shown: "budget_edit" belongs to "budgets", since an entry's own name leads it.
+    """
+    sections = []
+    for section in SECTIONS:
+        links = [
+            Link(
+                entry=entry, url=reverse(entry.name, args=[membership.tenant.slug]), is_current=belongs(current, entry),
+                count=counts.get(entry.count, 0),
+            )
+            for entry in section.entries
+            if may(membership, entry.needs)
+        ]
+        if links:
+            sections.append(ShownSection(label=section.label, links=links))
+    return sections
+
+
+def belongs(current: str, entry: Entry) -> bool:
+    """Is the page `current` the entry's own, or one below it? Below "budgets" are "budgets_new" and "budgets_edit"."""
+    return current == entry.name or current.startswith(f"{entry.name}_")
+
+
+def entry_of(current: str) -> Entry | None:
+    """Return the menu's entry under which a page is shown."""
+    return next((entry for section in SECTIONS for entry in section.entries if belongs(current, entry)), None)

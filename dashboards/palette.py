@@ -1,0 +1,59 @@
+"""What Ctrl K finds: pages, runs by id, budgets, end users and keys of one tenant, as far as the person may see them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Q
+from django.urls import reverse
+from msgspec import Struct
+
+from billing.models import Budget
+from cascade.models import CascadeRun
+from dashboards.navigation import SECTIONS
+from dashboards.permissions import Permission, may
+from tenants.models import ApiKey, EndUser, Membership
+
+EACH = 5
+
+
+class Hit(Struct, frozen=True, kw_only=True):
+    kind: str
+    label: str
+    url: str
+
+
+def hits_of(text: str, *, membership: Membership) -> Sequence[Hit]:
+    """Return where a person may jump to for a text; without one, all pages. Reads the rows of the scope's tenant alone."""
+    hits = _pages(text, membership)
+    if not text:
+        return hits
+    slug = membership.tenant.slug
+    if may(membership, Permission.SEE_RUNS):
+        hits += _runs(text, slug)
+    if may(membership, Permission.SEE_BUDGETS):
+        budgets = Budget.objects.filter(Q(name__icontains=text) | Q(subject__icontains=text), ended_at=None)[:EACH]
+        hits += [Hit(kind="Budget", label=str(budget), url=f"{reverse('budgets', args=[slug])}?sel={budget.pk}") for budget in budgets]
+    if may(membership, Permission.SEE_COSTS):
+        users = EndUser.objects.filter(external_id__icontains=text)[:EACH]
+        costs = reverse("costs", args=[slug])
+        hits += [Hit(kind="End user", label=user.external_id, url=f"{costs}?f=end_user:{user.pk}&group=model") for user in users]
+    if may(membership, Permission.SEE_KEYS):
+        keys = ApiKey.objects.filter(Q(name__icontains=text) | Q(prefix__startswith=text))[:EACH]
+        hits += [Hit(kind="Key", label=f"{key.name} (…{key.last4})", url=f"{reverse('costs', args=[slug])}?f=api_key:{key.pk}") for key in keys]
+    return hits
+
+
+def _pages(text: str, membership: Membership) -> list[Hit]:
+    return [
+        Hit(kind="Page", label=entry.label, url=reverse(entry.name, args=[membership.tenant.slug]))
+        for section in SECTIONS for entry in section.entries
+        if may(membership, entry.needs) and text.lower() in entry.label.lower()
+    ]  # fmt: skip
+
+
+def _runs(text: str, slug: str) -> list[Hit]:
+    try:
+        run = CascadeRun.objects.filter(pk=UUID(text)).first()
+    except ValueError:
+        return []
+    return [Hit(kind="Run", label=f"{run.id}, {run.model_used or run.status}", url=reverse("runs_one", args=[slug, run.pk]))] if run else []

@@ -1,0 +1,119 @@
+"""Runs as a resource of the console: looked at only."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from billing import reports
+from billing.engine.money import InvalidAmount, to_nusd
+from cascade.models import CascadeRun
+from dashboards.resources import Column, Filter, Resource
+from tenants.end_users import end_user_id
+from tenants.models import ApiKey, Tenant
+from tenants.scoping import current_tenant_id
+
+STATUSES = {"served": "Served", "degraded": "Degraded", "failed": "Failed", "shadow": "Shadow, not served"}
+TAGS = {"served": "g", "degraded": "w", "failed": "d", "shadow": ""}
+ESCALATED = {"yes": "Escalated: the draft was rejected", "no": "Draft accepted"}
+
+
+class Runs(Resource[CascadeRun]):
+    """What runs did, newest first."""
+
+    name, one, title = "runs", "run", "Runs"
+    columns = (
+        Column(label="Time"), Column(label="Run"), Column(label="End user"), Column(label="Domain"), Column(label="Path"), Column(label="Result"),
+        Column(label="Cost", is_number=True), Column(label="Baseline", is_number=True), Column(label="Saved", is_number=True),
+        Column(label="Time taken", is_number=True),
+    )  # fmt: skip
+    row_template = "console/runs/row.html"
+    ordering = ("-started_at",)
+
+    def rows(self, *, now: datetime) -> QuerySet[CascadeRun]:
+        return CascadeRun.objects.all()
+
+    def present(self, rows: Sequence[CascadeRun], *, now: datetime) -> Sequence[Any]:
+        names = reports.names_of(dimension="end_user", values={str(row.end_user_id) for row in rows if row.end_user_id})
+        return [
+            {
+                "row": row, "end_user": names.get(str(row.end_user_id), "") if row.end_user_id else "", "path": path_of(row),
+                "saved": None if row.baseline_nusd is None else row.baseline_nusd - row.cost_nusd, "tag": TAGS.get(row.status, ""),
+                "result": STATUSES.get(row.status, row.status),
+            }
+            for row in rows
+        ]  # fmt: skip
+
+    def describe(self, row: CascadeRun) -> Mapping[str, str]:
+        return {"Run": str(row.pk)}
+
+
+def path_of(run: CascadeRun) -> str:
+    """The models that answered, in their order. Example: "demo-mini → demo-large"."""
+    steps: Sequence[Mapping[str, Any]] = run.steps if isinstance(run.steps, list) else []
+    answers = [str(step.get("model", "")) for step in steps if step.get("kind", "answer") == "answer"]
+    return " → ".join(dict.fromkeys(answers)) or run.model_used or "none"
+
+
+def _by_id(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    try:
+        return rows.filter(pk=UUID(text.strip()))
+    except ValueError:
+        return rows.none()
+
+
+def _by_end_user(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
+    tenant = Tenant.objects.get(pk=current_tenant_id())
+    try:
+        return rows.filter(end_user_id=UUID(name))
+    except ValueError:
+        return rows.filter(end_user_id=end_user_id(salt=bytes(tenant.end_user_salt), external_id=name))
+
+
+def _by_key(rows: QuerySet[Any], key: str) -> QuerySet[Any]:
+    try:
+        return rows.filter(api_key_id=UUID(key))
+    except ValueError:
+        return rows.none()
+
+
+def _dearer_than(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    try:
+        return rows.filter(cost_nusd__gte=to_nusd(text.replace("$", "")))
+    except InvalidAmount:
+        return rows
+
+
+def _slower_than(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    return rows.filter(latency_ms__gte=int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else rows
+
+
+def _on_day(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    """Runs of a day of the tenant, up to its end: the newest first."""
+    tenant = Tenant.objects.get(pk=current_tenant_id())
+    found = reports.instants_of_day(text, zone=tenant.time_zone)
+    return rows.filter(started_at__gte=found[0], started_at__lt=found[1]) if found else rows
+
+
+def _keys() -> list[tuple[str, str]]:
+    return [(str(key.pk), f"{key.name} (…{key.last4})") for key in ApiKey.objects.all()[:200]]
+
+
+Runs.filters = (
+    Filter(name="id", label="Run id", narrow=_by_id),
+    Filter(name="status", label="Result", narrow=lambda rows, chosen: rows.filter(status=chosen), choices=lambda: list(STATUSES.items())),
+    Filter(name="day", label="Day, YYYY-MM-DD", narrow=_on_day),
+    Filter(name="user", label="End user", narrow=_by_end_user),
+    Filter(name="tier", label="Tier", narrow=lambda rows, chosen: rows.filter(tier=chosen)),
+    Filter(name="model", label="Model", narrow=lambda rows, chosen: rows.filter(model_used=chosen)),
+    Filter(name="domain", label="Domain", narrow=lambda rows, chosen: rows.filter(domain=chosen)),
+    Filter(name="key", label="API key", narrow=_by_key, choices=_keys),
+    Filter(name="cost", label="Cost from, $", narrow=_dearer_than),
+    Filter(name="ms", label="Time from, ms", narrow=_slower_than),
+    Filter(
+        name="escalated", label="Draft", narrow=lambda rows, chosen: rows.filter(draft_accepted=chosen == "no"),
+        choices=lambda: list(ESCALATED.items()),
+    ),
+)

@@ -1,0 +1,108 @@
+"""The cost explorer: who spent what, in a picture, a table and a file."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from billing import reports
+from billing.engine.money import to_usd
+from cascade import run_reports
+from dashboards.charts import Swatch, lines_chart, series_chart, swatches_of
+from dashboards.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
+from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
+from dashboards.shell import membership_of, show
+from dashboards.views.overview import sentence_of
+from tenants.models import Tenant
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would carry out."""
+
+
+def costs(request: HttpRequest) -> HttpResponseBase:
+    if (query := with_filter(request.GET)) is not None:
+        return redirect(f"{request.path}?{query}")
+    now, tenant = timezone.now(), membership_of(request).tenant
+    chosen = range_of(request.GET.dict(), zone=tenant.time_zone, now=now)
+    question = question_of(request.GET, tenant=tenant)
+    context: dict[str, Any] = {
+        "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "question": question, "dimensions": DIMENSIONS,
+        "metrics": METRICS, "run_metrics": RUN_METRICS, "limits": LIMITS, "chips": chips_of(request.GET),
+        "longest": reports.LONGEST_PIVOT_DAYS,
+    }  # fmt: skip
+    try:
+        found = answer_of(question, chosen)
+    except reports.TooMuchToRead as reason:
+        return show(request, "console/costs.html", {**context, "too_much": str(reason)}, title="Cost explorer", now=now)
+    if request.GET.get("format") == "csv":
+        return _file(found, question, chosen, name=tenant.slug)
+    context |= _runs_shown(question, chosen) if question.is_of_runs else _shown(question, chosen, found, tenant)
+    return show(request, "console/costs.html", {**context, "rows": _rows(question, chosen, found)}, title="Cost explorer", now=now)
+
+
+def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Tenant) -> Mapping[str, Any]:
+    series = folded(found, question.limit)
+    swatches = swatches_of([line.value for line in series.lines], salt=f"{tenant.pk}{question.group}{question.subgroup}")
+    previous = None
+    if chosen.before and question.metric == "cost" and not question.filters:
+        previous = [cost for _, cost in reports.spend_by_day(first=chosen.before[0], last=chosen.before[1])][: chosen.days]
+    figure = series_chart(
+        series, swatches, unit=question.unit, previous=previous, previous_label=COMPARISONS[chosen.comparison].removeprefix("vs "),
+        is_partial=chosen.is_partial,
+    )  # fmt: skip
+    others = series.lines[question.limit].total if len(series.lines) > question.limit else 0
+    return {
+        "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "figure": figure, "others": others, "total": sum(series.totals),
+        "sentence": sentence_of(series, chosen) if question.metric == "cost" else f"{chosen.label}: {sum(series.totals):,} in all.",
+    }  # fmt: skip
+
+
+def _runs_shown(question: Question, chosen: Range) -> Mapping[str, Any]:
+    """Numbers of runs are told for all runs together, as a line."""
+    label, name, unit = RUN_METRICS[question.metric]
+    days = run_reports.runs_by_day(first=chosen.first, last=chosen.last)
+    points = reports.days_between(chosen.first, chosen.last)
+    nothing = 0 if unit == "count" or question.metric == "saved" else None
+    amounts = [getattr(days[point], name) if point in days else nothing for point in points]
+    line = reports.Line(value="all", label="All runs", amounts=[amount or 0 for amount in amounts])
+    return {
+        "series": reports.Series(points=points, lines=[line], names=1), "lines": [(line, Swatch("k1"))], "others": 0,
+        "figure": lines_chart(points, {label: amounts}, unit=unit), "sentence": f"{label} for all runs together, {chosen.label}.", "total": None,
+    }  # fmt: skip
+
+
+def _rows(question: Question, chosen: Range, found: reports.Series) -> Sequence[Mapping[str, Any]]:
+    """The table: one row a value, with what its runs did where runs are summed by that dimension."""
+    values = [line.value for line in found.lines if line.value != reports.OTHER]
+    total = sum(found.totals)
+    by_runs = question.group in run_reports.DIMENSIONS and not question.needs_entries
+    runs = run_reports.runs_by(dimension=question.group, values=values, first=chosen.first, last=chosen.last) if by_runs else {}
+    before: Mapping[str, int] = {}
+    if chosen.before and not question.needs_entries and question.metric == "cost":
+        before = {row.name: row.cost_nusd for row in reports.spend_by(dimension=question.group, first=chosen.before[0], last=chosen.before[1])}
+    return [
+        {
+            "line": line, "total": total, "runs": runs.get(line.value, run_reports.RunSums()) if by_runs else None,
+            "before": before.get(line.value, 0) if before else None,
+            "filter": f"{question.group}:{line.value}" if not question.subgroup and line.value != reports.OTHER else "",
+        }
+        for line in found.lines
+    ]
+
+
+def _file(found: reports.Series, question: Question, chosen: Range, *, name: str) -> HttpResponse:
+    """The answer as CSV: one line a value and point. A cell that a spreadsheet would carry out gets a leading apostrophe."""
+    answer = HttpResponse(content_type="text/csv; charset=utf-8")
+    answer["content-disposition"] = f'attachment; filename="{name}-{question.metric}-{chosen.first}-{chosen.last}.csv"'
+    lines = csv.writer(answer)
+    headings = [DIMENSIONS[question.group], *([DIMENSIONS[question.subgroup]] if question.subgroup else [])]
+    lines.writerow(["Day", " and ".join(headings), "Cost in USD" if question.unit == "usd" else question.label])
+    for line in found.lines:
+        label = f"'{line.label}" if line.label.startswith(FORMULA) else line.label
+        for point, amount in zip(found.points, line.amounts, strict=True):
+            if amount:
+                lines.writerow([point.isoformat(), label, to_usd(amount) if question.unit == "usd" else amount])
+    return answer

@@ -1,0 +1,208 @@
+"""The pages of a Resource: list with a panel, form, bulk change with a preview, import with a difference."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+
+from dashboards.imports import do_lines, planned_lines, text_of
+from dashboards.permissions import Permission, may, page, refuse
+from dashboards.resources import (
+    MOST_AT_ONCE,
+    BulkAction,
+    Change,
+    Planned,
+    Resource,
+    carry_out,
+    differences_since,
+    do_planned,
+    narrowed,
+    page_of,
+    planned,
+    sign_seen,
+    told,
+)
+from dashboards.shell import membership_of, show
+from tenants.errors import Conflict
+
+SHOWN_PLANS = 200
+
+
+class ResourcePages:
+    """Views of one resource. Each is an ordinary view: pages() puts them under their permissions."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        self.resource = resource
+
+    def pages(self, *, route: str, see: Permission, change: Permission) -> list[URLPattern]:
+        """Return the routes under `route`. `change` opens the form of a row; new rows and imports need what the resource says."""
+        name, create = self.resource.name, self.resource.creates
+        found = [page(f"{route}/", self.listing, name=name, see=see)]
+        if create:
+            found.append(page(f"{route}/new/", self.new, name=f"{name}_new", see=create, change=create))
+        if create and self.resource.import_columns:
+            found.append(page(f"{route}/import/", self.bring, name=f"{name}_import", see=create, change=create))
+        if self.resource.bulk_actions:
+            found.append(page(f"{route}/bulk/", self.bulk, name=f"{name}_bulk", see=see, change=change))
+        return [*found, page(f"{route}/<uuid:pk>/edit/", self.edit, name=f"{name}_edit", see=change, change=change)]
+
+    def listing(self, request: HttpRequest) -> HttpResponse:
+        now, resource, membership = timezone.now(), self.resource, membership_of(request)
+        found = page_of(narrowed(resource, request.GET, now=now), ordering=resource.ordering, after=request.GET.get("after", ""))
+        context = {
+            "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after, "filters": self._filters(request),
+            "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
+            "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
+            "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE, **self._panel(request, now),
+        }  # fmt: skip
+        return show(request, "console/list.html", context, title=resource.title, now=now)
+
+    def new(self, request: HttpRequest) -> HttpResponseBase:
+        return self._form(request, row=None)
+
+    def edit(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        return self._form(request, row=self._row(pk, locked=request.method == "POST"))
+
+    def bulk(self, request: HttpRequest) -> HttpResponseBase:
+        """First what would change, then, when that is confirmed, the change itself. What changed in between is shown again."""
+        now, resource, membership = timezone.now(), self.resource, membership_of(request)
+        action = next((one for one in resource.bulk_actions if one.name == request.POST.get("action")), None)
+        if action is None:
+            return redirect(self._url(request, ""))
+        if not may(membership, action.needs):
+            return refuse(request, action.needs)
+        rows = self._chosen(request, now=now, locked="seen" in request.POST)
+        if not rows:
+            messages.warning(request, f"No {resource.one} was chosen: tick some first.")
+            return redirect(self._url(request, ""))
+        return self._bulk(request, action, rows, now=now)
+
+    def bring(self, request: HttpRequest) -> HttpResponseBase:
+        """Upload, look at what would be done, apply. The text itself comes back from the page that shows it: nothing is kept in between."""
+        now, resource = timezone.now(), self.resource
+        title = f"Import {resource.title.lower()}"
+        context: dict[str, Any] = {"resource": resource, "columns": ", ".join(resource.import_columns)}
+        if request.method == "POST":
+            try:
+                given = request.FILES.get("file")
+                text = text_of(given.read() if given else request.POST.get("text", "").encode())
+                plans = planned_lines(resource, text)
+            except ValidationError as wrong:
+                return show(request, "console/import.html", {**context, "problem": told(wrong)}, title=title, now=now, status=422)
+            if "apply" in request.POST:
+                with transaction.atomic():
+                    done = do_lines(resource, plans, membership=membership_of(request))
+                messages.success(request, f"{done} of {len(plans)} lines are applied.")
+                return redirect(self._url(request, ""))
+            states = {state: sum(plan.state == state for plan in plans) for state in ("new", "change", "same", "error")}
+            ordered = sorted(plans, key=lambda plan: ("error", "change", "new", "same").index(plan.state))
+            context |= {"text": text, "plans": ordered[:SHOWN_PLANS], "states": states, "hidden": max(0, len(plans) - SHOWN_PLANS)}
+        return show(request, "console/import.html", context, title=title, now=now)
+
+    # ---- The form
+    def _form(self, request: HttpRequest, *, row: Any) -> HttpResponseBase:
+        now, resource, membership = timezone.now(), self.resource, membership_of(request)
+        described = resource.describe(row) if row is not None else {}
+        data, suggested = (request.POST, None) if request.method == "POST" else (None, request.GET.dict())
+        form = resource.form(data, row=row, membership=membership, suggested=suggested)
+        conflict: list[tuple[str, str, str]] = []
+        if request.method == "POST":
+            conflict = differences_since(request.POST.get("seen", ""), described) if row is not None else []
+            if form.is_valid() and not conflict:
+                saved = self._save(request, form, row=row, now=now, described=described)
+                if saved is not None:
+                    return redirect(f"{self._url(request, '')}?sel={saved.pk}" if resource.panel_template else self._url(request, ""))
+        title = f"Edit {resource.label(row)}" if row is not None else f"New {resource.one}"
+        context = {
+            "resource": resource, "form": form, "row": row, "seen": sign_seen(described), "conflict": conflict, "cancel": self._url(request, ""),
+        }  # fmt: skip
+        status = 409 if conflict else 422 if form.errors else 200
+        return show(request, resource.form_template, context, title=title, now=now, status=status)
+
+    def _save(self, request: HttpRequest, form: Any, *, row: Any, now: Any, described: Any) -> Any:
+        resource, membership = self.resource, membership_of(request)
+        verb = "create" if row is None else "change"
+        try:
+            with transaction.atomic():
+                do = partial(resource.save, form, row=row, membership=membership, now=now)
+                saved = carry_out(resource, verb=verb, before=described, do=do, membership=membership)
+        except (ValidationError, Conflict) as wrong:
+            form.add_error(None, told(wrong))
+            return None
+        changed = Change(verb=verb, kind="", label="", before=described, after=resource.describe(saved)).differences
+        said = "; ".join(f"{name} {before} → {after}" for name, before, after in changed) if row is not None else resource.label(saved)
+        messages.success(request, f"Saved: {said}." if said else "Nothing was changed.")
+        return saved
+
+    # ---- Many at once
+    def _bulk(self, request: HttpRequest, action: BulkAction, rows: Sequence[Any], *, now: Any) -> HttpResponseBase:
+        resource = self.resource
+        is_asked = "preview" in request.POST or "seen" in request.POST or not action.form.base_fields
+        form = action.form(request.POST if is_asked else None)
+        plans: list[Planned] = []
+        if is_asked and form.is_valid():
+            plans = planned(resource, action, rows, form.cleaned_data)
+        described = {str(plan.existing.pk): str(plan.differences) for plan in plans}
+        is_known = "seen" in request.POST and not differences_since(request.POST["seen"], described)
+        if plans and is_known:
+            with transaction.atomic():
+                done = do_planned(resource, plans, membership=membership_of(request))
+            messages.success(request, f"{action.label.rstrip('…')}: {done} changed.")
+            return redirect(self._url(request, ""))
+        context = {
+            "resource": resource, "action": action, "form": form, "plans": plans[:SHOWN_PLANS], "hidden": max(0, len(plans) - SHOWN_PLANS),
+            "count": len(rows), "ids": [str(row.pk) for row in rows], "seen": sign_seen(described), "changed_meanwhile": "seen" in request.POST,
+            "changes": sum(plan.state == "change" for plan in plans), "cancel": self._url(request, ""),
+        }  # fmt: skip
+        return show(request, "console/bulk.html", context, title=action.label.rstrip("…"), now=now, status=422 if form.errors else 200)
+
+    def _chosen(self, request: HttpRequest, *, now: Any, locked: bool) -> list[Any]:
+        """The rows that are ticked, or all that the list's address matches."""
+        rows = self.resource.rows(now=now)
+        if request.POST.get("all") == "on":
+            rows = narrowed(self.resource, request.POST, now=now)
+        else:
+            ids = [found for text in request.POST.getlist("id")[:MOST_AT_ONCE] if (found := _uuid(text))]
+            rows = rows.filter(pk__in=ids)
+        if locked:
+            rows = self.resource.rows(now=now).model.objects.select_for_update().filter(pk__in=[row.pk for row in rows[:MOST_AT_ONCE]])
+        return list(rows.order_by("pk")[:MOST_AT_ONCE])
+
+    # ---- Pieces
+    def _row(self, pk: UUID, *, locked: bool) -> Any:
+        rows = self.resource.rows(now=timezone.now())
+        if not rows.filter(pk=pk).exists():
+            raise Http404
+        model = rows.model._default_manager
+        return (model.select_for_update() if locked else model.all()).get(pk=pk)
+
+    def _panel(self, request: HttpRequest, now: Any) -> dict[str, Any]:
+        selected = _uuid(request.GET.get("sel", "")) if self.resource.panel_template else None
+        row = self.resource.rows(now=now).filter(pk=selected).first() if selected else None
+        if row is None:
+            return {"selected": None}
+        return {"selected": row, "panel": self.resource.panel(row, membership=membership_of(request), now=now)}
+
+    def _filters(self, request: HttpRequest) -> list[dict[str, Any]]:
+        return [
+            {"name": one.name, "label": one.label, "choices": one.choices() if one.choices else None, "chosen": request.GET.get(one.name, "")}
+            for one in self.resource.filters
+        ]
+
+    def _url(self, request: HttpRequest, part: str) -> str:
+        return reverse(f"{self.resource.name}{part}", args=[membership_of(request).tenant.slug])
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

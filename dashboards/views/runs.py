@@ -1,0 +1,67 @@
+"""One run: its steps on a line of time, what it touched, and what it was booked as."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from billing import reports
+from billing.models import CostEntry
+from cascade.models import CascadeRun
+from dashboards.runs import STATUSES, TAGS
+from dashboards.shell import membership_of, show
+from tenants.models import Membership
+
+TABS = {"steps": "Steps", "ledger": "Ledger", "facts": "Facts"}
+WIDTH = 600
+KINDS = {"accepted": ("ok", "v", "g"), "rejected": ("no", "r", "d"), "failed": ("no", "r", "d")}
+
+
+def run(request: HttpRequest, pk: UUID) -> HttpResponse:
+    now = timezone.now()
+    found = get_object_or_404(CascadeRun, pk=pk)
+    tab = request.GET.get("tab", "steps")
+    tab = tab if tab in TABS else "steps"
+    context: dict[str, Any] = {
+        "run": found, "tabs": TABS, "tab": tab, "result": STATUSES.get(found.status, found.status), "tag": TAGS.get(found.status, ""),
+        "saved": None if found.baseline_nusd is None else found.baseline_nusd - found.cost_nusd,
+        "end_user": reports.names_of(dimension="end_user", values=[str(found.end_user_id)])[str(found.end_user_id)] if found.end_user_id else "",
+    }  # fmt: skip
+    if tab == "steps":
+        context["steps"] = steps_of(found)
+    if tab == "ledger":
+        context["touched"] = reports.touched_by(run_id=found.pk)
+        context["entries"] = CostEntry.objects.filter(reservation_id=found.pk).order_by("leg", "attempt", "booked_at")[:200]
+    if tab == "facts":
+        context["facts"] = _facts(found, membership_of(request))
+    return show(request, "console/runs/one.html", context, title="Run", now=now)
+
+
+def steps_of(run: CascadeRun) -> Sequence[Mapping[str, Any]]:
+    """Return the steps with their place on the line of time, in pixels of WIDTH. Steps of older releases may lack facts."""
+    steps: Sequence[Mapping[str, Any]] = run.steps if isinstance(run.steps, list) else []
+    whole = max(sum(float(step.get("latency_ms") or 0) for step in steps), 1.0)
+    found, begun = [], 0.0
+    for number, step in enumerate(steps, 1):
+        taken = float(step.get("latency_ms") or 0)
+        edge, bar, tag = KINDS.get(str(step.get("status")), ("skip2", "g", ""))
+        found.append(
+            {**step, "latency_ms": taken, "number": number, "edge": edge, "bar": bar, "tag": tag, "begun_ms": begun, "ended_ms": begun + taken,
+             "x": round(WIDTH * begun / whole, 1), "width": max(2.0, round(WIDTH * taken / whole, 1))}
+        )  # fmt: skip
+        begun += taken
+    return found
+
+
+def _facts(run: CascadeRun, membership: Membership) -> Mapping[str, str]:
+    key = reports.names_of(dimension="api_key", values=[str(run.api_key_id)])[str(run.api_key_id)] if run.api_key_id else "none"
+    return {
+        "Run": str(run.pk), "API key": key, "Tier": run.tier or "none", "Preset": run.preset or "one model by name",
+        "Policy version": run.policy_version, "Arm of the rollout": run.arm or "none", "Domain": f"{run.domain}, {run.domain_confidence:.2f}",
+        "Complexity": run.complexity, "Tags": ", ".join(run.tags) or "none", "Error": run.error_code or "none",
+        "First token": f"{run.first_token_ms:,.0f} ms" if run.first_token_ms is not None else "not streamed",
+        "Beside which run": str(run.shadow_of) if run.shadow_of else "none", "Time zone": membership.tenant.time_zone,
+    }  # fmt: skip

@@ -1,0 +1,60 @@
+"""What belongs to no screen: the way in, the theme, the palette, and what is said when something is not there or breaks."""
+
+import logging
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from dashboards.palette import hits_of
+from dashboards.shell import SHORTCUTS_COOKIE, THEME_COOKIE, THEMES, membership_of, show_part
+from tenants.middleware import memberships_of
+from tenants.scoping import uuid7
+
+log = logging.getLogger(__name__)
+A_YEAR = 365 * 86_400
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """Send a person to their first tenant."""
+    memberships = memberships_of(request.user.pk)
+    if not memberships:
+        return render(request, "console/no_tenant.html")
+    return redirect("overview", tenant_slug=memberships[0].tenant.slug)
+
+
+def palette(request: HttpRequest) -> HttpResponse:
+    """Find what a person may jump to."""
+    membership = membership_of(request)
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    return show_part(request, "console/palette.html", {"hits": hits_of(text, membership=membership), "text": text})
+
+
+@require_POST
+def preferences(request: HttpRequest) -> HttpResponseBase:
+    """Keep the theme, and whether single keys do something, in cookies of the person's browser."""
+    back = request.POST.get("next", "/")
+    response = redirect(back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "/")
+    if request.POST.get("theme") in THEMES:
+        response.set_cookie(THEME_COOKIE, request.POST["theme"], max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
+    if request.POST.get("shortcuts") in ("on", "off"):
+        response.set_cookie(SHORTCUTS_COOKIE, request.POST["shortcuts"], max_age=A_YEAR, samesite="Lax", secure=request.is_secure())
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    return render(request, "console/not_found.html", status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer for an error of ours with an id that the log has beside the reason."""
+    request_id: str = uuid7().hex
+    log.error("request %s failed: %s %s", request_id, request.method, request.path)
+    context: dict[str, Any] = {"request_id": request_id, "path": request.path if request.method == "GET" else ""}
+    response = render(request, "console/failed.html", context, status=500)
+    response["x-request-id"] = request_id
+    return response

@@ -1,0 +1,95 @@
+"""Every page in a real browser: nothing that axe finds, no error, no request to another origin, in both themes and on a phone."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from billing.quarters import sum_quarters
+from dashboards.permissions import Permission
+from tests.browser.conftest import AXE, Visit
+from tests.dashboards.scene import console_patterns
+from tests.stage import Stage
+
+Opened = Callable[..., Visit]
+
+
+@pytest.fixture
+def called(live_cast: Stage) -> Stage:
+    """There were calls, and there is a budget."""
+    live_cast.add_budget("5", period="monthly", name="All of it")
+    for user in ("ann", "ben"):
+        live_cast.ask("production_ready", content="What is 17 + 25?", user=user)
+    live_cast.wait_until_closed(holds=2)
+    live_cast.run(live_cast.holds()[0].id)
+    sum_quarters(now=datetime.now(UTC))
+    return live_cast
+
+
+def paths(stage: Stage) -> Iterator[str]:
+    """Every page that can be looked at, from the URL conf, and some ways to look."""
+    run, budget = stage.holds()[0].id, stage.windows()[0].budget_id
+    for pattern in console_patterns():
+        needs: dict[str, Permission | None] = pattern.callback.needs  # type: ignore[attr-defined]
+        route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
+        if needs["see"] and not re.search(r"preview|palette|first|bulk", route):
+            yield route.replace("<uuid:pk>", str(run if str(pattern.name).startswith("runs") else budget))
+    yield from (
+        f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free",
+        "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_every_page_is_whole_and_open_to_everybody(visit: Opened, called: Stage, theme: str, width: int) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: `make test` installs it (clients/package-lock.json).")
+    somebody = visit(theme=theme, width=width)
+    for path in paths(called):
+        page = somebody.go(path)
+        somebody.draw_charts()
+        assert page.locator("html").get_attribute("data-theme") == theme
+        assert somebody.violations() == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
+
+
+def test_a_chart_is_read_with_the_arrow_keys_and_drawn_anew_when_the_theme_changes(visit: Opened, called: Stage) -> None:
+    somebody = visit()
+    page = somebody.go()
+    somebody.draw_charts()
+    page.locator(".cf-chart").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_text(re.compile("so far: ")).first.wait_for()
+    assert page.locator("[data-live]").first.text_content().startswith(page.locator(".readout").first.text_content())
+    page.get_by_role("button", name="Dark").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_the_palette_finds_a_run_by_its_id(visit: Opened, called: Stage) -> None:
+    page, run = visit().go(), called.holds()[0].id
+    page.keyboard.press("Control+k")
+    page.keyboard.type(str(run))
+    page.locator("#hits a", has_text=str(run)).wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{run}/")
+
+
+def test_single_keys_lead_to_pages_until_they_are_switched_off(visit: Opened, called: Stage) -> None:
+    page = visit().go()
+    page.keyboard.press("g")
+    page.keyboard.press("b")
+    page.wait_for_url("**/budgets/")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.closest('[data-row]') !== null")
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Switch single keys off").click()
+    page.wait_for_load_state()
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("/budgets/")

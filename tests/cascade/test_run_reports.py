@@ -1,0 +1,56 @@
+"""Numbers about runs: the sums of days are those of the runs, and shadows are in none of them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cascade import run_reports
+from tenants.scoping import tenant_scope
+from tests.cast import Cast
+from tests.dashboards.scene import add_run
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+TODAY = NOW.date()
+
+
+def test_a_day_sums_its_runs_in_each_dimension(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        add_run(cast, at=NOW, cost_nusd=4, baseline_nusd=10)
+        add_run(cast, at=NOW, cost_nusd=9, baseline_nusd=5, draft_accepted=False, model_used="large")
+        add_run(cast, at=NOW, cost_nusd=2, baseline_nusd=None, draft_accepted=None, status="failed")
+        add_run(cast, at=NOW, cost_nusd=100, status="shadow")
+        found = run_reports.runs_between(first=TODAY, last=TODAY)
+        by_model = run_reports.runs_by(dimension="model", values=["mini", "large"], first=TODAY, last=TODAY)
+        within = run_reports.runs_within(start_at=NOW, end_at=NOW + timedelta(hours=1))
+    assert (found.runs, found.failed, found.judged, found.accepted) == (3, 1, 2, 1)
+    assert (found.cost_nusd, found.saved_nusd, found.saved_permille, found.accepted_permille) == (15, 2, 133, 500)
+    assert (by_model["large"].runs, by_model["large"].saved_nusd) == (1, -4)
+    assert within == found
+
+
+def test_a_run_belongs_to_the_day_of_its_tenants_clock(cast: Cast) -> None:
+    late = datetime(2026, 11, 26, 23, 30, tzinfo=UTC)
+    with tenant_scope(cast.acme.id):
+        add_run(cast, at=late)
+        assert list(run_reports.runs_by_day(first=TODAY, last=TODAY + timedelta(days=1))) == [TODAY + timedelta(days=1)]
+
+
+def test_two_periods_are_told_apart(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        for days in (0, 7, 7):
+            add_run(cast, at=NOW - timedelta(days=days))
+        week_ago = TODAY - timedelta(days=7)
+        now, before = run_reports.runs_of_two_periods(first=TODAY, last=TODAY, before=(week_ago, week_ago))
+    assert before is not None
+    assert (now.runs, before.runs) == (1, 2)
+
+
+def test_nobody_sees_the_runs_of_others_and_no_long_span_is_read_from_the_traces(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        add_run(cast, at=NOW)
+    with tenant_scope(cast.globex.id):
+        assert run_reports.runs_between(first=TODAY, last=TODAY).runs == 0
+        with pytest.raises(ValueError, match="sums of days"):
+            run_reports.runs_within(start_at=NOW - timedelta(days=3), end_at=NOW)
+        with pytest.raises(ValueError, match="not summed by"):
+            run_reports.runs_by(dimension="step", values=[], first=TODAY, last=TODAY)

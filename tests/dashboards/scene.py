@@ -1,0 +1,62 @@
+"""A tenant with a little of everything that the console shows, beside another whose things nobody else may see."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from billing.models import Budget
+from cascade.models import CascadeRun
+from tenants.models import Membership, Role, User
+from tenants.scoping import tenant_scope
+from tests.cast import Cast, hashed_password
+
+CANARY = "canary-of-globex"
+
+
+def logged_in(person: object) -> Client:
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")  # type: ignore[arg-type]
+    return client
+
+
+def person_of(cast: Cast, role: str) -> User:
+    """Somebody with the role in acme."""
+    person, _ = User.objects.get_or_create(email=f"{role}@example.com", defaults={"password": hashed_password(), "name": role.title()})
+    with tenant_scope(cast.acme.id):
+        Membership.objects.get_or_create(user=person, defaults={"role": role})
+    return person
+
+
+def everybody(cast: Cast) -> dict[str, Client]:
+    return {role: logged_in(person_of(cast, role)) for role in Role.values}
+
+
+def add_run(cast: Cast, *, at: datetime | None = None, **fields: Any) -> CascadeRun:
+    facts: dict[str, Any] = {
+        "id": uuid.uuid4(), "status": "served", "end_user_id": cast.ann.id, "tier": "free", "preset": "production_ready",
+        "policy_version": "production_ready@1", "domain": "code", "domain_confidence": 0.9, "complexity": "simple", "model_used": "mini",
+        "draft_accepted": True, "cost_nusd": 4_000_000, "baseline_nusd": 10_000_000, "latency_ms": 800, "started_at": at or datetime.now(UTC),
+        "steps": [{"name": "draft", "kind": "answer", "model": "mini", "provider": "up", "status": "accepted", "cost": "0.004", "latency_ms": 800,
+                   "attempts": 1, "input_tokens": 10, "output_tokens": 20, "score": 0.9, "threshold": 0.7, "reason": None, "tries": []}],
+    }  # fmt: skip
+    return CascadeRun.objects.create(**{**facts, **fields})
+
+
+def console_patterns() -> Iterator[URLPattern]:
+    """Every route of the site that is about one tenant's console, from the URL conf itself."""
+    waiting: list[Any] = list(get_resolver().url_patterns)
+    while waiting:
+        pattern = waiting.pop()
+        waiting += getattr(pattern, "url_patterns", [])
+        if isinstance(pattern, URLPattern) and "tenant_slug" in pattern.pattern.converters:
+            yield pattern
+
+
+def budget_of(cast: Cast, **fields: Any) -> Budget:
+    with tenant_scope(cast.acme.id):
+        return Budget.objects.create(**{"scope": "tenant", "period": "monthly", "limit_nusd": 10**10, **fields})
+

@@ -1,0 +1,227 @@
+"""Budgets in the console: made, changed, overridden, ended, many at once and from a file, each through the services."""
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from billing.models import Budget
+from tenants.models import ApiKey
+from tenants.scoping import tenant_scope
+from tests.cast import Cast
+from tests.dashboards.scene import budget_of, logged_in, person_of
+from tests.rest import book
+
+NEW = {"scope": "tenant", "limit": "12.50", "period": "monthly", "action": "block", "soft_marks": "50, 80", "name": "All of it"}
+
+
+@pytest.fixture
+def operator(cast: Cast) -> Client:
+    return logged_in(cast.olga)
+
+
+def seen_in(client: Client, path: str) -> str:
+    """What the form brings back of what its editor saw."""
+    return str(client.get(path).context["seen"])
+
+
+def budgets(cast: Cast) -> list[Budget]:
+    with tenant_scope(cast.acme.id):
+        return list(Budget.objects.order_by("created_at", "id"))
+
+
+def fresh(cast: Cast, budget: Budget) -> Budget:
+    with tenant_scope(cast.acme.id):
+        return Budget.objects.get(pk=budget.pk)
+
+
+def test_a_new_budget_says_what_it_does(cast: Cast, operator: Client) -> None:
+    page = operator.post("/o/acme/budgets/new/", NEW, follow=True)
+    (made,) = budgets(cast)
+    assert (made.name, made.limit_nusd, made.period, made.action, made.soft_marks) == ("All of it", 12_500_000_000, "monthly", "block", [50, 80])
+    assert b"Block: calls are refused" in page.content
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"limit": "much"}, "is not an amount in USD"), ({"limit": "-1"}, "must not be negative"), ({"limit": "9" * 20}, "larger than any amount"),
+        ({"limit": "0.0000000001"}, "nine decimal places"), ({"scope": "tier"}, "Name the tier"), ({"scope": "tag", "tag": " "}, "Name the tag"),
+        ({"scope": "api_key"}, "Name the API key"), ({"scope": "planet"}, "valid choice"), ({"period": "hourly"}, "valid choice"),
+        ({"soft_marks": "0, 101"}, "whole percentages"), ({"name": "x" * 201}, "at most 200"), ({"scope": "tier", "tier": "gold"}, "valid choice"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(cast: Cast, operator: Client, changes: dict[str, str], told: str) -> None:
+    page = operator.post("/o/acme/budgets/new/", {**NEW, **changes})
+    assert page.status_code == 422
+    assert told in page.content.decode().replace("&#x27;", "'")
+    assert budgets(cast) == []
+
+
+def test_another_tenants_key_is_no_choice(cast: Cast, operator: Client) -> None:
+    with tenant_scope(cast.globex.id):
+        foreign = str(ApiKey.objects.values_list("pk", flat=True)[0])
+    assert operator.post("/o/acme/budgets/new/", {**NEW, "scope": "api_key", "api_key": foreign}).status_code == 422
+
+
+def test_two_budgets_of_the_same_kind_are_refused(cast: Cast, operator: Client) -> None:
+    operator.post("/o/acme/budgets/new/", NEW)
+    again = operator.post("/o/acme/budgets/new/", NEW)
+    assert b"There is a budget for the same subject and period" in again.content
+    assert len(budgets(cast)) == 1
+
+
+def test_finance_changes_the_limit_and_nothing_else(cast: Cast) -> None:
+    budget, client = budget_of(cast, name="kept"), logged_in(cast.finn)
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    client.post(path, {"limit": "7", "soft_marks": "90", "action": "warn", "name": "taken", "is_paused": "on", "seen": seen_in(client, path)})
+    found = fresh(cast, budget)
+    assert (found.limit_nusd, found.soft_marks, found.action, found.name, found.is_paused) == (7 * 10**9, [90], "block", "kept", False)
+    assert client.get("/o/acme/budgets/new/").status_code == 403
+
+
+def test_whoever_saves_second_sees_what_the_first_changed(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast)
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    seen = seen_in(operator, path)
+    form = {"action": "block", "soft_marks": "50", "name": ""}
+    operator.post(path, {**form, "limit": "7", "seen": seen})
+    late = operator.post(path, {**form, "limit": "9", "seen": seen})
+    assert late.status_code == 409
+    assert ("Limit", "$10.00", "$7.00") in late.context["conflict"]
+    assert fresh(cast, budget).limit_nusd == 7 * 10**9
+    assert operator.post(path, {**form, "limit": "9", "seen": late.context["seen"]}).status_code == 302
+    assert fresh(cast, budget).limit_nusd == 9 * 10**9
+
+
+@pytest.mark.parametrize("seen", ["", "made up", "e30:1abc:xyz"])
+def test_a_form_that_does_not_say_what_its_editor_saw_changes_nothing(cast: Cast, operator: Client, seen: str) -> None:
+    budget = budget_of(cast)
+    assert operator.post(f"/o/acme/budgets/{budget.pk}/edit/", {"limit": "1", "action": "block", "seen": seen}).status_code == 409
+    assert fresh(cast, budget).limit_nusd == 10**10
+
+
+def test_the_riskiest_budget_comes_first_and_pages_go_by_key(cast: Cast, operator: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        full = Budget.objects.create(scope="tenant", period="daily", limit_nusd=1_000_000, action="warn", name="full")
+        Budget.objects.bulk_create(Budget(scope="tag", subject=f"tag-{number}", period="daily", limit_nusd=10**9) for number in range(60))
+        book(cast.acme, amount_nusd=2_000_000)
+    first = operator.get("/o/acme/budgets/")
+    assert first.context["shown"][0]["row"] == full
+    second = operator.get("/o/acme/budgets/", {"after": first.context["after"]})
+    ids = [one["row"].pk for page in (first, second) for one in page.context["shown"]]
+    assert len(ids) == len(set(ids)) == 61
+    assert second.context["after"] == ""
+
+
+def test_an_override_holds_for_a_while_and_can_be_ended(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast)
+    operator.post(f"/o/acme/budgets/{budget.pk}/override/", {"limit": "25", "hours": "6"})
+    assert fresh(cast, budget).override_limit_nusd == 25 * 10**9
+    operator.post(f"/o/acme/budgets/{budget.pk}/override/", {"end": "1"})
+    assert fresh(cast, budget).override_until is None
+    page = operator.post(f"/o/acme/budgets/{budget.pk}/override/", {"limit": "x", "hours": "0"}, follow=True)
+    assert b"No override" in page.content
+
+
+def test_a_budget_is_paused_resumed_and_ended(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast)
+    operator.post(f"/o/acme/budgets/{budget.pk}/pause/")
+    assert fresh(cast, budget).is_paused
+    operator.post(f"/o/acme/budgets/{budget.pk}/pause/")
+    assert not fresh(cast, budget).is_paused
+    operator.post(f"/o/acme/budgets/{budget.pk}/end/")
+    assert fresh(cast, budget).ended_at is not None
+    assert operator.get(f"/o/acme/budgets/{budget.pk}/edit/").status_code == 404
+
+
+def bulk(client: Client, **said: Any) -> Any:
+    return client.post("/o/acme/budgets/bulk/", said)
+
+
+def test_a_bulk_change_shows_before_and_after_and_then_does_it(cast: Cast, operator: Client) -> None:
+    rows = [budget_of(cast, scope="tag", subject=name) for name in ("a", "b")]
+    preview = bulk(operator, action="limit", id=[row.pk for row in rows], percent="20", preview="1")
+    assert preview.content.count(b"$12.00") == 2
+    assert fresh(cast, rows[0]).limit_nusd == 10**10
+    bulk(operator, action="limit", id=[row.pk for row in rows], percent="20", seen=preview.context["seen"])
+    assert [fresh(cast, row).limit_nusd for row in rows] == [12 * 10**9] * 2
+
+
+def test_a_bulk_change_is_shown_again_when_a_row_changed_meanwhile(cast: Cast, operator: Client) -> None:
+    row = budget_of(cast)
+    preview = bulk(operator, action="limit", id=[row.pk], percent="20", preview="1")
+    with tenant_scope(cast.acme.id):
+        Budget.objects.filter(pk=row.pk).update(limit_nusd=5 * 10**9)
+    again = bulk(operator, action="limit", id=[row.pk], percent="20", seen=preview.context["seen"])
+    assert b"Something changed since you looked" in again.content
+    assert fresh(cast, row).limit_nusd == 5 * 10**9
+
+
+def test_a_bulk_change_takes_all_that_match_and_not_what_a_role_may_not(cast: Cast, operator: Client) -> None:
+    rows = [budget_of(cast, scope="tag", subject=name) for name in ("nightly-a", "nightly-b", "web")]
+    preview = bulk(operator, action="pause", all="on", q="nightly")
+    assert preview.context["count"] == 2
+    bulk(operator, action="pause", id=preview.context["ids"], seen=preview.context["seen"])
+    assert [fresh(cast, row).is_paused for row in rows] == [True, True, False]
+    assert bulk(logged_in(cast.finn), action="resume", id=[rows[0].pk]).status_code == 403
+
+
+def test_an_action_that_another_budget_has_already_is_left_out(cast: Cast, operator: Client) -> None:
+    rows = [budget_of(cast, action=action) for action in ("warn", "block")]
+    preview = bulk(operator, action="action", id=[row.pk for row in rows], does="block", preview="1")
+    assert [plan.state for plan in preview.context["plans"]] == ["error", "same"]
+    other = bulk(operator, action="action", id=[rows[0].pk], does="degrade", preview="1")
+    bulk(operator, action="action", id=[rows[0].pk], does="degrade", seen=other.context["seen"])
+    assert fresh(cast, rows[0]).action == "degrade"
+
+
+FILE = """name,scope,subject,period,limit,action,paused
+Everything,tenant,,monthly,50,warn,
+,tag,nightly,daily,0.25,block,no
+,tier,fre,daily,1,block,
+,planet,,daily,1,block,
+,tag,nightly,daily,9,block,
+,tag,web,daily,much,block,
+"""
+
+
+def test_an_import_shows_what_it_would_do_and_then_does_it(cast: Cast, operator: Client) -> None:
+    kept = budget_of(cast, action="warn", name="Everything", limit_nusd=40 * 10**9)
+    page = operator.post("/o/acme/budgets/import/", {"file": SimpleUploadedFile("b.csv", FILE.encode())})
+    text = page.content.decode().replace("&#x27;", "'")
+    assert page.context["states"] == {"new": 1, "change": 1, "same": 0, "error": 4}
+    for told in ("Limit: $40.00 → $50.00", "Did you mean free?", "Unknown scope 'planet'", "the same row as line 3", "not an amount"):
+        assert told in text
+    assert fresh(cast, kept).limit_nusd == 40 * 10**9
+    done = operator.post("/o/acme/budgets/import/", {"text": page.context["text"], "apply": "1"}, follow=True)
+    assert b"2 of 6 lines are applied." in done.content
+    assert fresh(cast, kept).limit_nusd == 50 * 10**9
+    assert {row.subject for row in budgets(cast)} == {"", "nightly"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "has no lines"), (b"\xff\xfe", "not UTF-8"), (b"limit,colour\n1,red\n", "is none"), (b"limit,limit\n1,2\n", "columns may be"),
+        (b"limit\n" + b"1\n" * 1001, "1001 lines"), (b"x" * 400_001, "larger than"), (b'limit\n"1\n', "cannot be read"),
+        (b"limit\n\x00\n", "not text"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_says_why(cast: Cast, operator: Client, content: bytes, told: str) -> None:
+    page = operator.post("/o/acme/budgets/import/", {"file": SimpleUploadedFile("b.csv", content)} if content else {"text": ""})
+    assert page.status_code == 422
+    assert told in page.content.decode()
+
+
+def test_the_preview_says_whom_a_limit_would_have_hit(cast: Cast, operator: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        for person, amount in ((cast.ann, 300_000_000), (cast.ben, 100_000_000)):
+            book(cast.acme, amount_nusd=amount, end_user=person.id)
+    asked = {"scope": "end_user", "limit": "0.20", "period": "daily", "action": "block"}
+    page = operator.get("/o/acme/budgets/preview/", asked).content.decode()
+    assert "<b>1 of 2</b> who spent would have hit it" in page
+    assert "$0.10 of $0.40 (25.0 %) lay beyond it. Those calls would have been refused." in page
+    assert "Say whom" in operator.get("/o/acme/budgets/preview/", {**asked, "limit": "?"}).content.decode()
+    assert person_of(cast, "viewer")

@@ -1,0 +1,189 @@
+"""Every page of the console, from the URL conf itself, for every role, and for things of one's own and of others."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, reverse
+
+from billing.models import Budget
+from dashboards.permissions import ALLOWED, Permission
+from tenants.models import EndUser, Role, Tier
+from tenants.scoping import tenant_scope
+from tests.cast import Cast
+from tests.dashboards.scene import CANARY, add_run, budget_of, console_patterns, everybody, logged_in, person_of
+from tests.rest import book
+
+ROUTES = sorted(console_patterns(), key=lambda pattern: str(pattern.name))
+NAMES = [str(pattern.name) for pattern in ROUTES]
+MOST_QUERIES = 12
+BOOKKEEPING = re.compile(r"^(SELECT set_config|SAVEPOINT|RELEASE SAVEPOINT|BEGIN|COMMIT)")
+"""What a scope says to the database: no question of the page's."""
+
+
+class Things:
+    """A budget and a run of a tenant, by what leads the name of the pages about them."""
+
+    def __init__(self, cast: Cast, tenant: Any, end_user: EndUser) -> None:
+        with tenant_scope(tenant.id):
+            self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
+            self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id))
+
+    def id_for(self, name: str) -> uuid.UUID:
+        found: uuid.UUID = self.run.pk if name.startswith("runs") else self.budget.pk
+        return found
+
+
+@pytest.fixture
+def own(cast: Cast) -> Things:
+    return Things(cast, cast.acme, cast.ann)
+
+
+@pytest.fixture
+def foreign(cast: Cast) -> Things:
+    with tenant_scope(cast.globex.id):
+        EndUser.objects.create(id=uuid.uuid4(), external_id=CANARY, tier=Tier.objects.get(name="free"))
+    return Things(cast, cast.globex, cast.gus)
+
+
+def address(pattern: URLPattern, slug: str, things: Things) -> str:
+    takes_id = "pk" in pattern.pattern.converters
+    return reverse(str(pattern.name), args=[slug, things.id_for(str(pattern.name))] if takes_id else [slug])
+
+
+def needed(pattern: URLPattern) -> dict[str, Permission | None]:
+    found: dict[str, Permission | None] = pattern.callback.needs  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("pattern", ROUTES, ids=NAMES)
+def test_every_page_says_what_it_needs(pattern: URLPattern) -> None:
+    assert any(needed(pattern).values())
+    assert all(permission is None or permission in ALLOWED for permission in needed(pattern).values())
+
+
+def visits(cast: Cast, own: Things) -> Iterator[tuple[URLPattern, str, Client, str]]:
+    for role, client in everybody(cast).items():
+        for pattern in ROUTES:
+            yield pattern, role, client, address(pattern, "acme", own)
+
+
+def test_a_role_sees_what_it_may_and_is_told_whom_to_ask_for_the_rest(cast: Cast, own: Things, foreign: Things) -> None:
+    person_of(cast, "owner")
+    for pattern, role, client, url in visits(cast, own):
+        answer, see = client.get(url), needed(pattern)["see"]
+        if see is None:
+            assert answer.status_code == 405, (pattern.name, role)
+        elif Role(role) in ALLOWED[see]:
+            assert answer.status_code in (200, 302), (pattern.name, role, answer.status_code)
+        else:
+            assert answer.status_code == 403, (pattern.name, role)
+            assert b"You need the" in answer.content
+            assert b"Owners: Owner" in answer.content
+
+
+def test_a_role_changes_only_what_it_may(cast: Cast, own: Things) -> None:
+    for pattern, role, client, url in visits(cast, own):
+        change = needed(pattern)["change"]
+        if change is not None and Role(role) in ALLOWED[change]:
+            continue
+        answer = client.post(url, {"limit": "1", "hours": "1"})
+        assert answer.status_code == (405 if change is None else 403), (pattern.name, role, answer.status_code)
+    with tenant_scope(cast.acme.id):
+        kept = Budget.objects.get(pk=own.budget.pk)
+    assert (kept.limit_nusd, kept.ended_at, kept.is_paused, kept.override_until) == (10**10, None, False, None)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_another_tenants_pages_are_not_found_whatever_the_role(cast: Cast, own: Things, foreign: Things, method: str) -> None:
+    for role, client in everybody(cast).items():
+        for pattern in ROUTES:
+            answer = getattr(client, method)(address(pattern, "globex", foreign))
+            assert answer.status_code == 404, (pattern.name, role)
+            assert CANARY.encode() not in answer.content
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_another_tenants_id_under_ones_own_address_is_not_found(cast: Cast, foreign: Things, method: str) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    for pattern in ROUTES:
+        if "pk" not in pattern.pattern.converters or needed(pattern)["see" if method == "get" else "change"] is None:
+            continue
+        answer = getattr(client, method)(address(pattern, "acme", foreign), {"limit": "1", "hours": "1"})
+        assert answer.status_code == 404, pattern.name
+        assert CANARY.encode() not in answer.content
+
+
+def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, foreign: Things) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    for path in (
+        "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
+        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
+        f"runs/?id={foreign.run.pk}",
+    ):  # fmt: skip
+        answer = client.get(f"/o/acme/{path}")
+        assert answer.status_code == 200, path
+        assert b"budget canary" not in answer.content, path
+        assert f"/runs/{foreign.run.pk}/".encode() not in answer.content, path
+
+
+def test_bulk_changes_leave_out_rows_of_others(cast: Cast, own: Things, foreign: Things) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    page = client.post("/o/acme/budgets/bulk/", {"action": "pause", "id": [str(foreign.budget.pk)]}, follow=True)
+    assert b"No budget was chosen" in page.content
+
+
+@pytest.mark.parametrize("pattern", ROUTES, ids=NAMES)
+def test_a_stranger_is_sent_to_the_login(cast: Cast, own: Things, pattern: URLPattern) -> None:
+    answer = Client().get(address(pattern, "acme", own))
+    assert answer.status_code == 302
+    assert answer["location"].startswith("/login/?next=")
+
+
+@pytest.mark.parametrize("query", ["", "?range=24h", "?range=90d&compare=year", "?group=end_user"])
+@pytest.mark.parametrize("pattern", [pattern for pattern in ROUTES if needed(pattern)["see"]], ids=lambda pattern: str(pattern.name))
+def test_a_page_asks_the_database_at_most_twelve_questions(cast: Cast, own: Things, pattern: URLPattern, query: str) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    url = address(pattern, "acme", own) + (query or (f"?sel={own.budget.pk}" if pattern.name == "budgets" else ""))
+    with CaptureQueriesContext(connection) as captured:
+        client.get(url)
+    asked = [query["sql"] for query in captured if not BOOKKEEPING.match(query["sql"])]
+    assert len(asked) <= MOST_QUERIES, "\n".join(asked)
+
+
+HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7}", "../../etc", "\u202e", "null", "eyJh")
+"""As a person, or a scanner, may write into any address."""
+PARAMETERS = (
+    "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
+    "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, text: str) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    said = {name: f"model:{text}" if name in ("f", "x") else text for name in PARAMETERS}
+    for pattern in ROUTES:
+        if needed(pattern)["see"] is None:
+            continue
+        answer = client.get(address(pattern, "acme", own), said)
+        assert answer.status_code in (200, 302, 422), (pattern.name, answer.status_code)
+        assert b'"><script>' not in answer.content, pattern.name
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    for path in ("", "costs/", "runs/", "budgets/"):
+        assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
+
+
+def test_a_budget_of_ones_own_is_found_where_anothers_is_not(cast: Cast) -> None:
+    mine = budget_of(cast, name="ours")
+    assert b"ours" in logged_in(person_of(cast, "viewer")).get("/o/acme/palette/?q=our").content
+    assert mine.name == "ours"

@@ -1,0 +1,73 @@
+"""The page that leads to the first call, and what belongs to no screen."""
+
+from django.test import Client
+
+from tenants.models import ApiKey
+from tenants.scoping import tenant_scope
+from tests.cast import Cast
+from tests.dashboards.scene import add_run, logged_in, person_of
+
+
+def test_a_key_is_shown_once_and_filled_into_the_snippets(cast: Cast) -> None:
+    client = logged_in(person_of(cast, "developer"))
+    with tenant_scope(cast.acme.id):
+        before = ApiKey.objects.count()
+    page = client.post("/o/acme/start/")
+    secret = page.context["secret"]
+    assert page.content.decode().count(secret) >= 4
+    assert page["cache-control"] == "no-store"
+    with tenant_scope(cast.acme.id):
+        assert ApiKey.objects.count() == before + 1
+    assert secret not in client.get("/o/acme/start/").content.decode()
+
+
+def test_the_page_turns_green_with_the_first_call(cast: Cast) -> None:
+    client = logged_in(person_of(cast, "owner"))
+    assert b"Waiting for your first call" in client.get("/o/acme/start/first/").content
+    with tenant_scope(cast.acme.id):
+        add_run(cast)
+    page = client.get("/o/acme/start/first/").content.decode()
+    assert "Received: mini, $0.004, saved 60.0 %." in page
+    assert "hx-get" not in page
+
+
+def test_the_theme_is_in_the_page_before_anything_is_drawn(cast: Cast) -> None:
+    client = logged_in(cast.olga)
+    assert b'data-theme="auto"' in client.get("/o/acme/").content
+    answer = client.post("/preferences/", {"theme": "dark", "next": "/o/acme/runs/"})
+    assert answer["location"] == "/o/acme/runs/"
+    assert b'data-theme="dark"' in client.get("/o/acme/").content
+    assert client.post("/preferences/", {"theme": "x", "next": "https://evil.example/"})["location"] == "/"
+    assert b'data-theme="dark"' in client.get("/login/").content
+
+
+def test_the_switch_of_tenants_keeps_the_page(cast: Cast) -> None:
+    from tenants.models import Membership, Role
+
+    person = person_of(cast, "owner")
+    with tenant_scope(cast.globex.id):
+        Membership.objects.create(user=person, role=Role.VIEWER)
+    page = logged_in(person).get("/o/acme/costs/?group=tier").content.decode()
+    assert 'href="/o/globex/costs/?group=tier"' in page
+
+
+def test_a_page_that_is_not_there_says_so(cast: Cast) -> None:
+    answer = logged_in(cast.olga).get("/o/acme/nowhere/")
+    assert answer.status_code == 404
+    assert b"There is nothing here" in answer.content
+
+
+def test_an_error_of_ours_has_an_id_that_the_log_has_too(cast: Cast, monkeypatch: object, caplog: object) -> None:
+    import pytest
+
+    from dashboards.views import start
+
+    assert isinstance(monkeypatch, pytest.MonkeyPatch)
+    assert isinstance(caplog, pytest.LogCaptureFixture)
+    monkeypatch.setattr(start, "_first_call", lambda: 1 / 0)
+    client = Client(raise_request_exception=False)
+    client.force_login(person_of(cast, "owner"), backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.get("/o/acme/start/first/")
+    assert answer.status_code == 500
+    assert answer["x-request-id"] in answer.content.decode()
+    assert answer["x-request-id"] in caplog.text
