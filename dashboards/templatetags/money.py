@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from django import template
 
+from billing.engine.money import NUSD_PER_USD
+
 register = template.Library()
 CENT_NUSD = NUSD_PER_USD // 100
 SIGNIFICANT = 6
