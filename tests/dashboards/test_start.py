@@ -38,6 +38,8 @@ def test_the_theme_is_in_the_page_before_anything_is_drawn(cast: Cast) -> None:
     assert answer["location"] == "/o/acme/runs/"
     assert b'data-theme="dark"' in client.get("/o/acme/").content
     assert client.post("/preferences/", {"theme": "x", "next": "https://evil.example/"})["location"] == "/"
+    client.logout()
+    client.cookies["theme"] = "dark"
     assert b'data-theme="dark"' in client.get("/login/").content
 
 
