@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench.decisions.anomalies import write_anomalies
 from bench.labelled import records
 from cascade.engine.complexity import assess_complexity
 from cascade.engine.difficulty import strong_model_gain
@@ -75,7 +76,12 @@ def _of_table(path: Path) -> Iterator[tuple[str, str]]:
 
 SUBJECTS: dict[str, Callable[[Path], Iterator[Row]]] = {"domain": domain_rows, "cascade": cascade_rows, "router": router_rows}
 """A further subject is a function here and its rows in table.py."""
-NEEDED = {"domain": ("domain.jsonl",), "cascade": ("cascade_*.jsonl",), "router": ("cascade_routellm_*.jsonl", "router_routellm_mmlu.csv")}
+FOLDERS: dict[str, Callable[[Path, Path], None]] = {"anomaly": write_anomalies}
+"""Subjects whose decisions are a folder of files."""
+NEEDED = {
+    "domain": ("domain.jsonl",), "cascade": ("cascade_*.jsonl",), "router": ("cascade_routellm_*.jsonl", "router_routellm_mmlu.csv"),
+    "anomaly": ("anomaly_nab/*.csv",),
+}  # fmt: skip
 """Files without which a subject cannot be measured: one of each line must be there."""
 
 

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.decisions.metrics import Outcome, apgr, auroc, outcome
+from bench.decisions.nab import anomaly_table
+from bench.decisions.row import Row
 from bench.decisions.unread import unread_rows
 from bench.fit_difficulty import fit, prompts_of
 from bench.fit_quality import fit_all
@@ -24,26 +25,6 @@ PAIRS = {
     "claude-3-haiku-20240307": ("cascade haiku -> sonnet, GSM8K", 0.95, 0.70, "random: 54 % saved at 95 % kept", "perfect judge saves 86 %"),
 }
 ROUTERS = {"routellm_gsm8k": ("GSM8K", 0.62, ".622", "quantities"), "routellm_mmlu": ("MMLU", 0.60, ".603", "options")}
-
-
-class Row(NamedTuple):
-    """One promise. `held_out` is the same figure by constants fitted without the row: nearer the truth, and still flattering, because which
-    measurements, words and thresholds there are was chosen with all rows in view."""
-
-    name: str
-    ours: str
-    held_out: str
-    trivial: str
-    reference: str
-    target: str
-    met: bool
-    """On the rows that everything was chosen on."""
-    holds: bool
-    """By `held_out` too."""
-
-    @property
-    def verdict(self) -> str:
-        return "MISSED" if not self.met else "met" if self.holds else "met on seen rows only"
 
 
 def domain_table(data: Path) -> Iterator[Row]:
@@ -142,4 +123,6 @@ def _gain(text: str, *, domain: str, weights: dict[str, dict[str, float]]) -> fl
     return own["intercept"] + sum(own[name] * value for name, value in measure(text, form=form_of(text, domain=domain), domain=domain).items())
 
 
-TABLES: dict[str, Callable[[Path], Iterator[Row]]] = {"domain": domain_table, "cascade": cascade_table, "router": router_table}
+TABLES: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "domain": domain_table, "cascade": cascade_table, "router": router_table, "anomaly": anomaly_table,
+}  # fmt: skip

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.robust import Bools, Floats, Whole
-from billing.engine.seasons import DAY
+from billing.engine.anomalies.robust import Bools, Floats, Whole
+from billing.engine.anomalies.seasons import DAY
 
 
 class Series(Struct, frozen=True):

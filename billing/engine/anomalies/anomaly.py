@@ -6,8 +6,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from billing.engine.anomalies.history import Series
 from billing.engine.money import NUSD_PER_USD
-from billing.engine.spend_history import Series
 
 CRITICAL_TIMES = 10
 ANSWERS_A_STEP, MOST_STEPS, LESS_SENSITIVE = 3, 3, 1.5

@@ -6,8 +6,8 @@ from math import sqrt
 
 from msgspec import Struct
 
-from billing.engine.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact
-from billing.engine.spend_history import Series
+from billing.engine.anomalies.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact
+from billing.engine.anomalies.history import Series
 
 LEAST_DAYS, LEAST_A_DAY, LEAST_JUDGED, LEAST_REJECTED = 7, 20, 40, 10
 """A past of so many days with so many judged drafts each, and now so many, of which so many were rejected."""
