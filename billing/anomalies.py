@@ -12,13 +12,13 @@ from django.db.models import Q, QuerySet, Sum
 
 from billing.alerting import AnomalyFound, raise_alert
 from billing.alerting import Driver as Part
-from billing.engine.anomaly import Anomaly as Found
-from billing.engine.anomaly import Series, Severity, sensitivity_step
-from billing.engine.anomaly_detector import AnomalyDetector, Learned
+from billing.engine.anomalies.anomaly import Anomaly as Found
+from billing.engine.anomalies.anomaly import Series, Severity, sensitivity_step
+from billing.engine.anomalies.detector import AnomalyDetector, Learned
+from billing.engine.anomalies.history import SpendHistory, Spent, spend_history
+from billing.engine.anomalies.lanes import DAILY, FAST, Lane
+from billing.engine.anomalies.quality import Judged, quality_collapse
 from billing.engine.budgets import Period, window_bounds
-from billing.engine.lanes import DAILY, FAST, Lane
-from billing.engine.quality_collapse import Judged, quality_collapse
-from billing.engine.spend_history import SpendHistory, Spent, spend_history
 from billing.explaining import Explanation, explain
 from billing.models import Anomaly, DayRollup, QuarterRollup
 from billing.quarters import QUARTER, quarter_of

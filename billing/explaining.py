@@ -8,10 +8,10 @@ from uuid import UUID
 from django.db import connection
 from msgspec import Struct
 
-from billing.engine.anomaly import Anomaly, Series
-from billing.engine.consumption import Consumption, Used
-from billing.engine.contributions import Contributions, contributions_of
-from billing.engine.drivers import Driver, drivers_of
+from billing.engine.anomalies.anomaly import Anomaly, Series
+from billing.engine.anomalies.consumption import Consumption, Used
+from billing.engine.anomalies.contributions import Contributions, contributions_of
+from billing.engine.anomalies.drivers import Driver, drivers_of
 from billing.engine.pricing import Price, Usage
 from billing.models import ModelPrice, PlatformPrice
 from billing.pricebook import price_of

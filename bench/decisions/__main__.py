@@ -1,9 +1,10 @@
-"""Measures the engine's decisions on recorded data: domains, drafts' quality, prompts' difficulty, forecasts.
+"""Measures the engine's decisions on recorded data: domains, drafts' quality, prompts' difficulty, forecasts, anomalies.
 
     python -m bench.decisions                                                       the table, on ../shared/data
     python -m bench.decisions domain --data ../shared/data --out domain.csv         id,pred
     python -m bench.decisions cascade --data ../shared/data --out cascade.csv       file,id,draft,score,accept
     python -m bench.decisions router --data ../shared/data --out router.csv         file,id,score
+    python -m bench.decisions anomaly --data ../shared/data --out anomaly           a folder: score for each file of anomaly_nab/; daily.csv
 
 With a subject, writes what the engine decides, for shared/eval/evaluate.py. Without one, prints a line a promise: ours, ours by constants that
 were fitted without the row, what is trivial, what others reach, the target. Measurements, words and thresholds were chosen with all rows in
@@ -16,7 +17,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench.decisions.predictions import SUBJECTS, missing
+from bench.decisions.predictions import FOLDERS, SUBJECTS, missing
 from bench.decisions.table import TABLES, Row
 from bench.site import ROOT
 
@@ -25,7 +26,7 @@ RESULTS = ROOT / "bench/results/decisions.json"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subject", nargs="?", choices=SUBJECTS, help="write this subject's decisions instead of the table")
+    parser.add_argument("subject", nargs="?", choices=[*SUBJECTS, *FOLDERS], help="write this subject's decisions instead of the table")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data", help="folder with the recorded rows (default: ../shared/data)")
     parser.add_argument("--out", type=Path, help="where the subject's decisions go")
     parser.add_argument("--save", action="store_true", help=f"write the table to {RESULTS.relative_to(ROOT)}")
@@ -37,6 +38,9 @@ def main() -> int:
     if absent:
         print(f"Not measured: {given.data} has no rows for {', '.join(absent)}. --data names another folder.", file=sys.stderr)
         return 2
+    if given.subject in FOLDERS:
+        FOLDERS[given.subject](given.data, given.out)
+        return 0
     if given.subject:
         with given.out.open("w", newline="", encoding="utf-8") as out:
             csv.writer(out).writerows(SUBJECTS[given.subject](given.data))

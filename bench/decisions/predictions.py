@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench.decisions.anomalies import write_anomalies
 from bench.decisions.forecast import NN5, forecast_rows
 from bench.difficulty import strong_model_gain
 from bench.labelled import records
@@ -78,9 +79,11 @@ SUBJECTS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "domain": domain_rows, "cascade": cascade_rows, "router": router_rows, "forecast": forecast_rows,
 }  # fmt: skip
 """A further subject is a function here and its rows in table.py."""
+FOLDERS: dict[str, Callable[[Path, Path], None]] = {"anomaly": write_anomalies}
+"""Subjects whose decisions are a folder of files."""
 NEEDED = {
     "domain": ("domain.jsonl",), "cascade": ("cascade_*.jsonl",), "router": ("cascade_routellm_*.jsonl", "router_routellm_mmlu.csv"),
-    "forecast": (NN5,),
+    "forecast": (NN5,), "anomaly": ("anomaly_nab/*.csv",),
 }  # fmt: skip
 """Files without which a subject cannot be measured: one of each line must be there."""
 

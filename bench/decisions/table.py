@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.decisions.forecast import forecast_table
 from bench.decisions.metrics import Outcome, apgr, auroc, outcome
+from bench.decisions.nab import anomaly_table
 from bench.decisions.row import Row
 from bench.decisions.unread import unread_rows
 from bench.difficulty import strong_model_gain
@@ -120,4 +121,5 @@ def router_table(data: Path) -> Iterator[Row]:
 
 TABLES: dict[str, Callable[[Path], Iterator[Row]]] = {
     "domain": domain_table, "cascade": cascade_table, "router": router_table, "forecast": forecast_table,
+    "anomaly": anomaly_table,
 }  # fmt: skip

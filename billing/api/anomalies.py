@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from billing.api.fields import UsdField
-from billing.engine.drivers import Driver
+from billing.engine.anomalies.drivers import Driver
 from billing.engine.money import to_usd
 from billing.models import Anomaly
 from billing.services import reopen_anomaly, resolve_anomaly, snooze_anomaly

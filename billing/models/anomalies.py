@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from billing.engine.anomaly import Anomaly as Found
-from billing.engine.anomaly import AnomalyKind, Severity
+from billing.engine.anomalies.anomaly import Anomaly as Found
+from billing.engine.anomalies.anomaly import AnomalyKind, Severity
 from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 

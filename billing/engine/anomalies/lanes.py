@@ -6,8 +6,8 @@ from datetime import timedelta
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.robust import Bools, Floats, Whole, mean_before, mean_until, power, ranked_from_top
-from billing.engine.seasons import Clock, Places, Season
+from billing.engine.anomalies.robust import Bools, Floats, Whole, mean_before, mean_until, power, ranked_from_top
+from billing.engine.anomalies.seasons import Clock, Places, Season
 
 HIGHEST_SCORE = 99.0
 
@@ -51,7 +51,7 @@ FAST = Lane(
 """What is spent in a quarter of an hour is a few calls, whose spread grows with their number: roots make night and day comparable."""
 DAILY = Lane(
     name="daily", bucket=timedelta(days=1), memory=70, spans=(1,), recent=7, swing_rank=3, threshold=2.0, power=1.0,
-    least_known=28, quiet=1, minimum_nusd=500_000_000,
+    least_known=28, quiet=3, minimum_nusd=500_000_000,
 )  # fmt: skip
 
 

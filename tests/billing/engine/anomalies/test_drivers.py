@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.engine.consumption import Consumption, Role, Used, cell_of
-from billing.engine.drivers import Driver, drivers_of
+from billing.engine.anomalies.consumption import Consumption, Role, Used, cell_of
+from billing.engine.anomalies.drivers import Driver, drivers_of
 from billing.engine.pricing import Price, Usage, cost_nusd
 
 MINI = Price(version="mini-1", input_nusd=150_000_000, output_nusd=600_000_000, cached_input_nusd=75_000_000)

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.anomaly import Series
-from billing.engine.robust import Bools, Floats, Whole
-from billing.engine.seasons import DAY
+from billing.engine.anomalies.anomaly import Series
+from billing.engine.anomalies.robust import Bools, Floats, Whole
+from billing.engine.anomalies.seasons import DAY
 
 
 class Spent(Struct, frozen=True):

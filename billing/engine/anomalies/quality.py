@@ -6,7 +6,7 @@ from math import sqrt
 
 from msgspec import Struct
 
-from billing.engine.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact, Series
+from billing.engine.anomalies.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact, Series
 
 LEAST_DAYS, LEAST_A_DAY, LEAST_JUDGED, LEAST_REJECTED = 7, 20, 40, 10
 """A past of so many days with so many judged drafts each, and now so many, of which so many were rejected."""

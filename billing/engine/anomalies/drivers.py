@@ -9,7 +9,7 @@ from math import factorial, floor
 from msgspec import Struct
 from msgspec.structs import replace
 
-from billing.engine.consumption import ROLES, Consumption, Key, Role
+from billing.engine.anomalies.consumption import ROLES, Consumption, Key, Role
 
 
 class Driver(StrEnum):

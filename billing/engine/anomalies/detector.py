@@ -6,11 +6,11 @@ from datetime import datetime
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact, Series
+from billing.engine.anomalies.anomaly import LESS_SENSITIVE, Anomaly, AnomalyKind, Figures, Impact, Series
+from billing.engine.anomalies.history import SpendHistory
+from billing.engine.anomalies.lanes import FAST, Judgement, Lane, Profile, judge, learn
+from billing.engine.anomalies.seasons import DAY, clocks
 from billing.engine.budgets import Period, window_bounds
-from billing.engine.lanes import FAST, Judgement, Lane, Profile, judge, learn
-from billing.engine.seasons import DAY, clocks
-from billing.engine.spend_history import SpendHistory
 
 
 class Learned(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from msgspec import Struct
 
-from billing.engine.robust import Floats, Medians, Whole
+from billing.engine.anomalies.robust import Floats, Medians, Whole
 
 FEWEST_ALIKE = 3
 """Of fewer like buckets nothing is said: a median of two is a guess."""
