@@ -4,6 +4,7 @@
     python -m bench.decisions domain --data ../shared/data --out domain.csv         id,pred
     python -m bench.decisions cascade --data ../shared/data --out cascade.csv       file,id,draft,score,accept
     python -m bench.decisions router --data ../shared/data --out router.csv         file,id,score
+    python -m bench.decisions anomaly --data ../shared/data --out anomaly           a folder: score for each file of anomaly_nab/; daily.csv
     python -m bench.decisions forecast --data ../shared/data --out forecast.csv     series,origin,h,total
 
 With a subject, writes what the engine decides, for shared/eval/evaluate.py. Without one, prints a line a promise: ours, ours by constants that

@@ -52,7 +52,7 @@ class Moment:
     def tuples(self, table: Table, *, types: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Yield each row as Python values: `types` are names of PostgreSQL's types, one a column."""
         values = ", ".join(f'({printed(column)})::{kind} AS "{column.name}"' for column, kind in zip(table.columns, types, strict=True))
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({self._select(table, values)}) TO STDOUT", self._parameters(table)) as copy:
+        with self._copying(f"COPY ({self._select(table, values)}) TO STDOUT", table) as copy:
             copy.set_types(types)
             yield from copy.rows()
 
@@ -60,9 +60,15 @@ class Moment:
         return f"SELECT {values} FROM {table.source} ORDER BY {table.order}"
 
     def _copy(self, statement: str, table: Table) -> Iterator[bytes]:
-        with self._connection.cursor() as cursor, cursor.copy(statement, self._parameters(table)) as copy:
+        with self._copying(statement, table) as copy:
             for line in copy:
                 yield bytes(line)
+
+    @contextmanager
+    def _copying(self, statement: str, table: Table) -> Iterator[psycopg.Copy]:
+        self._connection.execute("SELECT set_config('enable_sort', %s, true)", ["off" if table.is_in_order else "on"])
+        with self._connection.cursor() as cursor, cursor.copy(statement, self._parameters(table)) as copy:
+            yield copy
 
     def _parameters(self, table: Table) -> dict[str, Any]:
         return {**self._common, **table.parameters}
