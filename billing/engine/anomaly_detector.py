@@ -75,12 +75,12 @@ class AnomalyDetector:
         return Anomaly(
             series=recent.series[number], lane=self.lane.name, kind=AnomalyKind.SPIKE if judgement.score[number, -1] > 0 else AnomalyKind.DROP,
             started_at=self._bounds(recent, -judgement.span)[0], ended_at=self._bounds(recent, -1)[1], figures=figures,
-            last=self._figures(recent, number, alone), score=abs(float(judgement.score[number, -1])),
+            last=self._figures(recent, number, alone), score=abs(judgement.score[number, -1].item()),
             severity=self.impact.severity_of(expected_nusd=figures.expected_nusd, actual_nusd=figures.actual_nusd),
         )  # fmt: skip
 
     def _figures(self, recent: SpendHistory, number: int, judgement: Judgement) -> Figures:
-        expected, low, high = (round(float(each[number, -1])) for each in (judgement.expected, judgement.low, judgement.high))
+        expected, low, high = (round(each[number, -1].item()) for each in (judgement.expected, judgement.low, judgement.high))
         actual = int(recent.spend_nusd[number, -judgement.span :].sum())
         return Figures(expected_nusd=expected, low_nusd=low, high_nusd=high, actual_nusd=actual)
 

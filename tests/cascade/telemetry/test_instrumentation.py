@@ -17,7 +17,7 @@ from tests.stage import staged
 
 SEND = """
 from cascadeflow_site.celery import app
-app.send_task("billing.sweep", kwargs={"CANARY_ARGUMENT": "CANARY-VALUE"})
+app.send_task("billing.sweep", kwargs={"CANARY_ARGUMENT": "CANARY-VALUE"}, retries=3)
 app.send_task("billing.forget_rates")
 from cascade.telemetry.process import close; close()
 """
