@@ -1,7 +1,8 @@
 """Budgets that will not last are told before they run out, once a window."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -26,8 +27,12 @@ def past(shop: Shop, django_db_blocker: pytest.FixtureRequest) -> Iterator[Histo
         connection.close()
 
 
+def today(shop: Shop) -> date:
+    return shop.now.astimezone(ZoneInfo("Europe/Berlin")).date()
+
+
 def days_before(shop: Shop, amount: int, *, days: int = 40) -> dict:
-    return {shop.now.date() - timedelta(days=number): amount for number in range(2, days + 2)}
+    return {today(shop) - timedelta(days=number): amount for number in range(1, days + 1)}
 
 
 def alerts(shop: Shop) -> dict[str, Alert]:
@@ -42,7 +47,7 @@ def test_a_budget_that_will_go_over_and_one_that_runs_out_soon_are_told_once(sho
     assert foresee(now=datetime.now(UTC)) == 1
     near = alerts(shop)[AlertKind.BUDGET_EXHAUSTION]
     assert near.severity == Severity.CRITICAL
-    assert near.event.runs_out_at.date() - shop.now.date() <= timedelta(days=5)  # type: ignore[attr-defined]
+    assert near.event.runs_out_at.date() - today(shop) <= timedelta(days=5)  # type: ignore[attr-defined]
     assert foresee(now=datetime.now(UTC)) == 0
     assert set(alerts(shop)) == {AlertKind.BUDGET_EXHAUSTION}, "a budget over all time has no end that it could be over at"
 
@@ -69,7 +74,7 @@ def test_the_budget_of_one_end_user_is_told_too(shop: Shop, past: History) -> No
     shop.budget(40 * USD, scope="end_user", subject="", period="total", action="block")
     shop.call(amount=2 * USD, user=ann.id)
     with tenant_scope(shop.tenant.id):
-        forecast_tenant(today=shop.now.date())
+        forecast_tenant(today=today(shop))
     assert foresee(now=datetime.now(UTC)) == 1
     told = alerts(shop)[AlertKind.BUDGET_EXHAUSTION]
     assert (told.end_user_id, told.severity) == (ann.id, Severity.INFO)

@@ -1,7 +1,8 @@
 """Looking ahead over REST: numbers with their errors, nothing of another tenant, and clear words for what cannot be asked."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -16,10 +17,14 @@ from tests.shop import Shop
 USD = 1_000_000_000
 
 
+def today_in_berlin() -> date:
+    return datetime.now(ZoneInfo("Europe/Berlin")).date()
+
+
 @pytest.fixture
 def past(committed_cast: Cast, django_db_blocker: pytest.FixtureRequest) -> Iterator[History]:
     with django_db_blocker.unblock(), history() as written:
-        today = datetime.now(UTC).date()
+        today = today_in_berlin()
         days = {today - timedelta(days=number): 10 * USD for number in range(1, 61)}
         for dimension, value in (("all", ""), ("model", "mini")):
             written.days(committed_cast.acme.id, days, dimension=dimension, value=value)
@@ -38,7 +43,7 @@ def test_a_series_is_told_with_its_interval_and_its_back_tested_error(committed_
 
 def test_the_list_is_last_nights_and_globex_sees_none_of_it(committed_cast: Cast, past: History) -> None:
     with tenant_scope(committed_cast.acme.id):
-        forecast_tenant(today=datetime.now(UTC).date())
+        forecast_tenant(today=today_in_berlin())
     told = Rest(committed_cast.acme_admin_key).get("forecasts/?dimension=model").json()["results"]
     assert [(row["value"], row["tests"] > 0) for row in told] == [("mini", True)]
     assert Rest(committed_cast.globex_admin_key).get("forecasts/").json()["results"] == []
