@@ -14,9 +14,8 @@ from billing.engine.anomalies.lanes import DAILY, FAST, Lane, Profile, judge, le
 from billing.engine.anomalies.seasons import DAY, MINUTE, Clock, Places
 
 Floats = NDArray[np.float64]
-SWINGS, NAB_ALARM = 1.4, 0.5
-"""So many swings are an alarm on NAB, where nine false alarms weigh as much as one missed window, and this is their score. The product's lane
-has its own, higher threshold. Fixed on visible files."""
+NAB_ALARM = 0.5
+"""The score of as many swings as are an anomaly in the product."""
 HOUR = timedelta(hours=1)
 NYC, NN5 = "anomaly_nyc_taxi_daily.csv", "anomaly_nn5_injected.csv"
 
@@ -32,11 +31,11 @@ def write_anomalies(data: Path, out: Path) -> None:
 
 
 def nab_scores(path: Path) -> Floats:
-    """Return a score in [0, 1] for each point of a file of NAB: 0.5 for SWINGS, and nothing where an alarm of the last two hours was higher."""
+    """Return a score in [0, 1] for each point of a file of NAB: NAB_ALARM at the lane's threshold, 0 soon after a higher one."""
     instants, values = _series(path)
     step = _step(instants)
     swings = first_of_each(swings_of(instants, values, lane=lane_for(step)), within=max(1, FAST.quiet * FAST.bucket // step))
-    return swings / (swings + SWINGS)
+    return swings / (swings + FAST.threshold)
 
 
 def lane_for(step: timedelta) -> Lane:

@@ -29,7 +29,7 @@ def sensitivity_step(not_useful: int) -> int:
     """Return by how many steps a series is to be less sensitive whose anomalies were called "not useful" so often.
 
     Each third answer is a step, three steps are the most; a step raises the threshold by half. Worked number: 7 answers are 2 steps, and
-    what must deviate by 1.75 swings must then by 3.94.
+    what must deviate by 1.3 swings must then by 2.93.
     """
     return min(not_useful // ANSWERS_A_STEP, MOST_STEPS)
 

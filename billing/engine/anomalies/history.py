@@ -61,20 +61,22 @@ def spend_history(
     measure for others.
     """
     place_of = _placing(bucket=bucket, buckets=buckets, last_at=last_at, zone=zone)
-    placed = [(row, place) for row in rows if 0 <= (place := place_of(row.at)) < buckets]
-    series = tuple(dict.fromkeys([*of, *(row.series for row, _ in placed)]))
-    number = {each: at for at, each in enumerate(series)}
-    spend = np.zeros((len(series), buckets), np.int64)
-    if placed:
-        cells = [number[row.series] for row, _ in placed], [place for _, place in placed]
-        np.add.at(spend, cells, [row.amount_nusd for row, _ in placed])
+    number = {each: at for at, each in enumerate(dict.fromkeys(of))}
+    cells, amounts = [], []
+    for row in rows:
+        if 0 <= (place := place_of(row.at)) < buckets:
+            cells.append(number.setdefault(row.series, len(number)) * buckets + place)
+            amounts.append(row.amount_nusd)
+    series = tuple(number)
+    sums = np.zeros(len(series) * buckets, np.int64)
+    np.add.at(sums, np.array(cells, np.int64), np.array(amounts, np.int64))
     begins = [place_of(max(known_since, (began or {}).get(each, known_since))) for each in series]
     known = np.arange(buckets) >= np.array(begins, np.int64)[:, None]
     for each, at in left_out:
         if each in number and 0 <= (place := place_of(at)) < buckets:
             known[number[each], place] = False
     instants = _instants(bucket=bucket, buckets=buckets, last_at=last_at, zone=zone)
-    return SpendHistory(series=series, spend_nusd=spend, known=known, instants=instants, zone=zone)
+    return SpendHistory(series=series, spend_nusd=sums.reshape(len(series), buckets), known=known, instants=instants, zone=zone)
 
 
 def _placing(*, bucket: timedelta, buckets: int, last_at: datetime, zone: str) -> Callable[[datetime], int]:
