@@ -112,7 +112,7 @@ def test_a_new_level_is_found_once_and_not_for_ever() -> None:
 
 
 def test_use_that_grows_slowly_is_ordinary() -> None:
-    assert Watch(lambda at: office(at) * 1.005 ** ((at - SUNDAY) / DAY)).run(MONDAY, MONDAY + timedelta(days=7)) == []
+    assert Watch(lambda at: office(at) * 1.003 ** ((at - SUNDAY) / DAY)).run(MONDAY, MONDAY + timedelta(days=7)) == []
 
 
 def test_falling_to_nothing_is_found_when_the_bucket_is_over_and_only_once() -> None:
