@@ -24,7 +24,7 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
     assert not [path for path in SOURCES if path.name in {"utils.py", "helpers.py", "common.py", "misc.py", "manager.py"}]
 
 
-@pytest.mark.parametrize("module", ["litellm", "playwright", "openai"])
+@pytest.mark.parametrize("module", ["litellm", "playwright", "openai", "numpy"])
 def test_setting_django_up_does_not_import(module: str) -> None:
     code = f"import django, sys; django.setup(); import cascade.runtime, cascade.gateway.app; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=BASE, check=False).returncode == 0

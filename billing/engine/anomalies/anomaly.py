@@ -93,7 +93,12 @@ class Anomaly(Struct, frozen=True, kw_only=True):
         return self.figures.actual_nusd / self.figures.expected_nusd if self.figures.expected_nusd else None
 
     def followed_by(self, later: "Anomaly", *, impact: Impact) -> "Anomaly":
-        """Return this anomaly gone on into the last bucket of `later`. The same bucket judged anew takes the place of its first judgement."""
+        """Return this anomaly gone on into the last bucket of `later`.
+
+        The same bucket judged anew takes the place of its first judgement; an earlier one adds nothing.
+        """
+        if later.ended_at < self.ended_at:
+            return self
         before = self.figures.plus(self.last, times=-1) if later.ended_at == self.ended_at else self.figures
         figures = before.plus(later.last)
         severity = impact.severity_of(expected_nusd=figures.expected_nusd, actual_nusd=figures.actual_nusd)

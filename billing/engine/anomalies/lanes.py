@@ -156,8 +156,9 @@ def _rows(table: Floats, rows: Whole) -> Floats:
 
 
 def _likely(usual: Floats, usual_level: Floats, level: Floats) -> tuple[Floats, Floats]:
-    """Return what is usual, and that carried to the level; the level alone where nothing is known to be usual."""
-    return np.where(np.isnan(usual), level, usual), np.where(np.isnan(usual + usual_level), level, usual + level - usual_level)
+    """Return what is usual, and that carried to the level; of what is not known, the level alone, or else what is usual."""
+    stay, carried = np.where(np.isnan(usual), level, usual), usual + level - usual_level
+    return stay, np.where(np.isnan(carried), np.where(np.isnan(level), stay, level), carried)
 
 
 def _judgement(

@@ -31,7 +31,8 @@ class Judged(Struct, frozen=True, kw_only=True):
             SELECT sum(amount_nusd) AS amount_nusd FROM billing_costentry
             WHERE reservation_id = draft.reservation_id AND leg > 0
         ) later ON true
-        WHERE draft.occurred_at >= %(start)s AND draft.occurred_at < %(end)s AND draft.leg = 0 AND draft.preset NOT LIKE 'direct:%%'
+        WHERE draft.occurred_at >= %(start)s AND draft.occurred_at < %(end)s AND draft.booked_at >= %(start)s
+          AND draft.leg = 0 AND draft.preset NOT LIKE 'direct:%%'
           AND draft.outcome IN ('accepted', 'rejected') AND draft.kind IN ('settled', 'estimated')
         GROUP BY 1, 2
     """

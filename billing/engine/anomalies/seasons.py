@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -54,7 +53,6 @@ class Clock(Struct, frozen=True, kw_only=True):
         return Places(kind=((days - 1) % 7 >= SATURDAY).astype(np.int64), slot=minutes // int(self.bucket / MINUTE))
 
 
-@lru_cache(maxsize=64)
 def clocks(*, zone: str, bucket: timedelta, first_at: datetime, last_at: datetime) -> tuple[Clock, ...]:
     """Return the clocks that buckets from `first_at` to `last_at` may keep: the one on the wall and, where that was changed in this time, UTC.
 

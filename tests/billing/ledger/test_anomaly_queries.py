@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from billing.engine.anomalies.consumption import Consumption, Used
+from billing.engine.anomalies.history import Series, Spent
 from billing.engine.anomalies.quality import Judged
 from billing.engine.pricing import Usage
 from billing.ledger import Ledger
@@ -58,3 +59,16 @@ async def test_what_became_of_drafts_is_read_with_what_came_after(ledger: Ledger
     [row] = found
     judged = Judged(judged=row["judged"], rejected=row["rejected"], later_nusd=int(row["later_nusd"]))
     assert judged == Judged(judged=3, rejected=2, later_nusd=400)
+
+
+async def test_what_was_spent_is_read_by_series_and_quarter_of_an_hour(ledger: Ledger, till: Till) -> None:
+    for _ in range(2):
+        await run(ledger, till, entry(100, model="query-spent"), entry(50, leg=1, model="query-other"))
+    rows = [Spent(Series(row["dimension"], row["value"]), row["at"], int(row["amount_nusd"])) for row in asked_of(till, Spent)]
+    sums: dict[Series, int] = {}
+    for row in rows:
+        sums[row.series] = sums.get(row.series, 0) + row.amount_nusd
+        assert row.at.minute % 15 == row.at.second == 0
+    assert (sums[Series("model", "query-spent")], sums[Series("model", "query-other")]) == (200, 100)
+    assert sums[Series("all")] >= 300
+    assert sums[Series("end_user", str(till.subject("ann").end_user_id))] == 300

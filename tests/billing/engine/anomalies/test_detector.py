@@ -218,8 +218,18 @@ def test_an_anomaly_goes_on_and_the_same_bucket_counts_once() -> None:
     later = tick(start + 3 * QUARTER, 20.0, [again])
     assert (later.started_at, later.ended_at, later.figures.actual_nusd) == (start, start + 4 * QUARTER, 35 * USD)
     assert later.excess_nusd == again.excess_nusd + 20 * USD - later.last.expected_nusd
+    assert tick(start, 15.0, [later]) == later
     much_later = tick(start + 20 * QUARTER, 20.0, [later])
     assert much_later.started_at > later.ended_at
+
+
+def test_after_a_night_that_is_left_out_the_usual_alone_is_likely() -> None:
+    detector = AnomalyDetector()
+    learned = detector.learn(history(office, last_at=MONDAY - QUARTER, buckets=35 * 96))
+    recent = history(lambda at: 9.0 if at == MONDAY else office(at), last_at=MONDAY, buckets=FAST.looks_back + 1)
+    known = recent.known.copy()
+    known[:, :-1] = False
+    assert [anomaly.kind for anomaly in detector.find(replace(recent, known=known), learned)] == [AnomalyKind.SPIKE]
 
 
 def test_a_long_incident_hides_the_next_one_unless_it_is_left_out() -> None:
