@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export demo-data shots
+.PHONY: help run stop test check fix lock clean bench-anomaly bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export demo-data shots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,7 +38,10 @@ lock: $(VENV)/uv.stamp ## compile requirements/*.txt anew from pyproject.toml (U
 	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/run.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group dev -c requirements/run.txt -o requirements/dev.txt
 
-bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality, prompts' difficulty and forecasts against their targets, on recorded data
+bench-anomaly: $(VENV)/dev.stamp ## time of a tick over 200 tenants; false alarms and spikes found in traffic that is known
+	@$(BIN)/python -m bench.anomaly $(ARGS)
+
+bench-decisions: $(VENV)/dev.stamp ## domains, drafts' quality, prompts' difficulty, forecasts and anomalies against their targets, on recorded data
 	@$(BIN)/python -m bench.decisions $(ARGS)
 
 bench-engine: $(VENV)/dev.stamp ## time and memory of a plan and of a judgement

@@ -39,10 +39,11 @@ def weights_of(path: Path) -> Weights:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], inside, [0]])))
     windows = [slice(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
     places, worth = np.arange(len(inside)), np.full(len(inside), -1.0)
-    for window, following in zip(windows, [*windows[1:], slice(len(inside), None)], strict=True):
+    ends = [window.start for window in windows[1:]] + [len(inside)]
+    for window, end in zip(windows, ends, strict=False):  # a file without windows has an end all the same
         last, width = window.stop - 1, window.stop - window.start
         worth[window] = _sigmoid(-(last - places[window] + 1) / width) / _sigmoid(np.array(-1.0))
-        after = slice(window.stop, following.start)
+        after = slice(window.stop, end)
         worth[after] = _sigmoid((places[after] - last) / max(1, width - 1))
     return Weights(windows=windows, worth=worth, counts=places >= min(int(PROBATION * len(inside)), MOST_PROBATION))
 
@@ -66,7 +67,7 @@ def nab_score(files: Sequence[Scored], *, threshold: float) -> float:
             outside[window] = False
         total += FALSE_ALARM * float(weights.worth[outside].sum())
         windows += len(weights.windows)
-    return 100 * (total + windows) / (2 * windows)
+    return float(100 * (total + windows) / (2 * windows))
 
 
 def anomaly_table(data: Path) -> Iterator[Row]:

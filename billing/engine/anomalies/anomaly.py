@@ -35,7 +35,7 @@ def sensitivity_step(not_useful: int) -> int:
     """Return by how many steps a series is to be less sensitive whose anomalies were called "not useful" so often.
 
     Each third answer is a step, three steps are the most; a step raises the threshold by half. Worked number: 7 answers are 2 steps, and
-    what must deviate by 1.75 swings must then by 3.94.
+    what must deviate by 1.3 swings must then by 2.93.
     """
     return min(not_useful // ANSWERS_A_STEP, MOST_STEPS)
 
@@ -99,7 +99,12 @@ class Anomaly(Struct, frozen=True, kw_only=True):
         return self.figures.actual_nusd / self.figures.expected_nusd if self.figures.expected_nusd else None
 
     def followed_by(self, later: "Anomaly", *, impact: Impact) -> "Anomaly":
-        """Return this anomaly gone on into the last bucket of `later`. The same bucket judged anew takes the place of its first judgement."""
+        """Return this anomaly gone on into the last bucket of `later`.
+
+        The same bucket judged anew takes the place of its first judgement; an earlier one adds nothing.
+        """
+        if later.ended_at < self.ended_at:
+            return self
         before = self.figures.plus(self.last, times=-1) if later.ended_at == self.ended_at else self.figures
         figures = before.plus(later.last)
         severity = impact.severity_of(expected_nusd=figures.expected_nusd, actual_nusd=figures.actual_nusd)

@@ -36,7 +36,10 @@ class Consumption(Struct, frozen=True, kw_only=True):
     One query of the book gives it, with the series' own condition and any number of windows; `price_of` of the rows that `price_version`
     names gives the prices:
 
-        WITH picked AS (SELECT * FROM billing_costentry WHERE occurred_at >= %(start)s AND occurred_at < %(end)s AND model = %(model)s)
+        WITH picked AS (
+            SELECT * FROM billing_costentry
+            WHERE occurred_at >= %(start)s AND occurred_at < %(end)s AND booked_at >= %(start)s AND model = %(model)s
+        )
         SELECT CASE WHEN leg = 0 THEN 'draft' ELSE 'later' END AS role, model, price_version,
                (SELECT count(DISTINCT reservation_id) FROM picked WHERE kind IN ('settled', 'estimated', 'assumed')) AS runs,
                count(*) FILTER (WHERE kind IN ('settled', 'estimated', 'assumed')) AS calls,

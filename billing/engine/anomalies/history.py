@@ -13,7 +13,18 @@ from billing.engine.anomalies.seasons import DAY
 
 
 class Spent(Struct, frozen=True):
-    """What a series spent in a bucket, or in a part of it: `at` is any instant of the bucket."""
+    """What a series spent in a bucket, or in a part of it: `at` is any instant of the bucket.
+
+    For days the rollups have it (DayRollup). For the fast lane one query of the book gives the newest buckets of all series of a tenant; 35
+    days of them are better read from sums that were kept.
+
+        SELECT each.dimension, each.value, date_bin('15 minutes', occurred_at, 'epoch') AS at, sum(amount_nusd) AS amount_nusd
+        FROM billing_costentry, LATERAL (
+            VALUES ('all', ''), ('model', model), ('domain', domain), ('api_key', api_key_id::text), ('end_user', end_user_id::text)
+        ) each (dimension, value)
+        WHERE occurred_at >= %(start)s AND occurred_at < %(end)s AND booked_at >= %(start)s AND each.value IS NOT NULL
+        GROUP BY 1, 2, 3
+    """
 
     series: Series
     at: datetime
@@ -55,20 +66,22 @@ def spend_history(
     measure for others.
     """
     place_of = _placing(bucket=bucket, buckets=buckets, last_at=last_at, zone=zone)
-    placed = [(row, place) for row in rows if 0 <= (place := place_of(row.at)) < buckets]
-    series = tuple(dict.fromkeys([*of, *(row.series for row, _ in placed)]))
-    number = {each: at for at, each in enumerate(series)}
-    spend = np.zeros((len(series), buckets), np.int64)
-    if placed:
-        cells = [number[row.series] for row, _ in placed], [place for _, place in placed]
-        np.add.at(spend, cells, [row.amount_nusd for row, _ in placed])
+    number = {each: at for at, each in enumerate(dict.fromkeys(of))}
+    cells, amounts = [], []
+    for row in rows:
+        if 0 <= (place := place_of(row.at)) < buckets:
+            cells.append(number.setdefault(row.series, len(number)) * buckets + place)
+            amounts.append(row.amount_nusd)
+    series = tuple(number)
+    sums = np.zeros(len(series) * buckets, np.int64)
+    np.add.at(sums, np.array(cells, np.int64), np.array(amounts, np.int64))
     begins = [place_of(max(known_since, (began or {}).get(each, known_since))) for each in series]
     known = np.arange(buckets) >= np.array(begins, np.int64)[:, None]
     for each, at in left_out:
         if each in number and 0 <= (place := place_of(at)) < buckets:
             known[number[each], place] = False
     instants = _instants(bucket=bucket, buckets=buckets, last_at=last_at, zone=zone)
-    return SpendHistory(series=series, spend_nusd=spend, known=known, instants=instants, zone=zone)
+    return SpendHistory(series=series, spend_nusd=sums.reshape(len(series), buckets), known=known, instants=instants, zone=zone)
 
 
 def _placing(*, bucket: timedelta, buckets: int, last_at: datetime, zone: str) -> Callable[[datetime], int]:

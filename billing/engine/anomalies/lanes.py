@@ -24,9 +24,9 @@ class Lane(Struct, frozen=True, kw_only=True):
     recent: int
     """So many buckets make the recent level. They end before the longest span begins."""
     swing_rank: int
-    """Deviations are measured by the one of this rank, from the largest, in the memory: the larger ones are no measure for others."""
+    """A swing is the deviation of this rank, from the largest, in the memory: larger ones are no measure for others."""
     threshold: float
-    """So many such swings are an anomaly."""
+    """So many swings are an anomaly."""
     power: float
     """Amounts are compared in this power."""
     least_known: int
@@ -45,12 +45,12 @@ class Lane(Struct, frozen=True, kw_only=True):
 
 
 FAST = Lane(
-    name="fast", bucket=timedelta(minutes=15), memory=35 * 96, spans=(1, 4), recent=32, swing_rank=10, threshold=1.75, power=0.5,
+    name="fast", bucket=timedelta(minutes=15), memory=35 * 96, spans=(1, 4), recent=32, swing_rank=10, threshold=1.3, power=0.5,
     least_known=7 * 96, quiet=8, minimum_nusd=100_000_000,
 )  # fmt: skip
 """What is spent in a quarter of an hour is a few calls, whose spread grows with their number: roots make night and day comparable."""
 DAILY = Lane(
-    name="daily", bucket=timedelta(days=1), memory=70, spans=(1,), recent=7, swing_rank=3, threshold=2.0, power=1.0,
+    name="daily", bucket=timedelta(days=1), memory=70, spans=(1,), recent=7, swing_rank=3, threshold=1.5, power=1.0,
     least_known=28, quiet=3, minimum_nusd=500_000_000,
 )  # fmt: skip
 
@@ -60,11 +60,11 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     clocks: tuple[Clock, ...]
     usual: dict[int, tuple[Floats, ...]]
-    """For each span, for each clock: (series, kinds, slots), what is usual in the bucket that ends the span."""
+    """For each span, for each clock: (series, kinds, slots), what is usual of the span that ends there."""
     level: tuple[Floats, ...]
     """For each clock: (series, kinds, slots), what the recent level usually is there."""
-    swing: dict[int, Floats]
-    """For each span: (series,), the deviation that others are measured by."""
+    swing: dict[int, tuple[Floats, ...]]
+    """For each span, for each thing that is likely (two a clock): (series,), the deviation from it that others are measured by."""
     known: Whole
     """(series,): how many buckets of the past are known."""
 
@@ -72,8 +72,8 @@ class Profile(Struct, frozen=True, kw_only=True):
         """Return the profile of the series with these numbers, in their order; -1 is a series of which nothing is known."""
         return Profile(
             clocks=self.clocks, usual={span: tuple(_rows(each, rows) for each in tables) for span, tables in self.usual.items()},
-            level=tuple(_rows(each, rows) for each in self.level), swing={span: _rows(each, rows) for span, each in self.swing.items()},
-            known=np.append(self.known, 0)[rows],
+            level=tuple(_rows(each, rows) for each in self.level),
+            swing={span: tuple(_rows(each, rows) for each in swings) for span, swings in self.swing.items()}, known=np.append(self.known, 0)[rows],
         )
 
 
@@ -98,24 +98,23 @@ class Judgement(Struct, frozen=True, kw_only=True):
 def learn(past: Floats, *, lane: Lane, clocks: Sequence[Clock], places: Sequence[Places]) -> Profile:
     """Return what is ordinary for each series.
 
-    `past` is (series, buckets) in nano-USD, oldest first, NaN where nothing is known; `places` are those of the buckets on each clock. Of each
-    bucket two things are likely: the **usual**, the median of the buckets like it, and the usual **carried** by as much as the recent level
-    is above what it usually is there. A bucket deviates by the smallest distance from any of them, and not at all where they disagree about
-    the direction, so neither a nightly job nor growth nor a new level that lasts deviates. The swing is the deviation of the lane's rank in
-    the past: heavy tails are judged by heavy tails, and what has happened often enough is ordinary.
+    `past` is (series, buckets) in nano-USD, oldest first, NaN where nothing is known; `places` are those of the buckets on each clock. Two
+    things are likely of a bucket: the **usual**, the median of the others like it, and the usual **carried** by as much as the recent level
+    is above what it usually is there. From each a bucket deviates by so many swings, a swing being the deviation of the lane's rank in the
+    past: heavy tails are judged by heavy tails, and what has happened often enough is ordinary.
     Source: the robust z-score of Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993), with a high rank in place of the MAD
     (docs/algorithms/anomaly.md says why).
     """
     level = mean_before(power(past, lane.power), width=lane.recent, gap=max(lane.spans))
     levels = [Season(level, places=place, clock=clock) for place, clock in zip(places, clocks, strict=True)]
     usual: dict[int, tuple[Floats, ...]] = {}
-    swing: dict[int, Floats] = {}
+    swing: dict[int, tuple[Floats, ...]] = {}
     for span in lane.spans:
         values = power(mean_until(past, width=span), lane.power)
         spans = [Season(values, places=place, clock=clock) for place, clock in zip(places, clocks, strict=True)]
         usual[span] = tuple(season.table() for season in spans)
         likely = [each for own, recent in zip(spans, levels, strict=True) for each in _likely(own.of_others(), recent.of_others(), level)]
-        swing[span] = ranked_from_top(np.abs(_agreed(values, likely)), rank=lane.swing_rank)
+        swing[span] = tuple(ranked_from_top(np.abs(values - each), rank=lane.swing_rank) for each in likely)
     known = (~np.isnan(past)).sum(axis=1)
     return Profile(clocks=tuple(clocks), usual=usual, level=tuple(season.table() for season in levels), swing=swing, known=known)
 
@@ -125,11 +124,14 @@ def judge(
 ) -> list[Judgement]:
     """Judge the newest buckets of each series by its profile: one judgement for each span of the lane.
 
-    `recent` is (series, buckets) in nano-USD, oldest first, and needs what the recent level is made of before the newest ones; `places` are
-    those of the newest on each clock of the profile; `thresholds` has one a series, in place of the lane's. Amounts above 2 ** 53 (9 million USD
-    in a bucket) are not exact.
-    Worked number: with power 1, 10 usual and 8 carried, a bucket of 18 deviates by 8; with a swing of 4 and a threshold of 1.5 its score is
-    8 / 4 / 1.5 = 1.33.
+    `recent` is (series, buckets) in nano-USD, oldest first, with `lane.looks_back` buckets before the newest; `places` are those of the newest
+    on each clock of the profile; `thresholds` has one a series, in place of the lane's. Amounts above 2 ** 53 (9 million USD in a bucket) are
+    not exact.
+
+    The score is the smallest of the deviations in swings, and 0 where they disagree about the direction: what is out of the ordinary is so by
+    every measure. A nightly job is not by the usual; growth, and a new level that lasts, are not by the carried.
+    Worked number: with power 1, 10 usual and 8 carried, swings of 4 and 2, a bucket of 18 deviates by 2 swings and by 5; with a threshold of
+    1.6 its score is 2 / 1.6 = 1.25.
     """
     level = mean_before(power(recent, lane.power), width=lane.recent, gap=max(lane.spans))[:, -newest:]
     limits = np.full(len(recent), lane.threshold) if thresholds is None else thresholds
@@ -142,8 +144,8 @@ def judge(
             for place, usual, usually in zip(places, profile.usual[span], profile.level, strict=True)
             for each in _likely(usual[:, place.kind, place.slot], usually[:, place.kind, place.slot], level)
         ]
-        room = (limits * profile.swing[span])[:, None]
-        found.append(_judgement(values, likely, room=room, span=span, lane=lane, is_young=is_young))
+        rooms = [(limits * swing)[:, None] for swing in profile.swing[span]]
+        found.append(_judgement(values, likely, rooms=rooms, span=span, lane=lane, is_young=is_young))
     return found
 
 
@@ -154,30 +156,26 @@ def _rows(table: Floats, rows: Whole) -> Floats:
 
 
 def _likely(usual: Floats, usual_level: Floats, level: Floats) -> tuple[Floats, Floats]:
-    """Return what is usual, and that carried to the level; the level alone where nothing is known to be usual."""
-    return np.where(np.isnan(usual), level, usual), np.where(np.isnan(usual + usual_level), level, usual + level - usual_level)
+    """Return what is usual, and that carried to the level; of what is not known, the level alone, or else what is usual."""
+    stay, carried = np.where(np.isnan(usual), level, usual), usual + level - usual_level
+    return stay, np.where(np.isnan(carried), np.where(np.isnan(level), stay, level), carried)
 
 
-def _agreed(values: Floats, likely: Sequence[Floats]) -> Floats:
-    """Return the smallest deviation from what is likely, 0 where there is more as well as less of it."""
-    deviations = [values - each for each in likely]
-    least: Floats = np.minimum.reduce(deviations)
-    most: Floats = np.maximum.reduce(deviations)
-    return np.where(least > 0, least, np.where(most < 0, most, 0.0 * least))
-
-
-def _judgement(values: Floats, likely: Sequence[Floats], *, room: Floats, span: int, lane: Lane, is_young: Bools) -> Judgement:
-    deviation = np.nan_to_num(_agreed(values, likely))
+def _judgement(
+    values: Floats, likely: Sequence[Floats], *, rooms: Sequence[Floats], span: int, lane: Lane, is_young: Bools
+) -> Judgement:
+    """Return what is said of `values`; within its room from what is likely nothing is out of the ordinary."""
+    candidates, room = np.stack(list(likely)), np.stack(list(rooms))
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.clip(np.nan_to_num(deviation / room), -HIGHEST_SCORE, HIGHEST_SCORE)
-    candidates = np.stack(list(likely))
+        by_each = np.clip(np.nan_to_num((values - candidates) / room), -HIGHEST_SCORE, HIGHEST_SCORE)
+    least, most = by_each.min(axis=0), by_each.max(axis=0)
+    score = np.where(least > 0, least, np.where(most < 0, most, 0.0))
     nearest = np.take_along_axis(candidates, np.abs(values - candidates).argmin(axis=0)[None], axis=0)[0]
-    ends = (values, nearest, candidates.min(axis=0) - room, candidates.max(axis=0) + room)
+    ends = (values, nearest, (candidates - room).min(axis=0), (candidates + room).max(axis=0))
     actual, expected, low, high = (span * power(each, 1 / lane.power) for each in ends)
     expected = np.maximum(expected, 0.0)
-    least = np.maximum(lane.minimum_nusd, lane.least_share * expected)
-    is_found = (np.abs(score) >= 1) & (np.abs(actual - expected) >= least) & ~is_young[:, None]
+    least_money = np.maximum(lane.minimum_nusd, lane.least_share * expected)
     return Judgement(
-        span=span, expected=expected, low=np.maximum(np.minimum(low, expected - least), 0.0),
-        high=np.maximum(high, expected + least), score=score, is_found=is_found, is_young=is_young,
+        span=span, expected=expected, low=np.maximum(np.minimum(low, expected - least_money), 0.0), high=np.maximum(high, expected + least_money),
+        score=score, is_found=(np.abs(score) >= 1) & (np.abs(actual - expected) >= least_money) & ~is_young[:, None], is_young=is_young,
     )  # fmt: skip

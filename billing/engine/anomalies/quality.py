@@ -19,8 +19,8 @@ CONFIDENCE = 4.0
 class Judged(Struct, frozen=True, kw_only=True):
     """What became of the drafts of one model in some time: how many were judged, how many rejected, and what came after those (nano-USD).
 
-    One query of the book gives it, for the first legs of runs that answered and the later legs of the same runs. Drafts of models that are
-    asked by name are never rejected: only those of presets count.
+    One query of the book gives it, for the first legs of runs that answered and the later legs of the same runs. What models that are asked
+    by name say is not judged, so only the drafts of presets count.
 
         SELECT draft.model, date_trunc('day', draft.occurred_at) AS day, count(*) AS judged,
                count(*) FILTER (WHERE draft.outcome = 'rejected') AS rejected,
@@ -30,7 +30,8 @@ class Judged(Struct, frozen=True, kw_only=True):
             SELECT sum(amount_nusd) AS amount_nusd FROM billing_costentry
             WHERE reservation_id = draft.reservation_id AND leg > 0
         ) later ON true
-        WHERE draft.occurred_at >= %(start)s AND draft.occurred_at < %(end)s AND draft.leg = 0 AND draft.preset <> ''
+        WHERE draft.occurred_at >= %(start)s AND draft.occurred_at < %(end)s AND draft.booked_at >= %(start)s
+          AND draft.leg = 0 AND draft.preset NOT LIKE 'direct:%%'
           AND draft.outcome IN ('accepted', 'rejected') AND draft.kind IN ('settled', 'estimated')
         GROUP BY 1, 2
     """

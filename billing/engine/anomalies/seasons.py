@@ -1,8 +1,7 @@
 """Which buckets are alike: the same time of day on the same kind of day, or the same weekday."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,7 +11,7 @@ from billing.engine.anomalies.robust import Floats, Medians, Whole
 
 FEWEST_ALIKE = 3
 """Of fewer like buckets nothing is said: a median of two is a guess."""
-SATURDAY = 5
+SATURDAY, WEEKS_BEFORE = 5, 4
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -54,7 +53,6 @@ class Clock(Struct, frozen=True, kw_only=True):
         return Places(kind=((days - 1) % 7 >= SATURDAY).astype(np.int64), slot=minutes // int(self.bucket / MINUTE))
 
 
-@lru_cache(maxsize=64)
 def clocks(*, zone: str, bucket: timedelta, first_at: datetime, last_at: datetime) -> tuple[Clock, ...]:
     """Return the clocks that buckets from `first_at` to `last_at` may keep: the one on the wall and, where that was changed in this time, UTC.
 
@@ -93,3 +91,13 @@ class Season:
     def _any_kind(self) -> Medians:
         self._any = self._any or Medians(self._values, groups=self._places.slot, count=self._clock.slots)
         return self._any
+
+
+def windows_like(*, started_at: datetime, ended_at: datetime, zone: str, weeks: int = WEEKS_BEFORE) -> list[tuple[datetime, datetime]]:
+    """Return the same hours of the same weekdays, by the clock on the wall, in the weeks before: what an anomaly is to be compared with.
+
+    Worked number: 14:00 to 18:30 in Berlin on 1 April 2026 (12:00 UTC) is 13:00 UTC on 25 March, before the clock was changed.
+    """
+    ends = [instant.astimezone(ZoneInfo(zone)) for instant in (started_at, ended_at)]
+    pairs = [[end - timedelta(days=7 * week) for end in ends] for week in range(1, weeks + 1)]
+    return [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in pairs]

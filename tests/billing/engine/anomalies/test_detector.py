@@ -49,8 +49,8 @@ class Watch:
         learned, at = None, first
         while at <= last:
             if learned is None or at.hour == at.minute == 0:
-                buckets = self.days * (DAY // self.lane.bucket)
-                past = history(self.spend, last_at=at - self.lane.bucket, buckets=buckets, lane=self.lane, zone=self.zone)
+                whole = self.days * (DAY // self.lane.bucket)
+                past = history(self.spend, last_at=at - self.lane.bucket, buckets=whole, lane=self.lane, zone=self.zone)
                 learned = self.detector.learn(past)
             recent = history(self.spend, last_at=at, buckets=self.lane.looks_back + 1, lane=self.lane, zone=self.zone)
             for anomaly in self.detector.find(recent, learned, ongoing=list(self.found.values())):
@@ -112,7 +112,7 @@ def test_a_new_level_is_found_once_and_not_for_ever() -> None:
 
 
 def test_use_that_grows_slowly_is_ordinary() -> None:
-    assert Watch(lambda at: office(at) * 1.01 ** ((at - SUNDAY) / DAY)).run(MONDAY, MONDAY + timedelta(days=7)) == []
+    assert Watch(lambda at: office(at) * 1.003 ** ((at - SUNDAY) / DAY)).run(MONDAY, MONDAY + timedelta(days=7)) == []
 
 
 def test_falling_to_nothing_is_found_when_the_bucket_is_over_and_only_once() -> None:
@@ -218,8 +218,18 @@ def test_an_anomaly_goes_on_and_the_same_bucket_counts_once() -> None:
     later = tick(start + 3 * QUARTER, 20.0, [again])
     assert (later.started_at, later.ended_at, later.figures.actual_nusd) == (start, start + 4 * QUARTER, 35 * USD)
     assert later.excess_nusd == again.excess_nusd + 20 * USD - later.last.expected_nusd
+    assert tick(start, 15.0, [later]) == later
     much_later = tick(start + 20 * QUARTER, 20.0, [later])
     assert much_later.started_at > later.ended_at
+
+
+def test_after_a_night_that_is_left_out_the_usual_alone_is_likely() -> None:
+    detector = AnomalyDetector()
+    learned = detector.learn(history(office, last_at=MONDAY - QUARTER, buckets=35 * 96))
+    recent = history(lambda at: 9.0 if at == MONDAY else office(at), last_at=MONDAY, buckets=FAST.looks_back + 1)
+    known = recent.known.copy()
+    known[:, :-1] = False
+    assert [anomaly.kind for anomaly in detector.find(replace(recent, known=known), learned)] == [AnomalyKind.SPIKE]
 
 
 def test_a_long_incident_hides_the_next_one_unless_it_is_left_out() -> None:

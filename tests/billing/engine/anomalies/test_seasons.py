@@ -7,7 +7,7 @@ import numpy as np
 
 from billing.engine.anomalies.anomaly import Series
 from billing.engine.anomalies.history import Spent, spend_history
-from billing.engine.anomalies.seasons import Clock, Season, clocks
+from billing.engine.anomalies.seasons import Clock, Season, clocks, windows_like
 
 QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
 SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,6 +37,13 @@ def test_a_kind_of_day_that_is_hardly_known_is_looked_up_in_all_days() -> None:
     season = Season(values, places=clock.places(instants), clock=clock)
     assert season.table().tolist() == [[[5, 7], [5, 7]]]
     assert season.of_others()[0, :3].tolist() == [5, 7, 5]
+
+
+def test_what_an_anomaly_is_compared_with_has_the_same_time_on_the_wall() -> None:
+    start = datetime(2026, 4, 1, 12, tzinfo=UTC)
+    found = windows_like(started_at=start, ended_at=start + timedelta(hours=4, minutes=30), zone="Europe/Berlin", weeks=2)
+    before = datetime(2026, 3, 25, 13, tzinfo=UTC)
+    assert found == [(at, at + timedelta(hours=4, minutes=30)) for at in (before, before - 7 * DAY)]
 
 
 def test_rows_of_one_bucket_add_up_and_others_are_passed_over() -> None:
