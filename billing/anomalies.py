@@ -117,12 +117,13 @@ def _look_at_quarter(newest: datetime, *, zone: str, now: datetime) -> int:
         learned.append(detector.learn(_history(rows, of=new, buckets=FAST.memory, last_at=until, zone=zone, known_since=known_since)))
     rows = _booked(candidates, since=newest - FAST.looks_back * QUARTER, until=newest)
     recent = _history(rows, of=candidates, buckets=FAST.looks_back + 1, last_at=newest, zone=zone, known_since=known_since)
+    steps, ongoing = _steps(candidates), _ongoing(FAST, since=newest)
     found = [
         anomaly
         for some in learned
         if (own := candidates & set(some.series))
         for anomaly in detector.find(
-            _only(recent, own), some, steps=_steps(own), ongoing=_ongoing(FAST, since=newest), is_running=newest == quarter_of(now)
+            _only(recent, own), some, steps=steps, ongoing=ongoing, is_running=newest == quarter_of(now)
         )
     ]
     return _note_all(found, now=now)

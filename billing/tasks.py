@@ -40,7 +40,6 @@ def foresee_budgets(now: datetime) -> str:
 
 @job(name="billing.look_at_quarters", every=timedelta(minutes=1), limit_s=300)
 def look_at_the_quarter(now: datetime) -> str:
-    sum_quarters(now=now)
     return f"{look_at_quarters(now=now)} anomalies"
 
 

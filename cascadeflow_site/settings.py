@@ -98,8 +98,8 @@ DATABASES = {
     "default": env.db_url("DATABASE_URL", default=_ON_SOCKET),
     "owner": env.db_url("DATABASE_OWNER_URL", default=env.str("DATABASE_URL", default=_OWNER_ON_SOCKET)),
 }
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Under ASGI each request may have a thread of its own: a connection kept by its thread is used by no other.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASE_APP_ROLE = DATABASES["default"]["USER"]
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "tenants_cacherow"}}

@@ -44,10 +44,12 @@ class AlertEvent(Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @property
     def subject(self) -> str:
+        """What it is about; each kind says it."""
         raise NotImplementedError
 
     @property
     def window(self) -> str:
+        """In which time it is told once; each kind says it."""
         raise NotImplementedError
 
     @property
