@@ -5,8 +5,14 @@ from collections.abc import Mapping, Sequence
 from django.urls import reverse
 from msgspec import Struct
 
-from dashboards.permissions import Permission, may
+from dashboards.access import may
 from tenants.models import Membership
+from tenants.roles import Permission
+
+SEE_OVERVIEW = (Permission.SEE_COSTS,)
+SEE_COSTS = (Permission.SEE_COSTS, Permission.SEE_OWN_COSTS)
+SEE_RUNS = (Permission.SEE_RUNS, Permission.SEE_OWN_RUNS, Permission.SEE_RUNS_MONEY)
+"""Who sees only some: dashboards/own_keys.py and views/runs.py."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -15,7 +21,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     label: str
     name: str
     icon: str
-    needs: Permission
+    needs: Sequence[Permission]
     key: str = ""
     count: str = ""
     """Name of the count of open problems in dashboards/shell.py, where the entry shows one."""
@@ -44,16 +50,16 @@ SECTIONS: Sequence[Section] = (
     Section(
         label="Monitor",
         entries=(
-            Entry(label="Overview", name="overview", icon="home", needs=Permission.SEE_COSTS, key="o"),
-            Entry(label="Cost explorer", name="costs", icon="cost", needs=Permission.SEE_COSTS, key="c"),
-            Entry(label="Runs", name="runs", icon="run", needs=Permission.SEE_RUNS, key="r"),
+            Entry(label="Overview", name="overview", icon="home", needs=SEE_OVERVIEW, key="o"),
+            Entry(label="Cost explorer", name="costs", icon="cost", needs=SEE_COSTS, key="c"),
+            Entry(label="Runs", name="runs", icon="run", needs=SEE_RUNS, key="r"),
         ),
     ),
     Section(
         label="Control",
-        entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=Permission.SEE_BUDGETS, key="b", count="budgets_over"),),
+        entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),),
     ),
-    Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=Permission.START, key="s"),)),
+    Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
 )
 
 
@@ -70,11 +76,16 @@ def menu_of(membership: Membership, *, current: str, counts: Mapping[str, int]) 
                 count=counts.get(entry.count, 0),
             )
             for entry in section.entries
-            if may(membership, entry.needs)
+            if may(membership, *entry.needs)
         ]
         if links:
             sections.append(ShownSection(label=section.label, links=links))
     return sections
+
+
+def first_page_of(permissions: frozenset[Permission]) -> str:
+    """Return the name of the first page of the menu for somebody who may do this."""
+    return next(entry.name for section in SECTIONS for entry in section.entries if not permissions.isdisjoint(entry.needs))
 
 
 def belongs(current: str, entry: Entry) -> bool:

@@ -8,10 +8,11 @@ from django.urls import reverse
 from msgspec import Struct
 
 from billing.models import Budget
-from cascade.models import CascadeRun
-from dashboards.navigation import SECTIONS
-from dashboards.permissions import Permission, may
+from dashboards.access import may
+from dashboards.navigation import SECTIONS, SEE_RUNS
+from dashboards.screens.runs import runs_for
 from tenants.models import ApiKey, EndUser, Membership
+from tenants.roles import Permission
 
 EACH = 5
 
@@ -28,8 +29,8 @@ def hits_of(text: str, *, membership: Membership) -> Sequence[Hit]:
     if not text:
         return hits
     slug = membership.tenant.slug
-    if may(membership, Permission.SEE_RUNS):
-        hits += _runs(text, slug)
+    if may(membership, *SEE_RUNS):
+        hits += _runs(text, membership)
     if may(membership, Permission.SEE_BUDGETS):
         budgets = Budget.objects.filter(Q(name__icontains=text) | Q(subject__icontains=text), ended_at=None)[:EACH]
         hits += [Hit(kind="Budget", label=str(budget), url=f"{reverse('budgets', args=[slug])}?sel={budget.pk}") for budget in budgets]
@@ -37,7 +38,7 @@ def hits_of(text: str, *, membership: Membership) -> Sequence[Hit]:
         users = EndUser.objects.filter(external_id__icontains=text)[:EACH]
         costs = reverse("costs", args=[slug])
         hits += [Hit(kind="End user", label=user.external_id, url=f"{costs}?f=end_user:{user.pk}&group=model") for user in users]
-    if may(membership, Permission.SEE_KEYS):
+    if may(membership, Permission.MANAGE_OWN_KEYS):
         keys = ApiKey.objects.filter(Q(name__icontains=text) | Q(prefix__startswith=text))[:EACH]
         hits += [Hit(kind="Key", label=f"{key.name} (…{key.last4})", url=f"{reverse('costs', args=[slug])}?f=api_key:{key.pk}") for key in keys]
     return hits
@@ -47,13 +48,14 @@ def _pages(text: str, membership: Membership) -> list[Hit]:
     return [
         Hit(kind="Page", label=entry.label, url=reverse(entry.name, args=[membership.tenant.slug]))
         for section in SECTIONS for entry in section.entries
-        if may(membership, entry.needs) and text.lower() in entry.label.lower()
+        if may(membership, *entry.needs) and text.lower() in entry.label.lower()
     ]  # fmt: skip
 
 
-def _runs(text: str, slug: str) -> list[Hit]:
+def _runs(text: str, membership: Membership) -> list[Hit]:
     try:
-        run = CascadeRun.objects.filter(pk=UUID(text)).first()
+        run = runs_for(membership).filter(pk=UUID(text)).first()
     except ValueError:
         return []
+    slug = membership.tenant.slug
     return [Hit(kind="Run", label=f"{run.id}, {run.model_used or run.status}", url=reverse("runs_one", args=[slug, run.pk]))] if run else []

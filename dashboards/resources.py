@@ -17,9 +17,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from msgspec import Struct
 
-from dashboards.permissions import Permission
 from tenants.errors import Conflict
 from tenants.models import Membership
+from tenants.roles import Permission
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
@@ -94,8 +94,8 @@ class Resource(Generic[Row]):
     """Who may make new rows, and import them."""
     note: ClassVar[str] = ""
 
-    def rows(self, *, now: datetime) -> QuerySet[Row]:
-        """Return all rows of the tenant that the list may show."""
+    def rows(self, *, membership: Membership, now: datetime) -> QuerySet[Row]:
+        """Return all rows of the tenant that the person may see in the list."""
         raise NotImplementedError
 
     def present(self, rows: Sequence[Row], *, now: datetime) -> Sequence[Any]:
@@ -211,9 +211,9 @@ def _read_key(text: str, length: int) -> list[Any]:
 
 
 # ---- Lists
-def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, now: datetime) -> QuerySet[Row]:
+def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, membership: Membership, now: datetime) -> QuerySet[Row]:
     """Return the rows that the address asks for: what it searches, and what its filters choose."""
-    rows = resource.rows(now=now)
+    rows = resource.rows(membership=membership, now=now)
     text = asked.get("q", "").replace("\x00", "").strip()[:200]
     if text and resource.search_fields:
         wanted = Q()

@@ -25,7 +25,7 @@ FACTOR_FIRST = "This account asks its members for a second factor. Set one up, a
 class ConsoleTenantMiddleware:
     """Runs each view under /o/<tenant>/ in that tenant's scope, for its members and for our staff with an open session; anybody else gets 404.
 
-    The view finds `request.membership`, `request.permissions` (tenants/roles.py) and `request.staff_session`, which is None for members.
+    The view finds `request.membership`, with its `permissions` (tenants/roles.py), and `request.staff_session`, which is None for members.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -53,7 +53,7 @@ class ConsoleTenantMiddleware:
             messages.info(request, FACTOR_FIRST)
             return redirect("mfa_index")
         request.membership, request.memberships, request.staff_session = membership, memberships, staff_session  # type: ignore[attr-defined]
-        request.permissions = STAFF if staff_session else ROLES.get(Role(membership.role), frozenset())  # type: ignore[attr-defined]
+        membership.permissions = STAFF if staff_session else ROLES.get(Role(membership.role), frozenset())
         actor = person_acting(
             request, door=Door.CONSOLE, operation=getattr(request.resolver_match, "url_name", None) or "",
             reason=staff_session.reason if staff_session else "",
@@ -92,5 +92,5 @@ def staff_session_of(user: Any, *, slug: str, now: datetime) -> StaffSession | N
 
 
 def console_context(request: HttpRequest) -> dict[str, Any]:
-    """A context processor: `staff_session` for the banner that says our staff is in here, `permissions` for menus."""
-    return {"staff_session": getattr(request, "staff_session", None), "permissions": getattr(request, "permissions", frozenset())}
+    """A context processor: `staff_session` for the banner that says our staff is in here."""
+    return {"staff_session": getattr(request, "staff_session", None)}

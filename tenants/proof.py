@@ -61,7 +61,7 @@ def needs(permission: Permission) -> Callable[[View], View]:
         def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            if permission not in getattr(request, "permissions", frozenset()):
+            if permission not in request.membership.permissions:  # type: ignore[attr-defined] # the middleware has found it
                 return render(request, "account/not_allowed.html", {"roles": [role.label for role in roles_with(permission)]}, status=403)
             return view(request, *args, **kwargs)
 

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from billing import reports, services
 from billing.models import Budget
-from dashboards.budgets import Budgets
 from dashboards.forms.budgets import BudgetForm, OverrideForm
 from dashboards.resources import carry_out, told
+from dashboards.screens.budgets import Budgets
 from dashboards.shell import membership_of, show_part
 from tenants.errors import Conflict
 from tenants.models import Tenant

@@ -12,8 +12,9 @@ from billing import reports
 from billing.engine.money import to_usd
 from cascade import run_reports
 from dashboards.charts import Swatch, lines_chart, series_chart, swatches_of
-from dashboards.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
+from dashboards.own_keys import keys_whose_costs
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
+from dashboards.screens.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
 from dashboards.shell import membership_of, show
 from dashboards.views.overview import sentence_of
 from tenants.models import Tenant
@@ -27,10 +28,12 @@ def costs(request: HttpRequest) -> HttpResponseBase:
         return redirect(f"{request.path}?{query}")
     now, tenant = timezone.now(), membership_of(request).tenant
     chosen = range_of(request.GET.dict(), zone=tenant.time_zone, now=now)
-    question = question_of(request.GET, tenant=tenant)
+    keys = keys_whose_costs(membership_of(request))
+    question = question_of(request.GET, tenant=tenant, keys=keys)
     context: dict[str, Any] = {
         "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "question": question, "dimensions": DIMENSIONS,
-        "metrics": METRICS, "run_metrics": RUN_METRICS, "limits": LIMITS, "chips": chips_of(request.GET),
+        "metrics": METRICS, "run_metrics": RUN_METRICS if keys is None else {}, "limits": LIMITS,
+        "is_of_own_keys": keys is not None, "chips": chips_of(request.GET),
         "longest": reports.LONGEST_PIVOT_DAYS,
     }  # fmt: skip
     try:

@@ -13,8 +13,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
+from dashboards.access import may, page, refuse
 from dashboards.imports import do_lines, planned_lines, text_of
-from dashboards.permissions import Permission, may, page, refuse
 from dashboards.resources import (
     MOST_AT_ONCE,
     BulkAction,
@@ -32,6 +32,7 @@ from dashboards.resources import (
 )
 from dashboards.shell import membership_of, show
 from tenants.errors import Conflict
+from tenants.roles import Permission
 
 SHOWN_PLANS = 200
 
@@ -56,7 +57,8 @@ class ResourcePages:
 
     def listing(self, request: HttpRequest) -> HttpResponse:
         now, resource, membership = timezone.now(), self.resource, membership_of(request)
-        found = page_of(narrowed(resource, request.GET, now=now), ordering=resource.ordering, after=request.GET.get("after", ""))
+        rows = narrowed(resource, request.GET, membership=membership, now=now)
+        found = page_of(rows, ordering=resource.ordering, after=request.GET.get("after", ""))
         context = {
             "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after, "filters": self._filters(request),
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
@@ -69,7 +71,7 @@ class ResourcePages:
         return self._form(request, row=None)
 
     def edit(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        return self._form(request, row=self._row(pk, locked=request.method == "POST"))
+        return self._form(request, row=self._row(request, pk, locked=request.method == "POST"))
 
     def bulk(self, request: HttpRequest) -> HttpResponseBase:
         """First what would change, then, when that is confirmed, the change itself. What changed in between is shown again."""
@@ -166,19 +168,19 @@ class ResourcePages:
 
     def _chosen(self, request: HttpRequest, *, now: Any, locked: bool) -> list[Any]:
         """The rows that are ticked, or all that the list's address matches."""
-        rows = self.resource.rows(now=now)
+        rows = self.resource.rows(membership=membership_of(request), now=now)
         if request.POST.get("all") == "on":
-            rows = narrowed(self.resource, request.POST, now=now)
+            rows = narrowed(self.resource, request.POST, membership=membership_of(request), now=now)
         else:
             ids = [found for text in request.POST.getlist("id")[:MOST_AT_ONCE] if (found := _uuid(text))]
             rows = rows.filter(pk__in=ids)
         if locked:
-            rows = self.resource.rows(now=now).model.objects.select_for_update().filter(pk__in=[row.pk for row in rows[:MOST_AT_ONCE]])
+            rows = rows.model._default_manager.select_for_update().filter(pk__in=[row.pk for row in rows[:MOST_AT_ONCE]])
         return list(rows.order_by("pk")[:MOST_AT_ONCE])
 
     # ---- Pieces
-    def _row(self, pk: UUID, *, locked: bool) -> Any:
-        rows = self.resource.rows(now=timezone.now())
+    def _row(self, request: HttpRequest, pk: UUID, *, locked: bool) -> Any:
+        rows = self.resource.rows(membership=membership_of(request), now=timezone.now())
         if not rows.filter(pk=pk).exists():
             raise Http404
         model = rows.model._default_manager
@@ -186,10 +188,11 @@ class ResourcePages:
 
     def _panel(self, request: HttpRequest, now: Any) -> dict[str, Any]:
         selected = _uuid(request.GET.get("sel", "")) if self.resource.panel_template else None
-        row = self.resource.rows(now=now).filter(pk=selected).first() if selected else None
+        membership = membership_of(request)
+        row = self.resource.rows(membership=membership, now=now).filter(pk=selected).first() if selected else None
         if row is None:
             return {"selected": None}
-        return {"selected": row, "panel": self.resource.panel(row, membership=membership_of(request), now=now)}
+        return {"selected": row, "panel": self.resource.panel(row, membership=membership, now=now)}
 
     def _filters(self, request: HttpRequest) -> list[dict[str, Any]]:
         return [

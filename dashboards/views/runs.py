@@ -11,9 +11,11 @@ from django.utils import timezone
 from billing import reports
 from billing.models import CostEntry
 from cascade.models import CascadeRun
-from dashboards.runs import STATUSES, TAGS
+from dashboards.access import may
+from dashboards.screens.runs import STATUSES, TAGS, runs_for
 from dashboards.shell import membership_of, show
 from tenants.models import Membership
+from tenants.roles import Permission
 
 TABS = {"steps": "Steps", "ledger": "Ledger", "facts": "Facts"}
 WIDTH = 600
@@ -22,11 +24,13 @@ KINDS = {"accepted": ("ok", "v", "g"), "rejected": ("no", "r", "d"), "failed": (
 
 def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     now = timezone.now()
-    found = get_object_or_404(CascadeRun, pk=pk)
-    tab = request.GET.get("tab", "steps")
-    tab = tab if tab in TABS else "steps"
+    membership = membership_of(request)
+    found = get_object_or_404(runs_for(membership), pk=pk)
+    tabs = {name: label for name, label in TABS.items() if name != "steps" or may(membership, Permission.SEE_RUNS, Permission.SEE_OWN_RUNS)}
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in tabs else next(iter(tabs))
     context: dict[str, Any] = {
-        "run": found, "tabs": TABS, "tab": tab, "result": STATUSES.get(found.status, found.status), "tag": TAGS.get(found.status, ""),
+        "run": found, "tabs": tabs, "tab": tab, "result": STATUSES.get(found.status, found.status), "tag": TAGS.get(found.status, ""),
         "saved": None if found.baseline_nusd is None else found.baseline_nusd - found.cost_nusd,
         "end_user": reports.names_of(dimension="end_user", values=[str(found.end_user_id)])[str(found.end_user_id)] if found.end_user_id else "",
     }  # fmt: skip
@@ -36,7 +40,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         context["touched"] = reports.touched_by(run_id=found.pk)
         context["entries"] = CostEntry.objects.filter(reservation_id=found.pk).order_by("leg", "attempt", "booked_at")[:200]
     if tab == "facts":
-        context["facts"] = _facts(found, membership_of(request))
+        context["facts"] = _facts(found, membership)
     return show(request, "console/runs/one.html", context, title="Run", now=now)
 
 

@@ -9,9 +9,12 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from dashboards.navigation import first_page_of
 from dashboards.palette import hits_of
 from dashboards.shell import SHORTCUTS_COOKIE, THEME_COOKIE, THEMES, membership_of, show_part
 from tenants.middleware import memberships_of
+from tenants.models import Role
+from tenants.roles import ROLES
 from tenants.scoping import uuid7
 
 log = logging.getLogger(__name__)
@@ -20,11 +23,12 @@ A_YEAR = 365 * 86_400
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Send a person to their first tenant."""
+    """Send a person to their first tenant, and there to the first page that their role may see."""
     memberships = memberships_of(request.user.pk)
     if not memberships:
         return render(request, "console/no_tenant.html")
-    return redirect("overview", tenant_slug=memberships[0].tenant.slug)
+    first = memberships[0]
+    return redirect(first_page_of(ROLES[Role(first.role)]), tenant_slug=first.tenant.slug)
 
 
 def palette(request: HttpRequest) -> HttpResponse:

@@ -132,6 +132,9 @@ class Membership(TenantOwnedModel):
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    permissions: frozenset[str] = frozenset()
+    """What the person may do in the console (tenants/roles.py), as the middleware found it; nothing elsewhere."""
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_person")]
 

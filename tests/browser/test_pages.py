@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from billing.quarters import sum_quarters
-from dashboards.permissions import Permission
+from dashboards.access import Needs
 from tests.browser.conftest import AXE, Visit
 from tests.dashboards.scene import console_patterns
 from tests.stage import Stage
@@ -31,9 +31,9 @@ def paths(stage: Stage) -> Iterator[str]:
     """Every page that can be looked at, from the URL conf, and some ways to look."""
     run, budget = stage.holds()[0].id, stage.windows()[0].budget_id
     for pattern in console_patterns():
-        needs: dict[str, Permission | None] = pattern.callback.needs  # type: ignore[attr-defined]
+        needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
-        if needs["see"] and not re.search(r"preview|palette|first|bulk", route):
+        if needs.see and not re.search(r"preview|palette|first|bulk", route):
             yield route.replace("<uuid:pk>", str(run if str(pattern.name).startswith("runs") else budget))
     yield from (
         f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free",

@@ -15,7 +15,7 @@ from tests.rest import book
 
 @pytest.fixture
 def client(cast: Cast) -> Client:
-    return logged_in(cast.finn)
+    return logged_in(cast.olga)
 
 
 def found(client: Client, **asked: Any) -> list[str]:

@@ -12,15 +12,16 @@ from billing import reports, services
 from billing.engine.budgets import Action, BudgetScope, Period
 from billing.engine.money import InvalidAmount, divide_half_even, to_nusd
 from billing.models import Budget
+from dashboards.access import may
 from dashboards.charts import burn_chart
 from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm
 from dashboards.imports import nearest
-from dashboards.permissions import Permission, may
 from dashboards.resources import BulkAction, Column, Filter, Resource, with_changes
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
 from tenants.errors import Conflict
 from tenants.models import Membership, Tier
+from tenants.roles import Permission
 
 PERIODS = {Period.DAILY: "daily", Period.WEEKLY: "weekly", Period.MONTHLY: "monthly", Period.TOTAL: "in all"}
 SHORT_SCOPES = {
@@ -42,10 +43,10 @@ class Budgets(Resource[Budget]):
     search_fields, search_label = ("name", "subject"), "Name or target"
     ordering = ("-used_permille",)
     import_columns = ("name", "scope", "subject", "period", "limit", "action", "paused")
-    creates = Permission.CHANGE_BUDGETS
+    creates = Permission.EDIT_BUDGETS
     note = "The dark tick marks how much of the period has passed: fill past the tick means faster than an even pace."
 
-    def rows(self, *, now: datetime) -> QuerySet[Budget]:
+    def rows(self, *, membership: Membership, now: datetime) -> QuerySet[Budget]:
         return reports.budgets_by_risk(now=now)
 
     def present(self, rows: Sequence[Budget], *, now: datetime) -> Sequence[Any]:
@@ -73,7 +74,7 @@ class Budgets(Resource[Budget]):
             "series": _series(burn) if burn else None,
             "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now),
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
-            "may_change": may(membership, Permission.CHANGE_LIMITS), "may_end": may(membership, Permission.CHANGE_BUDGETS),
+            "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),
             "override": OverrideForm(), "is_overridden": standing.limit_nusd != row.limit_nusd,
         }  # fmt: skip
 
@@ -90,7 +91,7 @@ class Budgets(Resource[Budget]):
     def form(
         self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership, suggested: Mapping[str, Any] | None = None
     ) -> forms.Form:
-        return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.CHANGE_BUDGETS), suggested=suggested)
+        return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.EDIT_BUDGETS), suggested=suggested)
 
     def save(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Budget:
         if row is not None:
@@ -159,10 +160,10 @@ Budgets.filters = (
     Filter(name="do", label="When reached", narrow=lambda rows, chosen: rows.filter(action=chosen), choices=lambda: list(ACTIONS.items())),
 )
 Budgets.bulk_actions = (
-    BulkAction(name="limit", label="Change limit…", needs=Permission.CHANGE_LIMITS, changes=_new_limit, form=BulkLimitForm),
-    BulkAction(name="action", label="Change action…", needs=Permission.CHANGE_BUDGETS, changes=_new_action, form=BulkActionForm),
-    BulkAction(name="pause", label="Pause", needs=Permission.CHANGE_BUDGETS, changes=lambda row, said: {"is_paused": True}),
-    BulkAction(name="resume", label="Resume", needs=Permission.CHANGE_BUDGETS, changes=lambda row, said: {"is_paused": False}),
+    BulkAction(name="limit", label="Change limit…", needs=Permission.EDIT_BUDGET_LIMITS, changes=_new_limit, form=BulkLimitForm),
+    BulkAction(name="action", label="Change action…", needs=Permission.EDIT_BUDGETS, changes=_new_action, form=BulkActionForm),
+    BulkAction(name="pause", label="Pause", needs=Permission.EDIT_BUDGETS, changes=lambda row, said: {"is_paused": True}),
+    BulkAction(name="resume", label="Resume", needs=Permission.EDIT_BUDGETS, changes=lambda row, said: {"is_paused": False}),
 )
 
 

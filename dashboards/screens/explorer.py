@@ -65,8 +65,11 @@ class Chip(Struct, frozen=True, kw_only=True):
     without: str
 
 
-def question_of(asked: QueryDict, *, tenant: Tenant) -> Question:
-    """Return what an address asks for; what makes no sense counts as not said. Never raises."""
+def question_of(asked: QueryDict, *, tenant: Tenant, keys: Sequence[UUID] | None) -> Question:
+    """Return what an address asks for, within the keys whose costs the person may see, if not all. What makes no sense counts as not said.
+
+    Of some keys no runs are told: those are summed for all keys together. Never raises.
+    """
     metric, group, sub = asked.get("metric", "cost"), asked.get("group", "model"), asked.get("sub", "")
     limit = asked.get("limit", "8")
     group = group if group in DIMENSIONS else "model"
@@ -77,9 +80,9 @@ def question_of(asked: QueryDict, *, tenant: Tenant) -> Question:
         if separator and dimension in DIMENSIONS
     ]
     return Question(
-        metric=metric if metric in METRICS or metric in RUN_METRICS else "cost", group=group,
+        metric=metric if metric in METRICS or (metric in RUN_METRICS and keys is None) else "cost", group=group,
         subgroup=sub if sub in DIMENSIONS and sub != group else "", limit=int(limit) if limit in map(str, LIMITS) else 8,
-        filters=_merged(filters[:MOST_FILTERS]),
+        filters=[*_merged(filters[:MOST_FILTERS]), *_within(keys)],
     )  # fmt: skip
 
 
@@ -138,6 +141,11 @@ def _value(dimension: str, value: str, tenant: Tenant) -> str:
         found = ApiKey.objects.filter(name=value).values_list("pk", flat=True).first()
         return str(found) if found else value
     return value
+
+
+def _within(keys: Sequence[UUID] | None) -> list[reports.Filter]:
+    """A filter of its own, which no chosen one widens."""
+    return [] if keys is None else [reports.Filter(dimension="api_key", values=[str(key) for key in keys])]
 
 
 def _merged(filters: Sequence[reports.Filter]) -> list[reports.Filter]:

@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from billing import reports
 from billing.engine.money import InvalidAmount, to_nusd
 from cascade.models import CascadeRun
+from dashboards.own_keys import keys_whose_runs
 from dashboards.resources import Column, Filter, Resource
 from tenants.end_users import end_user_id
-from tenants.models import ApiKey, Tenant
+from tenants.models import ApiKey, Membership, Tenant
 from tenants.scoping import current_tenant_id
 
 STATUSES = {"served": "Served", "degraded": "Degraded", "failed": "Failed", "shadow": "Shadow, not served"}
@@ -32,8 +33,8 @@ class Runs(Resource[CascadeRun]):
     row_template = "console/runs/row.html"
     ordering = ("-started_at",)
 
-    def rows(self, *, now: datetime) -> QuerySet[CascadeRun]:
-        return CascadeRun.objects.all()
+    def rows(self, *, membership: Membership, now: datetime) -> QuerySet[CascadeRun]:
+        return runs_for(membership)
 
     def present(self, rows: Sequence[CascadeRun], *, now: datetime) -> Sequence[Any]:
         names = reports.names_of(dimension="end_user", values={str(row.end_user_id) for row in rows if row.end_user_id})
@@ -48,6 +49,12 @@ class Runs(Resource[CascadeRun]):
 
     def describe(self, row: CascadeRun) -> Mapping[str, str]:
         return {"Run": str(row.pk)}
+
+
+def runs_for(membership: Membership) -> QuerySet[CascadeRun]:
+    """Return the runs that a person may see."""
+    keys = keys_whose_runs(membership)
+    return CascadeRun.objects.all() if keys is None else CascadeRun.objects.filter(api_key_id__in=keys)
 
 
 def path_of(run: CascadeRun) -> str:
