@@ -23,8 +23,8 @@ from billing.explaining import Explanation, explain
 from billing.models import Anomaly, DayRollup, QuarterRollup
 from billing.quarters import QUARTER, quarter_of
 from billing.series import day_of_first_spend
-from tenants.models import Tenant
-from tenants.scoping import current_tenant_id, platform_scope, tenant_scope
+from tenants.rounds import active_tenants, go_round
+from tenants.scoping import current_tenant_id, platform_scope
 
 WATCHED = ("all", "api_key", "model", "domain", "end_user")
 AFTERMATH = timedelta(minutes=2)
@@ -69,37 +69,19 @@ def look_at_quarters(*, now: datetime) -> int:
     newest = quarter_of(now if now - quarter_of(now) >= AFTERMATH else now - QUARTER)
     with platform_scope():
         busy = set(QuarterRollup.objects.filter(dimension="all", start_at__gte=newest - QUARTER).values_list("tenant_id", flat=True))
-        tenants = list(Tenant.objects.filter(is_active=True, pk__in=busy).values_list("pk", "time_zone"))
-    found = 0
-    for tenant_id, zone in tenants:
-        with tenant_scope(tenant_id):
-            found += _look_at_quarter(newest, zone=zone, now=now)
-    return found
+    tenants = [tenant for tenant in active_tenants() if tenant[0] in busy]
+    return go_round(tenants, lambda zone: _look_at_quarter(newest, zone=zone, now=now))
 
 
 def look_at_days(*, now: datetime) -> int:
     """Look at yesterday of every tenant whose morning it is. Again changes nothing."""
-    found = 0
-    for tenant_id, zone in _tenants():
-        local = now.astimezone(ZoneInfo(zone))
-        if local.hour < MORNING_HOURS:
-            with tenant_scope(tenant_id):
-                found += _look_at_day(local.date() - timedelta(days=1), zone=zone, now=now)
-    return found
+    tenants = [(pk, zone) for pk, zone in active_tenants() if now.astimezone(ZoneInfo(zone)).hour < MORNING_HOURS]
+    return go_round(tenants, lambda zone: _look_at_day(now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1), zone=zone, now=now))
 
 
 def look_at_quality(*, now: datetime) -> int:
     """Look whether more drafts of a model are rejected today than in the four weeks before. Again changes nothing."""
-    found = 0
-    for tenant_id, zone in _tenants():
-        with tenant_scope(tenant_id):
-            found += _look_at_drafts(zone=zone, now=now)
-    return found
-
-
-def _tenants() -> list[tuple[UUID, str]]:
-    with platform_scope():
-        return list(Tenant.objects.filter(is_active=True).values_list("pk", "time_zone"))
+    return go_round(active_tenants(), lambda zone: _look_at_drafts(zone=zone, now=now))
 
 
 def _look_at_quarter(newest: datetime, *, zone: str, now: datetime) -> int:

@@ -15,8 +15,8 @@ from billing.engine.forecasting.block import Block, forecast_block
 from billing.engine.forecasting.series import Calendar, Step
 from billing.models import DayRollup, Forecast
 from billing.series import active_values, blocks, daily_spend, day_of_first_spend
-from tenants.models import Tenant
-from tenants.scoping import current_tenant_id, platform_scope, tenant_scope
+from tenants.rounds import active_tenants, go_round
+from tenants.scoping import current_tenant_id, platform_scope
 
 Dimension = DayRollup.Dimension
 HORIZON_DAYS = 31
@@ -110,13 +110,7 @@ def forecast_night(*, now: datetime) -> int:
 
     Asked every hour: so each tenant gets its forecast in the first hour of its own day, and one that a killed worker left out gets it then.
     """
-    made = 0
     with platform_scope():
-        tenants = list(Tenant.objects.values_list("pk", "time_zone"))
         newest = dict(Forecast.objects.values_list("tenant_id").annotate(newest=Max("made_on")))
-    for tenant_id, zone in tenants:
-        today = now.astimezone(ZoneInfo(zone)).date()
-        if newest.get(tenant_id) != today:
-            with tenant_scope(tenant_id):
-                made += forecast_tenant(today=today)
-    return made
+    due = [(pk, zone) for pk, zone in active_tenants() if newest.get(pk) != now.astimezone(ZoneInfo(zone)).date()]
+    return go_round(due, lambda zone: forecast_tenant(today=now.astimezone(ZoneInfo(zone)).date()))

@@ -11,9 +11,8 @@ from django.db.models import Exists, F, OuterRef, Subquery
 from billing.alerting import BudgetNearlyExhausted, ForecastOverBudget, raise_alert
 from billing.engine.budgets import BudgetScope, Period
 from billing.models import BudgetWindow, Forecast
-from billing.outlook import MOST_WINDOWS, BudgetOutlook, budget_outlook, budget_outlooks
-from tenants.models import Tenant
-from tenants.scoping import platform_scope, tenant_scope
+from billing.outlook import MOST_WINDOWS, BudgetOutlook, budget_outlooks, outlooks_of
+from tenants.rounds import active_tenants, go_round
 
 NEAR = {Period.DAILY: timedelta(hours=3), Period.WEEKLY: timedelta(days=1), Period.MONTHLY: timedelta(days=3), Period.TOTAL: timedelta(days=7)}
 """A budget that is expected to run out within this time is nearly exhausted."""
@@ -22,19 +21,12 @@ NEAR = {Period.DAILY: timedelta(hours=3), Period.WEEKLY: timedelta(days=1), Peri
 def foresee(*, now: datetime) -> int:
     """Look ahead for every tenant's budgets, and raise an alert for each that is expected to go over its limit, and for each that is about
     to run out: once a window. Returns how many. Early estimates raise none."""
-    with platform_scope():
-        tenants = list(Tenant.objects.filter(is_active=True).values_list("pk", "time_zone"))
-    raised = 0
-    for tenant_id, zone in tenants:
-        with tenant_scope(tenant_id):
-            raised += sum(_warn(outlook, zone=zone, now=now) for outlook in _outlooks(zone=zone, now=now))
-    return raised
+    return go_round(active_tenants(), lambda zone: sum(_warn(outlook, zone=zone, now=now) for outlook in _outlooks(zone=zone, now=now)))
 
 
 def _outlooks(*, zone: str, now: datetime) -> Iterator[BudgetOutlook]:
     yield from budget_outlooks(zone=zone, now=now)
-    for window in _windows_of_end_users(now=now):
-        yield budget_outlook(window, zone=zone, now=now)
+    yield from outlooks_of(_windows_of_end_users(now=now), zone=zone, now=now)
 
 
 def _windows_of_end_users(*, now: datetime) -> list[BudgetWindow]:

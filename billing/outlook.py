@@ -1,6 +1,7 @@
 """Looking ahead for one name, or for a budget: forecast at the moment somebody asks, from the sums of the days and of the hours."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -62,8 +63,7 @@ def predict(*, dimension: str, value: str, step: Step, horizon: int, zone: str, 
     """
     if not 1 <= horizon <= MOST_STEPS[step]:
         raise ValueError(f"a forecast goes over 1 to {MOST_STEPS[step]} {step}s, not {horizon}")
-    amounts, calendar = _past(dimension=dimension, value=value, step=step, zone=zone, now=now)
-    return prediction_of(CostForecaster(horizon=horizon).predict_block(amounts, calendar=calendar), 0)
+    return _predictions([value], dimension=dimension, step=step, horizon=horizon, zone=zone, now=now)[value]
 
 
 def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> MonthEnd:
@@ -80,22 +80,36 @@ def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> Mon
 def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
     """Return how the running windows of all budgets that are not each end user's own will probably end, those that run out first first."""
     rows = BudgetWindow.objects.filter(subject="", budget__ended_at=None, budget__is_paused=False, start_at__lte=now, end_at__gt=now)
-    found = [budget_outlook(window, zone=zone, now=now) for window in rows.select_related("budget")[:MOST_WINDOWS]]
+    found = outlooks_of(rows.select_related("budget")[:MOST_WINDOWS], zone=zone, now=now)
     return sorted(found, key=lambda outlook: (outlook.runs_out is None or outlook.runs_out.expected is None, -_share(outlook)))
 
 
-def budget_outlook(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetOutlook:
-    """Return how a running window will probably end: from the hours for a budget of a day, else from the days.
+def outlooks_of(windows: Iterable[BudgetWindow], *, zone: str, now: datetime) -> list[BudgetOutlook]:
+    """Return how running windows will probably end: from the hours for a budget of a day, else from the days.
 
+    Names of one dimension that are looked at equally far ahead are read and forecast together: six questions for all of them.
     Worked number: 60 of 100 USD spent and 10 a day expected, 8 to 13: it runs out on the fourth day ahead, 80 %: the fourth to the fifth.
     """
-    budget = window.budget
-    step = Step.HOUR if budget.period == Period.DAILY else Step.DAY
-    dimension, value = series_of(budget, subject=window.subject)
-    end = _end_of(budget, window=window, step=step, zone=zone)
-    horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
-    prediction = predict(dimension=dimension, value=value, step=step, horizon=horizon, zone=zone, now=now)
-    so_far = min(window.spent_nusd, _so_far(dimension=dimension, value=value, step=step, zone=zone, now=now))
+    asked: dict[tuple[str, Step, int], list[tuple[BudgetWindow, date | None]]] = defaultdict(list)
+    for window in windows:
+        step = Step.HOUR if window.budget.period == Period.DAILY else Step.DAY
+        end = _end_of(window.budget, window=window, step=step, zone=zone)
+        horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
+        asked[series_of(window.budget, subject=window.subject)[0], step, horizon].append((window, end))
+    found = []
+    for (dimension, step, horizon), some in asked.items():
+        values = list(dict.fromkeys(series_of(window.budget, subject=window.subject)[1] for window, _ in some))
+        predictions = _predictions(values, dimension=dimension, step=step, horizon=horizon, zone=zone, now=now)
+        so_far = _so_far(values, dimension=dimension, step=step, zone=zone, now=now)
+        for window, end in some:
+            value = series_of(window.budget, subject=window.subject)[1]
+            found.append(_outlook(window, predictions[value], so_far_nusd=so_far[value], end=end, now=now))
+    return found
+
+
+def _outlook(window: BudgetWindow, prediction: CostPrediction, *, so_far_nusd: int, end: date | None, now: datetime) -> BudgetOutlook:
+    """Return how one window will probably end, from the forecast of its spend and what the running step has cost."""
+    budget, so_far = window.budget, min(window.spent_nusd, so_far_nusd)
     before, limit = window.spent_nusd - so_far, limit_of(budget, now=now)
     sums = prediction.in_all(so_far_nusd=so_far) if end is not None else []
     return BudgetOutlook(
@@ -118,30 +132,40 @@ def limit_of(budget: Budget, *, now: datetime) -> int:
     return budget.override_limit_nusd if overridden and budget.override_limit_nusd is not None else budget.limit_nusd
 
 
-def _past(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
-    """Return one series (1, T) up to the running step, and its calendar. Without any past there are no steps."""
+def _predictions(
+    values: Sequence[str], *, dimension: str, step: Step, horizon: int, zone: str, now: datetime
+) -> Mapping[str, CostPrediction]:  # fmt: skip
+    amounts, calendar = _past(values, dimension=dimension, step=step, zone=zone, now=now)
+    block = CostForecaster(horizon=horizon).predict_block(amounts, calendar=calendar)
+    return {value: prediction_of(block, row) for row, value in enumerate(values)}
+
+
+def _past(values: Sequence[str], *, dimension: str, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
+    """Return the n series (n, T) up to the running step, and their calendar. Without any past there are no steps."""
     today = now.astimezone(ZoneInfo(zone)).date()
     if step is Step.HOUR:
         until = hour_of(now)
         first_at = until - KEPT
-        hours = bucketed_spend(dimension=dimension, first_at=first_at, buckets=KEPT // HOUR, length=HOUR, values=[value])
+        hours = bucketed_spend(dimension=dimension, first_at=first_at, buckets=KEPT // HOUR, length=HOUR, values=values)
         return hours.amounts, Calendar(step=step, start=first_at, zone=zone)
     past = past_of(dimension=dimension, today=today)
     if past is None:
-        return np.zeros((1, 0)), Calendar(step=step, start=today if step is Step.DAY else _monday(today))
+        return np.zeros((len(values), 0)), Calendar(step=step, start=today if step is Step.DAY else _monday(today))
     if step is Step.DAY:
-        return daily_spend(dimension=dimension, first=past.first, last=past.last, values=[value]).amounts, past.calendar
+        return daily_spend(dimension=dimension, first=past.first, last=past.last, values=values).amounts, past.calendar
     first, until_day = _monday(past.first), _monday(today)
-    days = daily_spend(dimension=dimension, first=first, last=until_day - DAY, values=[value]).amounts
-    return days.reshape(1, -1, 7).sum(axis=2), Calendar(step=step, start=first)
+    days = daily_spend(dimension=dimension, first=first, last=until_day - DAY, values=values).amounts
+    return days.reshape(len(values), -1, 7).sum(axis=2), Calendar(step=step, start=first)
 
 
-def _so_far(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> int:
-    """Return what the running step has cost. Nano-USD."""
+def _so_far(values: Sequence[str], *, dimension: str, step: Step, zone: str, now: datetime) -> Mapping[str, int]:
+    """Return what the running step has cost, by name. Nano-USD."""
     if step is Step.HOUR:
-        return int(bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=[value]).amounts[0, 0])
-    today = now.astimezone(ZoneInfo(zone)).date()
-    return int(daily_spend(dimension=dimension, first=today, last=today, values=[value]).amounts[0, 0])
+        spend = bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=values)
+    else:
+        today = now.astimezone(ZoneInfo(zone)).date()
+        spend = daily_spend(dimension=dimension, first=today, last=today, values=values)
+    return {value: int(amount) for value, amount in zip(values, spend.amounts[:, 0].tolist(), strict=True)}
 
 
 def _end_of(budget: Budget, *, window: BudgetWindow, step: Step, zone: str) -> date | None:

@@ -125,6 +125,15 @@ def apply_import(plan: ImportPlan, *, valid_from: datetime) -> bool:
     return True
 
 
+def compare_prices(price_map: PriceMap, *, now: datetime) -> str:
+    """Return, in a sentence, how the price book differs from the map at `now`. It changes nothing: prices are taken over by a person."""
+    plan = plan_import(price_map, valid_from=now, today=now.date().isoformat())
+    changed = sum(change.old is not None for change in plan.changes)
+    if not plan.changes:
+        return f"the price book is as {plan.source} has it"
+    return f"{changed} prices differ from {plan.source}, {len(plan.changes) - changed} models are new: manage.py import_prices shows them"
+
+
 def _change(entry: Listed, book: PriceBook, valid_from: datetime) -> PriceChange | None:
     old = _terms_at(book, entry, valid_from)
     return None if old == entry.terms else PriceChange(listed=entry, old=old)

@@ -12,7 +12,8 @@ from billing.forecasts import forecast_night
 from billing.foresight import foresee
 from billing.housekeeping import forget_full_rates, forget_old_alerts, forget_old_keys, prepare_partitions, sweep_now
 from billing.jobs import job
-from billing.quarters import forget_quarters, sum_quarters
+from billing.price_import import compare_prices, read_bundled_map
+from billing.quarters import forget_quarters, mend_quarters, sum_quarters
 from billing.watching import watch_ledger
 
 HOUR = timedelta(hours=1)
@@ -83,6 +84,16 @@ def forget_rate_buckets(_now: datetime) -> str:
     return f"forgot {forget_full_rates()} buckets"
 
 
+@job(name="billing.mend_quarters", every=24 * HOUR, limit_s=600)
+def check_the_sums_of_quarters(now: datetime) -> str:
+    return f"{mend_quarters(now=now)} sums mended"
+
+
+@job(name="billing.compare_prices", every=24 * HOUR, limit_s=120)
+def compare_prices_with_the_map(now: datetime) -> str:
+    return compare_prices(read_bundled_map(), now=now)
+
+
 @job(name="billing.forget_quarters", every=24 * HOUR, limit_s=600)
 def forget_old_quarters(now: datetime) -> str:
     return f"forgot {forget_quarters(now=now)} sums"
@@ -91,6 +102,8 @@ def forget_old_quarters(now: datetime) -> str:
 @job(name="billing.forget_alerts", every=6 * HOUR, limit_s=300)
 def forget_alerts_of_long_ago(now: datetime) -> str:
     return f"forgot {forget_old_alerts(now=now)} alerts"
+
+
 @job(name="billing.write_exports", every=timedelta(seconds=10), limit_s=2 * 3600, lease_s=60)
 def write_waiting_exports(_now: datetime) -> str:
     return f"wrote {write_waiting()} exports"

@@ -16,8 +16,8 @@ from billing.pricebook import read_book
 from cascade.models import CatalogModel, ProviderConnection
 from cascade.provider_health import FAILING_SHARE, health_of
 from cascade.runtime import Runtime, TenantRuntime
-from tenants.models import Tenant
-from tenants.scoping import platform_scope, tenant_scope
+from tenants.rounds import active_tenants, go_round
+from tenants.scoping import tenant_scope
 
 log = logging.getLogger(__name__)
 MINUTES = 5
@@ -31,16 +31,7 @@ MOST_REMEMBERED = 10_000
 
 def watch_tenants(*, now: datetime) -> int:
     """Look at the last minutes of every tenant, and return how many alerts came of it. One that cannot be looked at spoils no other."""
-    raised = 0
-    with platform_scope():
-        tenants = list(Tenant.objects.filter(is_active=True).values_list("pk", flat=True))
-    for tenant_id in tenants:
-        try:
-            with tenant_scope(tenant_id):
-                raised += watch_providers(now=now) + watch_prices(now=now)
-        except Exception:
-            log.exception("the alarms of tenant %s could not be looked at", tenant_id)
-    return raised
+    return go_round(active_tenants(), lambda _zone: watch_providers(now=now) + watch_prices(now=now))
 
 
 def watch_providers(*, now: datetime) -> int:

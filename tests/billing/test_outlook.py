@@ -1,14 +1,16 @@
 """Looking ahead at the moment somebody asks: one name, the end of the month, and when a budget runs out."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.engine.forecasting.series import Step
 from billing.models import Budget, BudgetWindow
-from billing.outlook import budget_outlook, budget_outlooks, limit_of, month_end_of, predict, series_of
+from billing.outlook import BudgetOutlook, budget_outlooks, limit_of, month_end_of, outlooks_of, predict, series_of
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.history import History, history
@@ -37,6 +39,11 @@ def running(cast: Cast, *, limit: int, spent: int, period: str = "monthly", **fi
     return BudgetWindow(
         budget=budget, start_at=datetime(2026, 10, 31, 23, tzinfo=UTC), end_at=ends[period].replace(tzinfo=UTC), limit_nusd=limit, spent_nusd=spent
     )
+
+
+def outlook_of(window: BudgetWindow) -> BudgetOutlook:
+    (found,) = outlooks_of([window], zone=BERLIN, now=NOON)
+    return found
 
 
 def test_days_are_forecast_from_today_on(committed_cast: Cast, past: History) -> None:
@@ -82,14 +89,14 @@ def test_the_end_of_the_month_is_what_was_spent_and_what_is_ahead(committed_cast
 def test_a_monthly_budget_runs_out_on_the_day_that_the_path_passes_it(committed_cast: Cast, past: History) -> None:
     past.days(committed_cast.acme.id, {**daily(50, 10 * USD), TODAY: 4 * USD})
     with tenant_scope(committed_cast.acme.id):
-        found = budget_outlook(running(committed_cast, limit=255 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
+        found = outlook_of(running(committed_cast, limit=255 * USD, spent=224 * USD))
     assert found.runs_out is not None
     assert found.runs_out.expected == date(2026, 11, 26)
     assert found.is_over
     assert found.at_end is not None
     assert found.at_end.expected_nusd == pytest.approx(300 * USD, rel=0.01)
     with tenant_scope(committed_cast.acme.id):
-        safe = budget_outlook(running(committed_cast, limit=400 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
+        safe = outlook_of(running(committed_cast, limit=400 * USD, spent=224 * USD))
     assert not safe.is_over
     assert safe.runs_out is not None
     assert safe.runs_out.expected is None
@@ -99,7 +106,7 @@ def test_a_daily_budget_runs_out_at_an_hour(committed_cast: Cast, past: History)
     hours = {NOON.replace(minute=0) - timedelta(hours=number): USD for number in range(1, 20 * 24)}
     past.quarters(committed_cast.acme.id, hours)
     with tenant_scope(committed_cast.acme.id):
-        found = budget_outlook(running(committed_cast, limit=15 * USD, spent=12 * USD, period="daily"), zone=BERLIN, now=NOON)
+        found = outlook_of(running(committed_cast, limit=15 * USD, spent=12 * USD, period="daily"))
     assert found.runs_out is not None
     assert found.runs_out.expected == datetime(2026, 11, 23, 13, tzinfo=UTC)
 
@@ -107,10 +114,30 @@ def test_a_daily_budget_runs_out_at_an_hour(committed_cast: Cast, past: History)
 def test_a_budget_over_all_time_has_no_end_but_may_run_out(committed_cast: Cast, past: History) -> None:
     past.days(committed_cast.acme.id, daily(50, 10 * USD))
     with tenant_scope(committed_cast.acme.id):
-        found = budget_outlook(running(committed_cast, limit=1_000 * USD, spent=700 * USD, period="total"), zone=BERLIN, now=NOON)
+        found = outlook_of(running(committed_cast, limit=1_000 * USD, spent=700 * USD, period="total"))
     assert found.at_end is None
     assert found.runs_out is not None
     assert found.runs_out.expected == date(2026, 12, 22)
+
+
+def test_windows_of_many_end_users_are_read_together(committed_cast: Cast, past: History) -> None:
+    users = [str(uuid.uuid4()) for _ in range(20)]
+    for number, user in enumerate(users):
+        past.days(committed_cast.acme.id, daily(50, (number + 1) * USD), dimension="end_user", value=user)
+    past.days(committed_cast.acme.id, daily(50, 210 * USD))
+    windows = []
+    for number, user in enumerate(users):
+        window = running(committed_cast, limit=255 * (number + 1) // 10 * USD, spent=224 * (number + 1) // 10 * USD)
+        window.subject = user
+        windows.append(window)
+    with tenant_scope(committed_cast.acme.id), CaptureQueriesContext(connection) as captured:
+        found = outlooks_of(windows, zone=BERLIN, now=NOON)
+    assert len(captured) <= 6
+    assert [one.subject for one in found] == users
+    for number, one in enumerate(found):
+        assert one.prediction.path[0].spend.expected_nusd == pytest.approx((number + 1) * USD, rel=0.01)
+    with tenant_scope(committed_cast.acme.id):
+        assert [outlook_of(window).runs_out for window in windows[:3]] == [one.runs_out for one in found[:3]]
 
 
 def test_an_override_is_the_limit_while_it_lasts() -> None:

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from billing.models import QuarterRollup
-from billing.quarters import FIRST_LOOK, KEPT, forget_quarters, quarter_of, sum_quarters
+from billing.quarters import FIRST_LOOK, KEPT, forget_quarters, mend_quarters, quarter_of, sum_quarters
 from tenants.scoping import tenant_scope
 from tests.shop import Shop
 
@@ -75,3 +77,16 @@ def test_sums_of_long_ago_are_forgotten(shop: Shop) -> None:
     assert rows(shop, "all")
     forget_quarters(now=now + KEPT + timedelta(hours=1))
     assert not rows(shop, "all")
+
+
+def test_a_sum_that_is_not_what_the_entries_say_is_mended_and_told(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    shop.call(amount=700)
+    now = datetime.now(UTC)
+    sum_quarters(now=now)
+    with tenant_scope(shop.tenant.id):
+        QuarterRollup.objects.filter(dimension="all").update(cost_nusd=1)
+    later = now + timedelta(hours=2)
+    assert mend_quarters(now=later) == 1
+    assert "1 sums of quarters of an hour were not what the entries say" in caplog.text
+    assert mend_quarters(now=later) == 0
+    assert rows(shop, "all")[""].cost_nusd == 700

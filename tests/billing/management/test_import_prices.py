@@ -10,7 +10,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from billing.models import PlatformPrice
-from billing.price_import import PriceMap, apply_import, plan_import
+from billing.price_import import PriceMap, apply_import, compare_prices, plan_import
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 from tests.cast import Cast
@@ -54,6 +54,20 @@ def say(answer: str | None) -> str:
 def versions(model: str) -> list[tuple[int, datetime, datetime | None]]:
     rows = PlatformPrice.objects.filter(model=model).order_by("valid_from", "created_at")
     return [(row.input_nusd, row.valid_from, row.valid_to) for row in rows]
+
+
+def test_the_nightly_comparison_says_what_differs_and_changes_nothing(price_map: dict[str, Any]) -> None:
+    listed = PriceMap(version="1.2.3", entries=price_map)
+    with platform_scope():
+        before = PlatformPrice.objects.count()
+        assert compare_prices(listed, now=NOON).startswith("0 prices differ from litellm 1.2.3, 3 models are new: manage.py import_prices")
+        assert PlatformPrice.objects.count() == before
+    run("--yes")
+    with platform_scope():
+        assert compare_prices(listed, now=NOON) == "the price book is as litellm 1.2.3 has it"
+    price_map["gpt-mini"] = entry("0.10", "0.60")
+    with platform_scope():
+        assert compare_prices(PriceMap(version="1.3", entries=price_map), now=NOON).startswith("1 prices differ from litellm 1.3, 0 models are new")
 
 
 def test_it_shows_what_is_new_and_why_something_is_skipped_and_writes_it_with_its_source(price_map: dict[str, Any]) -> None:
