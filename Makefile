@@ -10,7 +10,7 @@ export PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check fix lock clean bench-anomaly bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export demo-data shots
+.PHONY: help run stop test check fix lock clean bench-anomaly bench-decisions bench-engine bench-forecast bench-night bench-replay bench-gateway bench-telemetry bench-ledger bench-export bench-console demo-data shots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,9 @@ bench-ledger: $(VENV)/dev.stamp ## prove the promises about money: races, kill -
 
 bench-export: $(VENV)/dev.stamp ## rows per second and memory of files for finance, against COPY through gzip (ARGS="--rows 100000")
 	@$(BIN)/python -m bench.export $(ARGS)
+
+bench-console: $(VENV)/dev.stamp $(VENV)/debian.stamp ## time to the first byte and to the largest paint of every screen, at ten million entries (about ten minutes)
+	@$(BIN)/python -m bench.console $(ARGS)
 
 demo-data: $(VENV)/dev.stamp ## give the database that `make run` serves three companies with 90 days behind them, to look at
 	@$(BIN)/python -m bench.history

@@ -69,7 +69,7 @@ def seed(made: Site, *, end_users: int, own_budgets: int) -> Sequence[Subject]:
         columns: dict[str, Any] = {
             "id": tenant, "slug": "bench", "name": "Bench", "time_zone": "Europe/Berlin", "is_active": True, "default_tier": "free",
             "allow_undocumented_fields": False, "budget_refusal_status": 402, "end_user_salt": bytes(32), "config_version": 1,
-            "end_users_version": 1, "created_at": "now",
+            "end_users_version": 1, "second_factor_required": False, "created_at": "now",
         }
         known = {name for (name,) in superuser.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'tenants_tenant'::regclass").fetchall()}
         columns = {name: value for name, value in columns.items() if name in known}
