@@ -37,6 +37,11 @@ class PriceBook:
         row = self.version_at(instant, model=model, place=place)
         return price_of(row) if row else None
 
+    def listed_at(self, instant: datetime, *, model: str, place: Place | None) -> Price | None:
+        """Return the list price (the platform's) where the tenant's own price takes its place at `instant`; None elsewhere."""
+        listed = _in_force(self._platform.get(place, ()), instant) if place and _in_force(self._own.get(model, ()), instant) else None
+        return price_of(listed) if listed else None
+
     def changes_after(self, instant: datetime) -> Iterator[datetime]:
         """Yield when versions begin or end after `instant`."""
         for rows in (*self._own.values(), *self._platform.values()):

@@ -78,6 +78,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
             models={
                 row.name: _model(
                     row, connections[row.connection_id], book.at(now, model=row.name, place=row.place),
+                    list_price=book.listed_at(now, model=row.name, place=row.place),
                     is_quarantined=(connections[row.connection_id].name, row.name) in quarantined, notice=retiring.notice_of(row),
                 )
                 for row in catalog
@@ -111,9 +112,11 @@ def _may_answer(connection: ProviderConnection) -> bool:
     return connection.provider != SIMULATED.slug or settings.SIMULATED_PROVIDER
 
 
-def _model(row: CatalogModel, connection: ProviderConnection, price: Price | None, *, is_quarantined: bool, notice: str) -> ModelConfig:
+def _model(
+    row: CatalogModel, connection: ProviderConnection, price: Price | None, *, list_price: Price | None, is_quarantined: bool, notice: str
+) -> ModelConfig:  # fmt: skip
     return ModelConfig(
-        name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=price,
+        name=row.name, provider=connection.name, upstream_name=row.upstream_name or row.name, price=price, list_price=list_price,
         context_tokens=row.context_tokens, max_output_tokens=row.max_output_tokens,
         cap_parameter=row.cap_parameter or provider_spec(connection.provider).cap_parameter,
         capabilities=frozenset(capability for capability in CAPABILITIES if capability in row.capabilities),

@@ -261,6 +261,8 @@ class CascadeRun(TenantOwnedModel):
     draft_accepted = models.BooleanField(null=True)
     cost_nusd = models.BigIntegerField(default=0)
     baseline_nusd = models.BigIntegerField(null=True)
+    saved_by_cache_nusd = models.BigIntegerField(default=0, db_default=0, help_text="Of baseline minus cost, what caching made up.")
+    saved_by_price_nusd = models.BigIntegerField(default=0, db_default=0, help_text="Of it, what prices of the tenant's own made up.")
     latency_ms = models.FloatField()
     first_token_ms = models.FloatField(null=True)
     steps = models.JSONField(default=list)
@@ -302,6 +304,9 @@ class RunDay(TenantOwnedModel):
     cost_nusd = models.BigIntegerField()
     compared_nusd = models.BigIntegerField(help_text="Cost of the runs that have a baseline.")
     baseline_nusd = models.BigIntegerField(help_text="What the baseline would have cost for the same answers.")
+    by_cache_nusd = models.BigIntegerField(db_default=0, help_text="Of what was saved, the part of caching.")
+    by_price_nusd = models.BigIntegerField(db_default=0, help_text="The part of prices of the tenant's own.")
+    by_degrade_nusd = models.BigIntegerField(db_default=0, help_text="The part of cheaper paths that budgets left.")
     latency_ms = models.BigIntegerField(help_text="All runs together.")
 
     class Meta:

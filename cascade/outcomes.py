@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from billing.engine.money import to_usd
 from billing.engine.pricing import Usage, cost_nusd
+from billing.engine.savings import NOTHING, Discounts, all_discounts, discounts
 from billing.ledger import Entry, Hold, Leg, RateStanding, Rung, Subject, WindowFacts
 from cascade.engine.plans import Attempt, CascadePlan, CascadeResult, PlannedStep, StepOutcome
 from cascade.engine.values import Completion, DomainMatch
@@ -30,6 +31,8 @@ class RunOutcome(Struct, frozen=True, kw_only=True):
     user_id: str | None
     cost_nusd: int
     baseline_nusd: int | None
+    saved_by: Discounts
+    """What of baseline minus cost is due to caching and to own prices; the rest is due to the path that was taken."""
     cost_by_step: Mapping[int, int]
     steps: Sequence[Mapping[str, Any]]
     """What the trace and the reply say of each step."""
@@ -129,7 +132,8 @@ def outcome_of(
     for entry in entries:
         by_step[entry.leg] = by_step.get(entry.leg, 0) + entry.amount
     return RunOutcome(
-        run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), cost_by_step=by_step,
+        run_id=hold.id, result=result, user_id=user_id, cost_nusd=sum(by_step.values()), baseline_nusd=_baseline(result), saved_by=_saved_by(result),
+        cost_by_step=by_step,
         steps=[_step_facts(step, cost_nusd=by_step.get(step.leg, 0)) for step in result.steps],
         remaining_nusd=hold.remaining_nusd, warnings=hold.warnings, notices=notices, limits=hold.rates, latency_ms=latency_ms,
         first_token_ms=first_token_ms, shadow_of=shadow_of,
@@ -137,11 +141,28 @@ def outcome_of(
 
 
 def _baseline(result: CascadeResult) -> int | None:
-    baseline = result.plan.baseline
-    served = next((step for step in result.steps if step.leg == result.served_leg), None)
-    if baseline is None or baseline.price is None or served is None or served.attempts[-1].usage is None:
+    baseline, usage = result.plan.baseline, _served_usage(result)
+    if baseline is None or baseline.price is None or usage is None:
         return None
-    return cost_nusd(usage=served.attempts[-1].usage, price=baseline.price)
+    return cost_nusd(usage=usage, price=baseline.price)
+
+
+def _saved_by(result: CascadeResult) -> Discounts:
+    """Return by how much more the calls of the run were discounted than the baseline's would have been: it could have cached, too."""
+    baseline, usage = result.plan.baseline, _served_usage(result)
+    if baseline is None or baseline.price is None or usage is None:
+        return NOTHING
+    ours = all_discounts(
+        discounts(usage=attempt.usage, price=attempt.model.price, listed=attempt.model.list_price)
+        for step in result.steps for attempt in step.attempts
+        if attempt.usage is not None and attempt.model.price is not None and attempt.charge in ("settled", "estimated")
+    )  # fmt: skip
+    return ours - discounts(usage=usage, price=baseline.price, listed=baseline.list_price)
+
+
+def _served_usage(result: CascadeResult) -> Usage | None:
+    served = next((step for step in result.steps if step.leg == result.served_leg), None)
+    return served.attempts[-1].usage if served is not None else None
 
 
 def status_of(result: CascadeResult) -> str:
@@ -161,7 +182,8 @@ def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], star
         "domain": plan.domain.domain,
         "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
         "draft_accepted": result.draft_accepted, "cost_nusd": outcome.cost_nusd,
-        "baseline_nusd": outcome.baseline_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
+        "baseline_nusd": outcome.baseline_nusd, "saved_by_cache_nusd": outcome.saved_by.cache_nusd,
+        "saved_by_price_nusd": outcome.saved_by.price_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
         "steps": outcome.steps, "error_code": result.error.code if result.error else "", "tags": tags,
         "started_at": started_at,
     }

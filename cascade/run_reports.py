@@ -14,7 +14,10 @@ from msgspec import Struct
 from cascade.models import RunDay
 from tenants.scoping import current_tenant_id
 
-SUMS = ("runs", "failed", "judged", "accepted", "cost_nusd", "compared_nusd", "baseline_nusd", "latency_ms")
+SUMS = (
+    "runs", "failed", "judged", "accepted", "cost_nusd", "compared_nusd", "baseline_nusd", "by_cache_nusd", "by_price_nusd", "by_degrade_nusd",
+    "latency_ms",
+)  # fmt: skip
 DIMENSIONS = tuple(RunDay.Dimension.values)
 
 
@@ -28,12 +31,20 @@ class RunSums(Struct, frozen=True, kw_only=True):
     cost_nusd: int = 0
     compared_nusd: int = 0
     baseline_nusd: int = 0
+    by_cache_nusd: int = 0
+    by_price_nusd: int = 0
+    by_degrade_nusd: int = 0
     latency_ms: int = 0
 
     @property
     def saved_nusd(self) -> int:
         """What was saved against the baseline; negative where the cascade cost more."""
         return self.baseline_nusd - self.compared_nusd
+
+    @property
+    def by_routing_nusd(self) -> int:
+        """The part of cheaper models that were good enough, less what rejected drafts and checks cost: what no other part explains."""
+        return self.saved_nusd - self.by_cache_nusd - self.by_price_nusd - self.by_degrade_nusd
 
     @property
     def saved_permille(self) -> int | None:
@@ -89,7 +100,10 @@ def runs_within(*, start_at: datetime, end_at: datetime) -> RunSums:
     query = """
         SELECT count(*), count(*) FILTER (WHERE r.status = 'failed'), count(r.draft_accepted), count(*) FILTER (WHERE r.draft_accepted),
                coalesce(sum(r.cost_nusd), 0)::bigint, coalesce(sum(r.cost_nusd) FILTER (WHERE r.baseline_nusd IS NOT NULL), 0)::bigint,
-               coalesce(sum(r.baseline_nusd), 0)::bigint, coalesce(round(sum(r.latency_ms)), 0)::bigint
+               coalesce(sum(r.baseline_nusd), 0)::bigint, coalesce(sum(r.saved_by_cache_nusd), 0)::bigint,
+               coalesce(sum(r.saved_by_price_nusd), 0)::bigint,
+               coalesce(sum(r.baseline_nusd - r.cost_nusd - r.saved_by_cache_nusd - r.saved_by_price_nusd)
+                        FILTER (WHERE r.status = 'degraded'), 0)::bigint, coalesce(round(sum(r.latency_ms)), 0)::bigint
           FROM cascade_cascaderun r
          WHERE r.tenant_id = %s AND r.started_at >= %s AND r.started_at < %s AND r.status <> 'shadow'"""
     with connection.cursor() as cursor:

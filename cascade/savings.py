@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from msgspec import Struct
 
 from cascade.models import CascadeRun
+
+ROUTED = F("baseline_nusd") - F("cost_nusd") - F("saved_by_cache_nusd") - F("saved_by_price_nusd")
 
 
 class Savings(Struct, frozen=True, kw_only=True):
@@ -14,6 +16,12 @@ class Savings(Struct, frozen=True, kw_only=True):
     actual_nusd: int
     """What they came to, as they ended: corrections since are in the month's statement alone."""
     baseline_nusd: int
+    by_cache_nusd: int = 0
+    """Of what was saved, the part of caching beyond what the baseline would have cached."""
+    by_price_nusd: int = 0
+    """The part of prices of the tenant's own."""
+    by_degrade_nusd: int = 0
+    """The part of cheaper paths that budgets left."""
     runs: int
     runs_without_baseline: int
     """Runs that are in neither sum: no baseline was priced for them."""
@@ -24,6 +32,11 @@ class Savings(Struct, frozen=True, kw_only=True):
         return self.baseline_nusd - self.actual_nusd
 
     @property
+    def by_routing_nusd(self) -> int:
+        """What no other part explains: cheaper models that were good enough, less what rejected drafts and checks cost."""
+        return self.saved_nusd - self.by_cache_nusd - self.by_price_nusd - self.by_degrade_nusd
+
+    @property
     def saved_percent(self) -> int:
         return 100 * self.saved_nusd // self.baseline_nusd if self.baseline_nusd else 0
 
@@ -31,13 +44,18 @@ class Savings(Struct, frozen=True, kw_only=True):
 def savings_statement(*, start_at: datetime, end_at: datetime) -> Savings:
     """Return baseline minus actual of the runs that began in `[start_at, end_at)` and were answered. Refused and shadow runs are in it nowhere.
 
+    What was saved is split by where it comes from: routing, degrading, caching, prices of the tenant's own. The parts add up to the whole;
+    each may be negative. Worked number: 10 USD of baseline, 3 USD spent, 0.50 USD by the cache and 1 USD by prices: 5.50 USD by routing.
     Savings are a statement beside the book, never an entry in it: a negative charge would have to be taken out of every sum again.
     """
     answered = CascadeRun.objects.filter(started_at__gte=start_at, started_at__lt=end_at, status__in=("served", "degraded"))
     known = Q(baseline_nusd__isnull=False)
     sums = answered.aggregate(
-        actual=Sum("cost_nusd", filter=known), baseline=Sum("baseline_nusd"), runs=Count("id", filter=known), others=Count("id", filter=~known)
-    )
+        actual=Sum("cost_nusd", filter=known), baseline=Sum("baseline_nusd"), runs=Count("id", filter=known), others=Count("id", filter=~known),
+        cache=Sum("saved_by_cache_nusd", filter=known), price=Sum("saved_by_price_nusd", filter=known),
+        degrade=Sum(ROUTED, filter=known & Q(status="degraded")),
+    )  # fmt: skip
     return Savings(
-        actual_nusd=int(sums["actual"] or 0), baseline_nusd=int(sums["baseline"] or 0), runs=sums["runs"], runs_without_baseline=sums["others"]
-    )
+        actual_nusd=int(sums["actual"] or 0), baseline_nusd=int(sums["baseline"] or 0), runs=sums["runs"], runs_without_baseline=sums["others"],
+        by_cache_nusd=int(sums["cache"] or 0), by_price_nusd=int(sums["price"] or 0), by_degrade_nusd=int(sums["degrade"] or 0),
+    )  # fmt: skip

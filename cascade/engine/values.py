@@ -36,6 +36,8 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     upstream_name: str
     """The provider's own name for it."""
     price: Price | None = None
+    list_price: Price | None = None
+    """The platform's price, where the tenant's own takes its place."""
     context_tokens: int = 128_000
     max_output_tokens: int = 16_384
     cap_parameter: str = "max_tokens"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cascade import run_reports
+from cascade.savings import savings_statement
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import add_run
@@ -26,6 +27,19 @@ def test_a_day_sums_its_runs_in_each_dimension(cast: Cast) -> None:
     assert (found.cost_nusd, found.saved_nusd, found.saved_permille, found.accepted_permille) == (15, 2, 133, 500)
     assert (by_model["large"].runs, by_model["large"].saved_nusd) == (1, -4)
     assert within == found
+
+
+def test_what_was_saved_is_split_and_the_parts_add_up(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        add_run(cast, at=NOW, cost_nusd=4, baseline_nusd=100, saved_by_cache_nusd=20, saved_by_price_nusd=-3)
+        add_run(cast, at=NOW, cost_nusd=1, baseline_nusd=10, saved_by_cache_nusd=2, status="degraded")
+        add_run(cast, at=NOW, cost_nusd=7, baseline_nusd=None, status="failed")
+        days = run_reports.runs_between(first=TODAY, last=TODAY)
+        within = run_reports.runs_within(start_at=NOW, end_at=NOW + timedelta(hours=1))
+        stated = savings_statement(start_at=NOW, end_at=NOW + timedelta(hours=1))
+    for found in (days, within, stated):
+        assert (found.by_cache_nusd, found.by_price_nusd, found.by_degrade_nusd, found.by_routing_nusd) == (22, -3, 7, 79)
+        assert found.saved_nusd == 105
 
 
 def test_a_run_belongs_to_the_day_of_its_tenants_clock(cast: Cast) -> None:

@@ -64,6 +64,20 @@ def test_cached_tokens_cost_their_own_price_once_and_not_on_top(live_cast: Stage
     assert cost(live_cast, "cached")[0] == 600_000 + 40_000 + 200_000
 
 
+def test_a_run_keeps_what_caching_and_a_price_of_ones_own_saved_beside_its_baseline(live_cast: Stage) -> None:
+    live_cast.add_models("script", {"cached": live_cast.upstream_name("scripted")}, price=None)
+    platform_price(live_cast, "scripted", input_usd="1", output_usd="2", cached_input_nusd=to_nusd("0.1"))
+    with tenant_scope(live_cast.cast.acme.id):
+        rates = {"input_nusd": to_nusd("0.5"), "output_nusd": to_nusd("2"), "cached_input_nusd": to_nusd("0.1")}
+        ModelPrice.objects.create(model="cached", source="test", **rates)
+    live_cast.add_preset("house", step("draft", "cached"), baseline="scripted-strong")
+    live_cast.script(body=BODY)
+    run = live_cast.run(live_cast.ask("house", "x" * 1_500).cascadeflow["run_id"])
+    assert run.baseline_nusd == 1_000 * 2500 + 100 * 10_000
+    assert run.cost_nusd == 600 * 500 + 400 * 100 + 100 * 2000
+    assert (run.saved_by_cache_nusd, run.saved_by_price_nusd) == (400 * 400, 1_000 * 500)
+
+
 def test_calls_that_failed_cost_nothing(live_cast: Stage) -> None:
     """Elsewhere a drafter or verifier that raised is billed all the same."""
     live_cast.script(status=500, body={"error": {"message": "made to fail"}})
