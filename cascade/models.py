@@ -259,6 +259,7 @@ class CascadeRun(TenantOwnedModel):
     complexity = models.CharField(max_length=16)
     model_used = models.CharField(max_length=200, blank=True)
     draft_accepted = models.BooleanField(null=True)
+    score = models.FloatField(null=True, help_text="How good the served answer is held to be, 0 to 1; empty where it was not judged.")
     cost_nusd = models.BigIntegerField(default=0)
     baseline_nusd = models.BigIntegerField(null=True)
     saved_by_cache_nusd = models.BigIntegerField(default=0, db_default=0, help_text="Of baseline minus cost, what caching made up.")

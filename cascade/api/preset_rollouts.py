@@ -31,10 +31,21 @@ class ArmSerializer(serializers.Serializer[Any]):
     accepted = serializers.IntegerField(help_text="Of those, whose draft was good enough; of shadows, would have been.")
     accepted_share = serializers.FloatField(allow_null=True, help_text="accepted / judged.")
     escalation_rate = serializers.FloatField(allow_null=True, help_text="Of all runs, those whose draft was not accepted.")
+    end_users = serializers.IntegerField(help_text="Those whose runs these are; a call that names none counts as one.")
+    mean_score = serializers.FloatField(allow_null=True, help_text="Of the served answers, 0 to 1: how good they are held to be.")
+    modelled_saving = serializers.FloatField(
+        source="modelled_percent", allow_null=True, help_text="Per cent: cost beside what the baseline would have cost for the same answers."
+    )
 
 
 class SavingSerializer(serializers.Serializer[Any]):
-    percent = serializers.FloatField(help_text="How much cheaper a run of the cascade was than one of the baseline.")
+    percent = serializers.FloatField(source="value", help_text="How much cheaper a run of the cascade was than one of the baseline.")
+    low = serializers.FloatField(help_text="95 % confidence.")
+    high = serializers.FloatField()
+
+
+class QualitySerializer(serializers.Serializer[Any]):
+    difference = serializers.FloatField(source="value", help_text="Mean score of the cascade's answers minus that of the baseline's, -1 to 1.")
     low = serializers.FloatField(help_text="95 % confidence.")
     high = serializers.FloatField()
 
@@ -55,7 +66,9 @@ class RolloutSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField(help_text="The figures are of runs that began from here")
     until = serializers.DateTimeField(help_text="to here.")
     arms = ArmSerializer(many=True)
-    measured_saving = SavingSerializer(allow_null=True, help_text="Between cascade and baseline; null with fewer than two runs on a side.")
+    measured_saving = SavingSerializer(allow_null=True, help_text="Between cascade and baseline; null with fewer than two end users on a side.")
+    measured_quality = QualitySerializer(allow_null=True, help_text="Both sides judged alike; null with fewer than two end users on a side.")
+    caution = serializers.CharField(help_text="Why the measured figures cannot be relied on yet; empty where they can.")
     projected_saving = ProjectionSerializer(allow_null=True, help_text="From shadows; null where there are none.")
 
 
@@ -94,7 +107,8 @@ def _shown(row: PresetRollout, *, days: int) -> dict[str, Any]:
     report = rollout_report(preset=row.preset, since=since, until=until)
     return {
         "preset": row.preset, "share": row.share, "shadow": row.shadow, "changed_at": row.changed_at, "changed_by": row.changed_by,
-        "since": since, "until": until, "arms": report.arms, "measured_saving": report.measured, "projected_saving": report.projected,
+        "since": since, "until": until, "arms": report.arms, "measured_saving": report.measured, "measured_quality": report.quality,
+        "caution": report.caution, "projected_saving": report.projected,
     }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class Execution:
                 break
             if self._tries.is_live:
                 break
-        return self._result()
+        return self._result(score=await self._score())
 
     async def _ask(self, leg: int, step: PlannedStep) -> None:
         began = perf_counter()
@@ -123,14 +123,23 @@ class Execution:
             )
         )
 
-    def _result(self) -> CascadeResult:
+    async def _score(self) -> float | None:
+        """How good the served answer is held to be: by its judge, or, where the plan is measured, by one that decides nothing."""
+        if self._answer is None or self._answer_leg is None:
+            return None
+        served = next(step for step in reversed(self._outcomes) if step.leg == self._answer_leg)
+        if served.validation is not None or not self._plan.is_measured:
+            return served.validation.score if served.validation is not None else None
+        return (await self._judged(self._plan.steps[self._answer_leg], self._answer)).score
+
+    def _result(self, *, score: float | None) -> CascadeResult:
         plan, steps = self._plan, tuple(self._outcomes)
         if self._answer is None or self._answer_leg is None:
             return CascadeResult(plan=plan, steps=steps, streamed_live=self._tries.is_live, error=self._honest_error(), degraded=plan.degraded)
         served = next(step for step in reversed(steps) if step.leg == self._answer_leg)
         return CascadeResult(
             plan=plan, steps=steps, completion=self._answer, served_by=served.model, served_leg=self._answer_leg, streamed_live=self._tries.is_live,
-            degraded=plan.degraded,
+            degraded=plan.degraded, score=score,
         )
 
     @staticmethod

@@ -40,13 +40,14 @@ def make_plan(request: CascadeRequest, *, config: AgentConfig) -> CascadePlan:
     prompt = prompt_of(request.messages)
     domain = _said_domain(request.domain) if request.domain else config.detector.detect(prompt)
     preset, wanted = _steps_wanted(request, config=config, policy=policy, domain=domain.domain)
+    rollout = config.rollouts.get(preset.name) if preset else None
     blank = CascadePlan(
         request=request, prompt=prompt, domain=domain, complexity=assess_complexity(prompt, domain=domain.domain), tier=request.tier,
         preset=preset.name if preset else "", policy_version=preset.policy_version if preset else f"direct:{wanted[0].models[0]}", steps=(),
         baseline=_baseline(preset, wanted, config=config, policy=policy), arm="cascade" if preset else "",
+        is_measured=rollout is not None,
     )
     around = _Around(request=request, config=config, policy=policy, input_bound=input_bound_tokens(request))
-    rollout = config.rollouts.get(blank.preset)
     if preset is None or rollout is None or rollout.takes(preset=preset.name, lot=request.lot):
         return _path(blank, wanted, around)
     return _straight(blank, wanted, around, model=preset.baseline, is_shadowed=rollout.shadow)

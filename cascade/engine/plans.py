@@ -82,6 +82,8 @@ class CascadePlan(Struct, frozen=True, kw_only=True):
     """Where on the ladder of cheaper ways this stands (cascade/engine/ladder.py)."""
     arm: Arm = ""
     """Which side of a preset's rollout the call is on; empty for one model asked by name."""
+    is_measured: bool = False
+    """Is the preset on trial beside its baseline? Then the answer that is served gets a score in any case."""
     shadow: "CascadePlan | None" = None
     """What is drafted and judged beside this plan without being served, as a run of its own."""
 
@@ -157,6 +159,8 @@ class CascadeResult(Struct, frozen=True, kw_only=True):
     streamed_live: bool = False
     degraded: str | None = None
     error: CascadeError | None = None
+    score: float | None = None
+    """How good the served answer is held to be, 0 to 1; None where nobody judged it."""
 
     @property
     def draft_accepted(self) -> bool | None:

@@ -12,6 +12,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='cascaderun',
+            name='score',
+            field=models.FloatField(help_text='How good the served answer is held to be, 0 to 1; empty where it was not judged.', null=True),
+        ),
+        migrations.AddField(
+            model_name='cascaderun',
             name='saved_by_cache_nusd',
             field=models.BigIntegerField(db_default=0, default=0, help_text='Of baseline minus cost, what caching made up.'),
         ),

@@ -189,4 +189,9 @@ def test_the_report_of_the_running_site_has_both_sides_and_the_shadow(house: Sta
     assert (by_arm["shadow"]["accepted_share"], by_arm["shadow"]["escalation_rate"]) == (1.0, 0.0)
     assert by_arm["baseline"]["cost"] == by_arm["baseline"]["baseline_cost"]
     assert told["measured_saving"]["percent"] == told["measured_saving"]["low"] == pytest.approx(94.0, abs=0.1)
+    scores = [house.run(hold.id).score for hold in house.holds()]
+    assert len([score for score in scores if score is not None]) == 5 + 3, "both sides and the shadows are judged alike"
+    assert told["measured_quality"]["difference"] == pytest.approx(0, abs=0.05)
+    assert told["caution"].startswith("Too early: the cascade has served 2 end users")
+    assert [arm["end_users"] for arm in told["arms"][:2]] == [2, 3]
     assert told["projected_saving"]["saving_percentage"] == pytest.approx(94.0, abs=0.1)
