@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -75,6 +75,28 @@ def book(
     done: dict[str, Any] = {"id": hold, "tenant": str(tenant.id), "state": "settled", "entries": [entry]}
     if overrun_nusd:
         done["entries"].append({**entry, "kind": "overrun", "amount": overrun_nusd})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT answer FROM billing_reserve(%s)", [json.dumps([asked])])
+        cursor.execute("SELECT status FROM billing_settle(%s)", [json.dumps([done])])
+        assert cursor.fetchone() == ("closed",)
+    return uuid.UUID(hold)
+
+
+def book_run(tenant: Tenant, *, legs: Sequence[tuple[str, str, int, int]], end_user: uuid.UUID) -> uuid.UUID:
+    """Book a run of several steps (step, model, amount, input tokens), all but the last rejected. Call it in the tenant's scope."""
+    hold = str(uuid.uuid4())
+    planned = [{"step": step, "provider": "simulated", "model": model, "price_version": "v1", "amount": amount} for step, model, amount, _ in legs]
+    asked = {
+        "id": hold, "tenant": str(tenant.id), "zone": tenant.time_zone, "owner": "test", "ttl_s": 60, "end_user": str(end_user),
+        "end_user_name": None, "api_key": None, "tier": None, "tags": [], "unpriced": False, "labels": {"tags": []},
+        "rungs": [{"amount": sum(leg["amount"] for leg in planned), "legs": planned}],
+    }  # fmt: skip
+    entries = [
+        {**leg, "leg": number, "attempt": 1, "kind": "settled", "outcome": "accepted" if number == len(legs) - 1 else "rejected",
+         "input_tokens": tokens, "output_tokens": 0}
+        for number, (leg, (*_, tokens)) in enumerate(zip(planned, legs, strict=True))
+    ]  # fmt: skip
+    done = {"id": hold, "tenant": str(tenant.id), "state": "settled", "entries": entries}
     with connection.cursor() as cursor:
         cursor.execute("SELECT answer FROM billing_reserve(%s)", [json.dumps([asked])])
         cursor.execute("SELECT status FROM billing_settle(%s)", [json.dumps([done])])
