@@ -20,9 +20,11 @@ from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewS
 from cascade.api.end_users import EndUserDataViewSet
 from cascade.api.enforcement_hooks import EnforcementHookViewSet
 from cascade.api.exports import ExportViewSet, export_file
+from cascade.api.policy_replays import PolicyReplayViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.reconciliations import ReconciliationViewSet
 from cascade.api.runs import RunViewSet
+from cascade.api.savings import SavingsViewSet
 from cascade.api.standing import StandingViewSet
 from cascade.api.views import CatalogModelViewSet, DomainRuleViewSet, ProviderConnectionViewSet, TierPolicyViewSet
 from cascadeflow_site.problems import problem_response
@@ -64,6 +66,8 @@ router.register("quarantined-models", QuarantinedModelViewSet, basename="quarant
 router.register("exports", ExportViewSet, basename="export")
 router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")
+router.register("policy-replays", PolicyReplayViewSet, basename="policy-replay")
+router.register("savings", SavingsViewSet, basename="saving")
 
 
 class NoSuchRoute(APIView):

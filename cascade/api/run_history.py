@@ -18,13 +18,16 @@ from tenants.permissions import MANAGEMENT
 class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
     cost = UsdField(source="cost_nusd", read_only=True, help_text="USD.")
     baseline = UsdField(source="baseline_nusd", read_only=True, allow_null=True, help_text="What the baseline would have cost, in USD.")
+    saved_by_cache = UsdField(source="saved_by_cache_nusd", read_only=True, help_text="USD of baseline minus cost that caching made up.")
+    saved_by_price = UsdField(source="saved_by_price_nusd", read_only=True, help_text="USD of it that prices of your own made up.")
     steps = serializers.SerializerMethodField(help_text="As they were kept: runs of older releases lack what was added since.")
 
     class Meta:
         model = CascadeRun
         fields = [
             "id", "status", "end_user_id", "api_key_id", "tier", "preset", "policy_version", "arm", "shadow_of", "domain", "domain_confidence",
-            "complexity", "model_used", "draft_accepted", "cost", "cost_nusd", "baseline", "latency_ms", "first_token_ms", "error_code", "tags",
+            "complexity", "model_used", "draft_accepted", "score", "cost", "cost_nusd", "baseline", "saved_by_cache",
+            "saved_by_price", "latency_ms", "first_token_ms", "error_code", "tags",
             "started_at", "steps",
         ]
         read_only_fields = fields

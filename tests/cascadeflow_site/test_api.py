@@ -30,7 +30,7 @@ OPERATIONS = list(operations())
 WITH_ID = [operation for operation in OPERATIONS if operation.takes_id]
 EXCEPTIONS = {
     "post runs/": Scope.INVOKE, "post budgets/check/": Scope.INVOKE,
-    "post exports/": Scope.READ, "post exports/{id}/cancel/": Scope.READ, "post exports/{id}/link/": Scope.READ,
+    "post policy-replays/": Scope.READ, "post exports/": Scope.READ, "post exports/{id}/cancel/": Scope.READ, "post exports/{id}/link/": Scope.READ,
 }  # fmt: skip
 """Operations that need another scope than reading for GET and administration for the rest."""
 ANOMALY = {

@@ -24,6 +24,7 @@ WRITES = [operation for operation in operations() if operation.method not in ("g
 CHANGES_NOTHING = {
     "post alert-channels/{id}/replay/", "post alert-channels/{id}/test/", "post budgets/check/", "post enforcement-hooks/{id}/test/",
     "post providers/{id}/check/", "post runs/", "post exports/{id}/link/",
+    "post policy-replays/",
 }
 """Questions, and calls, which the book has."""
 BOOKED_BESIDE = {"post prices/{id}/repricing/", "post reconciliations/{id}/approve/"}
