@@ -227,6 +227,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "BudgetActionEnum": "billing.models.budgets.ACTIONS",
         "AlertKindEnum": "billing.models.alerts.KINDS", "AlertSeverityEnum": "billing.models.alerts.SEVERITIES",
         "AlertChannelKindEnum": "billing.models.alerts.CHANNEL_KINDS", "AlertStateEnum": "billing.models.Alert.State",
         "AlertMessageStateEnum": "billing.models.AlertMessage.State", "KindEnum": "billing.models.CostEntry.Kind",

@@ -6,6 +6,8 @@ from django.db import models
 from billing.engine.budgets import Action, BudgetScope, Period
 from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
+ACTIONS = [(action.value, action.value) for action in Action]
+
 
 def default_marks() -> list[int]:
     return [50, 80, 100]
@@ -28,7 +30,7 @@ class Budget(TenantOwnedModel):
     )
     period = models.CharField(max_length=8, choices=[(period.value, period.value) for period in Period])
     limit_nusd = models.BigIntegerField(help_text="The limit in nano-USD.")
-    action = models.CharField(max_length=8, choices=[(action.value, action.value) for action in Action], default=Action.BLOCK.value)
+    action = models.CharField(max_length=8, choices=ACTIONS, default=Action.BLOCK.value)
     soft_marks = ArrayField(models.PositiveSmallIntegerField(), default=default_marks, help_text="Percentages that raise an alert once.")
     is_paused = models.BooleanField(default=False)
     override_limit_nusd = models.BigIntegerField(

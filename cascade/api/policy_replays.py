@@ -31,7 +31,8 @@ MOST_CHANGES, MOST_BUDGETS, MOST_HITS = 50, 20, 200
 
 
 def _choices(field: str) -> Any:
-    return Budget._meta.get_field(field).choices
+    """As budgets have them."""
+    return Budget._meta.get_field(field).choices  # type: ignore[union-attr]
 
 
 class WhatIfPriceSerializer(serializers.Serializer[Any]):
