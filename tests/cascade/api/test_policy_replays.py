@@ -1,6 +1,8 @@
 """What if, and what was saved, over REST."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +85,12 @@ def test_another_tenants_runs_are_in_neither(cast: Cast, acme: Rest) -> None:
     globex = Rest(cast.globex_admin_key)
     assert asked(globex)["before"]["runs"] == 0
     assert globex.get("savings/?first=2026-01-01&last=2026-12-31").json()["runs"] == 0
+
+
+def test_the_question_of_the_guide_is_answered(cast: Cast, acme: Rest) -> None:
+    """docs/guides/what-if.md, with the models that are there."""
+    told = (Path(__file__).parents[3] / "docs/guides/what-if.md").read_text()
+    question = told.partition(" -d '")[2].partition("'\n```")[0]
+    for theirs, ours in (("gpt-4o-mini", "mini"), ("gpt-4o", "large")):
+        question = question.replace(theirs, ours)
+    assert asked(acme, **json.loads(question))["before"]["runs"] == 2
