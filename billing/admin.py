@@ -34,6 +34,7 @@ from billing.models import (
     PlatformPrice,
     QuarantinedModel,
     Reconciliation,
+    ReportSchedule,
     Reservation,
 )
 from billing.models.prices import PriceVersion
@@ -276,6 +277,12 @@ class CloseOfMonthAdmin(ReadOnlyTenantAdmin):
     @admin.display(description="closing, USD")
     def closing(self, close: CloseOfMonth) -> str:
         return to_usd(close.closing_nusd)
+
+
+@admin.register(ReportSchedule)
+class ReportScheduleAdmin(ReadOnlyTenantAdmin):
+    list_display = ["name", "tenant", "every", "due_at", "sent_at", "is_active", "failure"]
+    list_filter = ["tenant", "is_active"]
 
 
 @admin.register(ExportJob)

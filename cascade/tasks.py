@@ -4,8 +4,14 @@ from datetime import datetime, timedelta
 
 from billing.jobs import job
 from cascade.alarms import watch_tenants
+from cascade.reporting import run_schedules
 
 
 @job(name="cascade.watch_tenants", every=timedelta(minutes=1), limit_s=300)
 def watch_all_tenants(now: datetime) -> str:
     return f"raised {watch_tenants(now=now)} alerts"
+
+
+@job(name="cascade.send_reports", every=timedelta(minutes=1), limit_s=300)
+def send_reports_that_are_due(now: datetime) -> str:
+    return f"sent {run_schedules(now=now)} reports"

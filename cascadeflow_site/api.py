@@ -23,6 +23,7 @@ from cascade.api.exports import ExportViewSet, export_file
 from cascade.api.policy_replays import PolicyReplayViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.reconciliations import ReconciliationViewSet
+from cascade.api.report_schedules import ReportScheduleViewSet
 from cascade.api.runs import RunViewSet
 from cascade.api.savings import SavingsViewSet
 from cascade.api.standing import StandingViewSet
@@ -64,6 +65,7 @@ router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
 router.register("quarantined-models", QuarantinedModelViewSet, basename="quarantined-model")
 router.register("exports", ExportViewSet, basename="export")
+router.register("report-schedules", ReportScheduleViewSet, basename="report-schedule")
 router.register("holds", HoldViewSet, basename="hold")
 router.register("runs", RunViewSet, basename="run")
 router.register("policy-replays", PolicyReplayViewSet, basename="policy-replay")

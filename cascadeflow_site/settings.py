@@ -227,7 +227,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
-        "BudgetActionEnum": "billing.models.budgets.ACTIONS",
+        "BudgetActionEnum": "billing.models.budgets.ACTIONS", "WantedDimensionEnum": "billing.exports.wanted.DIMENSIONS",
         "AlertKindEnum": "billing.models.alerts.KINDS", "AlertSeverityEnum": "billing.models.alerts.SEVERITIES",
         "AlertChannelKindEnum": "billing.models.alerts.CHANNEL_KINDS", "AlertStateEnum": "billing.models.Alert.State",
         "AlertMessageStateEnum": "billing.models.AlertMessage.State", "KindEnum": "billing.models.CostEntry.Kind",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Struct
 What = Literal["cost_entries", "usage", "budgets", "focus"]
 Format = Literal["csv", "csv.gz", "jsonl", "json", "sqlite", "parquet"]
 Dimension = Literal["all", "end_user", "tier", "model", "provider", "domain", "api_key", "preset", "step", "tag", "kind"]
+DIMENSIONS = get_args(Dimension)
 FocusVersion = Literal["1.2", "1.3", "1.4"]
 FILTERS = ("model", "provider", "tier", "domain", "preset", "step", "kind", "tag", "api_key_id", "end_user_id")
 IDS = ("api_key_id", "end_user_id")

@@ -13,9 +13,10 @@ from billing.models.prices import ModelPrice, PlatformPrice, QuarantinedModel
 from billing.models.quarters import QuarterRollup
 from billing.models.reconciliations import Reconciliation
 from billing.models.reservations import BudgetWindow, LedgerOwner, LedgerState, Reservation
+from billing.models.schedules import ReportSchedule
 
 __all__ = [
     "Alert", "AlertChannel", "AlertDelivery", "AlertMessage", "AlertRule", "Anomaly", "Budget", "BudgetMark", "BudgetWindow", "CloseOfMonth",
     "CostEntry", "DayRollup", "ExportJob", "Forecast", "IdempotencyKey", "JobStanding", "LedgerOwner", "LedgerState", "ModelPrice", "PlatformPrice",
-    "QuarantinedModel", "QuarterRollup", "Reconciliation", "Reservation", "SealedBlock",
+    "QuarantinedModel", "QuarterRollup", "Reconciliation", "ReportSchedule", "Reservation", "SealedBlock",
 ]

@@ -15,9 +15,22 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
 from billing.alerting import ProviderDown, raise_alert
-from billing.models import AlertChannel, AlertRule, Anomaly, Budget, BudgetMark, CostEntry, ExportJob, ModelPrice, QuarantinedModel, Reconciliation
+from billing.models import (
+    AlertChannel,
+    AlertRule,
+    Anomaly,
+    Budget,
+    BudgetMark,
+    CostEntry,
+    ExportJob,
+    ModelPrice,
+    QuarantinedModel,
+    Reconciliation,
+    ReportSchedule,
+)
 from cascade.models import CascadeRun, CatalogModel, DomainRule, EnforcementHook, ProviderConnection, TierPolicy
 from cascade.publishing import create_preset
+from cascade.reporting import create_schedule
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
 from tenants.models import ApiKey, AuditEntry, EndUser, Erasure, Scope, Tenant, Tier
 from tenants.scoping import tenant_scope
@@ -87,6 +100,9 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
             "export": ExportJob.objects.create(
                 what="cost_entries", format="csv", file_name="x.csv", state="waiting", created_by="x", created_at="2026-11-01T10:00:00Z",
                 expires_at="2026-12-01T10:00:00Z", wanted={"wanted": {}, "catalog": {}},
+            ).pk,
+            "report-schedule": create_schedule(
+                schedule=ReportSchedule(name="theirs", wanted={"what": "focus"}, recipients=["finn@example.com"], created_by="x"), now=NOON
             ).pk,
             "run": run,
         }

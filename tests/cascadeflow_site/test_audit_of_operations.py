@@ -52,6 +52,8 @@ BODIES: dict[str, Any] = {
     "patch alert-channels/{id}/": {"name": "renamed"}, "post alert-channels/{id}/roll/": {"overlap": "1h"},
     "patch alert-rules/{id}/": {"min_severity": "info"},
     "post exports/": {"what": "budgets", "format": "csv", "first": "2026-11-01", "last": "2026-11-30"},
+    "post report-schedules/": {"name": "mine", "wanted": {"what": "focus"}, "recipients": ["finn@example.com"]},
+    "patch report-schedules/{id}/": {"hour": 7},
     "post budgets/": {"scope": "tier", "subject": "free", "period": "daily", "limit": "5"},
 }  # fmt: skip
 

@@ -1,0 +1,146 @@
+"""Reports by mail: when a schedule is due, its file is asked for, and when the file can be had, its recipients get a link to it."""
+
+import logging
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.urls import reverse
+
+from billing.alerting.sending import MailParcel, send
+from billing.engine.schedules import Every, newest_over, next_due
+from billing.exports.links import sign
+from billing.exports.wanted import Wanted
+from billing.exports.work import ask_for
+from billing.models import ExportJob, ReportSchedule
+from cascade.catalog import names_of_models
+from tenants.errors import Conflict
+from tenants.models import Tenant
+from tenants.rounds import active_tenants, go_round
+from tenants.scoping import current_tenant_id
+
+log = logging.getLogger(__name__)
+State = ExportJob.State
+MOST_SCHEDULES, MOST_RECIPIENTS = 50, 20
+GIVEN_UP_AFTER = timedelta(hours=24)
+"""So long a mail that cannot be sent is tried again."""
+COUNTED = ("cost_entries", "focus")
+"""Files whose entries are counted before they are made."""
+DAYS = (date(2000, 1, 1), date(2000, 1, 1))
+
+
+def create_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
+    """Store a new schedule, due when the running period is over. Raises ValidationError, and Conflict where there are too many."""
+    if ReportSchedule.objects.count() >= MOST_SCHEDULES:
+        raise Conflict(f"There are {MOST_SCHEDULES} schedules already: delete one first.", code="too_many_schedules")
+    return change_schedule(schedule=schedule, now=now)
+
+
+def change_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
+    """Store a schedule that was changed, and when it is due by now. Raises ValidationError for what no file could hold."""
+    if not 1 <= len(set(schedule.recipients)) <= MOST_RECIPIENTS:
+        raise ValidationError({"recipients": f"Name 1 to {MOST_RECIPIENTS} email addresses."})
+    try:
+        wanted_of(schedule, *DAYS).checked()
+    except (ValueError, msgspec.ValidationError) as wrong:
+        raise ValidationError({"wanted": str(wrong)}) from wrong
+    _move_on(schedule, after=now)
+    schedule.save()
+    return schedule
+
+
+def send_now(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
+    """Let the file of the newest period that is over be sent at once, beside those that come when they are due."""
+    first, last = newest_over(every=Every(schedule.every), today=now.astimezone(ZoneInfo(_zone())).date())
+    schedule.due_at, schedule.first, schedule.last, schedule.export, schedule.failure = now, first, last, None, ""
+    schedule.save(update_fields=["due_at", "first", "last", "export", "failure"])
+    return schedule
+
+
+def run_schedules(*, now: datetime) -> int:
+    """Ask for the files that are due, and send those that can be had. Returns how many mails left. Safe to run any time.
+
+    A worker that is killed after a mail left and before that is noted sends it once more: twice is better than never.
+    """
+    return go_round(active_tenants(), lambda _zone: sum(_run(pk, now=now) for pk in _due(now)))
+
+
+def wanted_of(schedule: ReportSchedule, first: date, last: date) -> Wanted:
+    return msgspec.convert({**schedule.wanted, "first": first.isoformat(), "last": last.isoformat()}, Wanted)
+
+
+def _due(now: datetime) -> list[Any]:
+    return list(ReportSchedule.objects.filter(Q(due_at__lte=now), is_active=True).values_list("pk", flat=True))
+
+
+def _run(pk: Any, *, now: datetime) -> bool:
+    schedule = ReportSchedule.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk, due_at__lte=now, is_active=True).first()
+    if schedule is None:
+        return False
+    export = schedule.export
+    if export is None:
+        try:
+            export = ask_for(
+                wanted_of(schedule, schedule.first, schedule.last), actor=f"schedule {schedule.name}", now=now, catalog=names_of_models()
+            )  # fmt: skip
+        except (Conflict, ValueError) as wrong:
+            return _failed(schedule, str(wrong), now=now)
+        schedule.export = export
+        schedule.save(update_fields=["export"])
+    if export.state in (State.WAITING, State.RUNNING):
+        return False
+    if export.state not in (State.READY, State.DONE):
+        return _failed(schedule, f"The file is {export.state}. {export.failure}".strip(), now=now, is_final=True)
+    if export.what in COUNTED and not export.rows_expected:
+        return _over(schedule, failure=f"Nothing was booked from {schedule.first} to {schedule.last}: no mail was sent.", now=now)
+    outcome = send(_mail(schedule, export, now=now))
+    if not outcome.is_ok:
+        return _failed(schedule, f"The mail was not sent: {outcome.problem}.", now=now)
+    schedule.sent_at = now
+    _over(schedule, failure="", now=now)
+    return True
+
+
+def _mail(schedule: ReportSchedule, export: ExportJob, *, now: datetime) -> MailParcel:
+    token, until = sign(tenant_id=schedule.tenant_id, export_id=export.pk, now=now)
+    tenant = Tenant.objects.get(pk=current_tenant_id())
+    days = f"{schedule.first:%-d %B %Y}" if schedule.first == schedule.last else f"{schedule.first:%-d %B} to {schedule.last:%-d %B %Y}"
+    subject = " ".join(f"{tenant.name}: {schedule.name}, {days}".split())
+    body = (
+        f"{schedule.name} of {tenant.name}, {days} ({tenant.time_zone}).\n\n"
+        f"{export.file_name}:\n{settings.SITE_URL}{reverse('export-file', args=[token])}\n\n"
+        f"The link needs no login and works until {until:%-d %B %Y %H:%M} UTC: pass it on with care.\n"
+    )
+    return MailParcel(subject=subject, body=body, headers={"auto-submitted": "auto-generated"}, recipients=list(dict.fromkeys(schedule.recipients)))
+
+
+def _failed(schedule: ReportSchedule, why: str, *, now: datetime, is_final: bool = False) -> bool:
+    """What fails is tried again for a day."""
+    log.warning("report %s of tenant %s: %s", schedule.pk, schedule.tenant_id, why)
+    if is_final or now - schedule.due_at > GIVEN_UP_AFTER:
+        return _over(schedule, failure=why, now=now)
+    schedule.failure = why[:500]
+    schedule.save(update_fields=["failure"])
+    return False
+
+
+def _over(schedule: ReportSchedule, *, failure: str, now: datetime) -> bool:
+    """This period's report is over and done with; those that were missed meanwhile are left out."""
+    schedule.failure, schedule.export = failure[:500], None
+    _move_on(schedule, after=now)
+    schedule.save(update_fields=["failure", "export", "due_at", "first", "last", "sent_at"])
+    return False
+
+
+def _move_on(schedule: ReportSchedule, *, after: datetime) -> None:
+    due = next_due(every=Every(schedule.every), working_day=schedule.working_day, hour=schedule.hour, zone=_zone(), after=after)
+    schedule.due_at, schedule.first, schedule.last = due
+
+
+def _zone() -> str:
+    return Tenant.objects.get(pk=current_tenant_id()).time_zone
+
