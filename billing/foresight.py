@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Subquery
 from billing.alerting import BudgetNearlyExhausted, ForecastOverBudget, raise_alert
 from billing.engine.budgets import BudgetScope, Period
 from billing.models import BudgetWindow, Forecast
-from billing.outlook import MOST_WINDOWS, BudgetOutlook, budget_outlook, budget_outlooks
+from billing.outlook import MOST_WINDOWS, BudgetOutlook, budget_outlooks, outlooks_of
 from tenants.models import Tenant
 from tenants.scoping import platform_scope, tenant_scope
 
@@ -33,8 +33,7 @@ def foresee(*, now: datetime) -> int:
 
 def _outlooks(*, zone: str, now: datetime) -> Iterator[BudgetOutlook]:
     yield from budget_outlooks(zone=zone, now=now)
-    for window in _windows_of_end_users(now=now):
-        yield budget_outlook(window, zone=zone, now=now)
+    yield from outlooks_of(_windows_of_end_users(now=now), zone=zone, now=now)
 
 
 def _windows_of_end_users(*, now: datetime) -> list[BudgetWindow]:

@@ -1,7 +1,8 @@
 """Looking ahead for one name, or for a budget: forecast at the moment somebody asks, from the sums of the days and of the hours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -13,10 +14,10 @@ from billing.engine.forecasting.forecaster import CostForecaster, prediction_of
 from billing.engine.forecasting.month_end import month_end
 from billing.engine.forecasting.prediction import CostPrediction, Estimate
 from billing.engine.forecasting.series import Calendar, Step
-from billing.forecasts import HORIZON_DAYS, past_of
+from billing.forecasts import HISTORY_DAYS_OF_END_USERS, HORIZON_DAYS, past_of
 from billing.models import Budget, BudgetWindow, DayRollup
 from billing.quarters import KEPT
-from billing.series import Floats, bucketed_spend, daily_spend
+from billing.series import Floats, Name, bucketed_spend, bucketed_spend_of, daily_spend, daily_spend_of
 
 Dimension = DayRollup.Dimension
 MOST_STEPS = {Step.HOUR: 14 * 24, Step.DAY: 92, Step.WEEK: 26}
@@ -80,7 +81,7 @@ def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> Mon
 def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
     """Return how the running windows of all budgets that are not each end user's own will probably end, those that run out first first."""
     rows = BudgetWindow.objects.filter(subject="", budget__ended_at=None, budget__is_paused=False, start_at__lte=now, end_at__gt=now)
-    found = [budget_outlook(window, zone=zone, now=now) for window in rows.select_related("budget")[:MOST_WINDOWS]]
+    found = outlooks_of(list(rows.select_related("budget")[:MOST_WINDOWS]), zone=zone, now=now)
     return sorted(found, key=lambda outlook: (outlook.runs_out is None or outlook.runs_out.expected is None, -_share(outlook)))
 
 
@@ -89,13 +90,76 @@ def budget_outlook(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetO
 
     Worked number: 60 of 100 USD spent and 10 a day expected, 8 to 13: it runs out on the fourth day ahead, 80 %: the fourth to the fifth.
     """
-    budget = window.budget
-    step = Step.HOUR if budget.period == Period.DAILY else Step.DAY
-    dimension, value = series_of(budget, subject=window.subject)
-    end = _end_of(budget, window=window, step=step, zone=zone)
+    return outlooks_of([window], zone=zone, now=now)[0]
+
+
+def outlooks_of(windows: Sequence[BudgetWindow], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
+    """Return how running windows, with their budgets read along, will probably end, in their order. Three looks at the sums, however many."""
+    seen = {
+        **_foreseen([window for window in windows if window.budget.period == Period.DAILY], step=Step.HOUR, zone=zone, now=now),
+        **_foreseen([window for window in windows if window.budget.period != Period.DAILY], step=Step.DAY, zone=zone, now=now),
+    }
+    return [_outlook(window, *seen[_question(window, zone=zone, now=now)], zone=zone, now=now) for window in windows]
+
+
+class _Question(NamedTuple):
+    """A name, and how far ahead it is looked. What is asked alike is answered once."""
+
+    step: Step
+    name: Name
+    horizon: int
+
+
+def _question(window: BudgetWindow, *, zone: str, now: datetime) -> _Question:
+    step = Step.HOUR if window.budget.period == Period.DAILY else Step.DAY
+    end = _end_of(window.budget, window=window, step=step, zone=zone)
     horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
-    prediction = predict(dimension=dimension, value=value, step=step, horizon=horizon, zone=zone, now=now)
-    so_far = min(window.spent_nusd, _so_far(dimension=dimension, value=value, step=step, zone=zone, now=now))
+    return _Question(step, series_of(window.budget, subject=window.subject), horizon)
+
+
+def _foreseen(
+    windows: Sequence[BudgetWindow], *, step: Step, zone: str, now: datetime
+) -> Mapping[_Question, tuple[CostPrediction, int]]:
+    """Return the forecast for each question, and what its running step has cost. Those that look equally far ahead are forecast together."""
+    questions = list(dict.fromkeys(_question(window, zone=zone, now=now) for window in windows))
+    if not questions:
+        return {}
+    names = list(dict.fromkeys(question.name for question in questions))
+    amounts, calendar = _pasts(names, step=step, zone=zone, now=now)
+    rows = {name: row for row, name in enumerate(names)}
+    found: dict[_Question, tuple[CostPrediction, int]] = {}
+    alike: dict[tuple[int, int], list[_Question]] = {}
+    for question in questions:
+        alike.setdefault((question.horizon, _kept(question.name[0], amounts.shape[1] - 1, step=step)), []).append(question)
+    for (horizon, kept), some in alike.items():
+        past = amounts[[rows[question.name] for question in some], :-1][:, amounts.shape[1] - 1 - kept :]
+        block = CostForecaster(horizon=horizon).predict_block(past, calendar=calendar.starting_with(amounts.shape[1] - 1 - kept))
+        for number, question in enumerate(some):
+            found[question] = (prediction_of(block, number), int(amounts[rows[question.name], -1]))
+    return found
+
+
+def _pasts(names: Sequence[Name], *, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
+    """Return (n, T): what each name cost in each step up to the running one, which is the last; and the calendar of the first."""
+    if step is Step.HOUR:
+        first_at = hour_of(now) - KEPT
+        hours = bucketed_spend_of(names, first_at=first_at, buckets=KEPT // HOUR + 1, length=HOUR)
+        return hours, Calendar(step=step, start=first_at, zone=zone)
+    today = now.astimezone(ZoneInfo(zone)).date()
+    past = past_of(dimension=Dimension.ALL, today=today)
+    first = past.first if past else today
+    return daily_spend_of(names, first=first, last=today), Calendar(step=step, start=first)
+
+
+def _kept(dimension: str, known: int, *, step: Step) -> int:
+    """So many steps of the past are looked at, as past_of has it for days."""
+    return min(known, HISTORY_DAYS_OF_END_USERS) if step is Step.DAY and dimension == Dimension.END_USER else known
+
+
+def _outlook(window: BudgetWindow, prediction: CostPrediction, running: int, *, zone: str, now: datetime) -> BudgetOutlook:
+    budget = window.budget
+    end = _end_of(budget, window=window, step=prediction.step, zone=zone)
+    so_far = min(window.spent_nusd, running)
     before, limit = window.spent_nusd - so_far, limit_of(budget, now=now)
     sums = prediction.in_all(so_far_nusd=so_far) if end is not None else []
     return BudgetOutlook(
@@ -134,14 +198,6 @@ def _past(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -
     first, until_day = _monday(past.first), _monday(today)
     days = daily_spend(dimension=dimension, first=first, last=until_day - DAY, values=[value]).amounts
     return days.reshape(1, -1, 7).sum(axis=2), Calendar(step=step, start=first)
-
-
-def _so_far(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> int:
-    """Return what the running step has cost. Nano-USD."""
-    if step is Step.HOUR:
-        return int(bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=[value]).amounts[0, 0])
-    today = now.astimezone(ZoneInfo(zone)).date()
-    return int(daily_spend(dimension=dimension, first=today, last=today, values=[value]).amounts[0, 0])
 
 
 def _end_of(budget: Budget, *, window: BudgetWindow, step: Step, zone: str) -> date | None:

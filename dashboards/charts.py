@@ -6,6 +6,7 @@ from datetime import date, datetime
 from hashlib import blake2s
 from typing import Any
 
+from billing.curves import Curve
 from billing.engine.money import NUSD_PER_USD
 from billing.reports import Burn, Series
 from billing.reports.series import OTHER
@@ -91,6 +92,26 @@ def burn_chart(burn: Burn) -> Figure:
             "font": {"color": "--danger", "size": 12}}  # fmt: skip
     layout = {**_axes("usd", x), "margin": {"l": 54, "r": 12, "t": 18, "b": 30}, "shapes": [shape], "annotations": [note]}
     return {"data": traces, "layout": layout, "unit": "usd", "partial": False}
+
+
+def curve_chart(curve: Curve) -> Figure:
+    """Return what was spent around an anomaly as a line over the band of what would have been ordinary; marked is what the anomaly is."""
+    x = [_x(point) for point in curve.points]
+    high, low, expected, spent = (
+        [None if amount is None else _y(amount, "usd") for amount in amounts]
+        for amounts in (curve.high_nusd, curve.low_nusd, curve.expected_nusd, curve.actual_nusd)
+    )
+    line: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": x, "connectgaps": False}
+    inside = range(curve.first, curve.last + 1)
+    marks = {**line, "mode": "markers", "name": "Out of the ordinary", "x": [x[at] for at in inside], "y": [spent[at] for at in inside],
+             "marker": {"color": "--danger", "size": 7}, "hoverinfo": "skip"}  # fmt: skip
+    traces = [
+        {**line, "name": "at most", "y": high, "line": {"width": 0}},
+        {**line, "name": "at least", "y": low, "line": {"width": 0}, "fill": "tonexty", "fillcolor": "--muted/33"},
+        {**line, "name": "expected", "y": expected, "line": {"color": "--muted", "width": 1.4, "dash": "dash"}},
+        {**line, "name": "spent", "y": spent, "line": {"color": "--c1", "width": 2.2}}, marks,
+    ]  # fmt: skip
+    return {"data": traces, "layout": _axes("usd", x), "unit": "usd", "partial": False, "apart": True}
 
 
 def _bars(name: str, x: Sequence[str], y: Sequence[float], swatch: Swatch, *, is_partial: bool) -> dict[str, Any]:

@@ -52,6 +52,9 @@ SECTIONS: Sequence[Section] = (
         entries=(
             Entry(label="Overview", name="overview", icon="home", needs=SEE_OVERVIEW, key="o"),
             Entry(label="Cost explorer", name="costs", icon="cost", needs=SEE_COSTS, key="c"),
+            Entry(
+                label="Anomalies", name="anomalies", icon="anom", needs=(Permission.SEE_ANOMALIES,), key="a", count="anomalies_open",
+            ),
             Entry(label="Runs", name="runs", icon="run", needs=SEE_RUNS, key="r"),
         ),
     ),

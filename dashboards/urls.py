@@ -6,7 +6,7 @@ from dashboards.access import action, page
 from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import budgets, costs, overview, runs, shell, start
+from dashboards.views import anomalies, budgets, costs, overview, runs, shell, start
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -16,6 +16,12 @@ urlpatterns = [
     page("", overview.overview, name="overview", see=SEE_OVERVIEW),
     page("palette/", shell.palette, name="palette", see=tuple(Permission)),
     page("costs/", costs.costs, name="costs", see=SEE_COSTS),
+    page("anomalies/", anomalies.listing, name="anomalies", see=Permission.SEE_ANOMALIES),
+    page("anomalies/<uuid:pk>/", anomalies.anomaly, name="anomalies_one", see=Permission.SEE_ANOMALIES),
+    action("anomalies/<uuid:pk>/resolve/", anomalies.resolve, name="anomalies_resolve", needs=Permission.RESOLVE_ANOMALIES),
+    action("anomalies/<uuid:pk>/snooze/", anomalies.snooze, name="anomalies_snooze", needs=Permission.RESOLVE_ANOMALIES),
+    action("anomalies/<uuid:pk>/reopen/", anomalies.reopen, name="anomalies_reopen", needs=Permission.RESOLVE_ANOMALIES),
+    action("anomalies/<uuid:pk>/note/", anomalies.note, name="anomalies_note", needs=Permission.COMMENT_ANOMALIES),
     page("runs/", ResourcePages(Runs()).listing, name="runs", see=SEE_RUNS),
     page("runs/<uuid:pk>/", runs.run, name="runs_one", see=SEE_RUNS),
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),

@@ -66,6 +66,7 @@ function readout(figure, index, hidden) {
   if (!shown.length) return `${name}: nothing`;
   const total = shown.reduce((sum, { value }) => sum + value, 0);
   if (shown.length === 1) return `${name}: ${shown[0].name} ${amount(shown[0].value, figure.unit)}`;
+  if (figure.apart) return `${name}: ${shown.reverse().map(({ name: of, value }) => `${of} ${amount(value, figure.unit)}`).join(", ")}`;
   const before = figure.data.find((trace) => trace.meta === "previous")?.y[index];
   const change = before ? `, ${(total / before).toFixed(1)} times ${figure.data.find((trace) => trace.meta === "previous").name}` : "";
   const largest = shown.filter(({ value }) => value).sort((one, other) => other.value - one.value);

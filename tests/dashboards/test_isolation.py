@@ -19,7 +19,7 @@ from tenants.models import EndUser, Role, Tier
 from tenants.roles import ROLES
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import CANARY, add_run, budget_of, console_patterns, everybody, logged_in, person_of
+from tests.dashboards.scene import CANARY, add_run, anomaly_of, budget_of, console_patterns, everybody, logged_in, person_of
 from tests.rest import book
 
 ROUTES = sorted(console_patterns(), key=lambda pattern: str(pattern.name))
@@ -30,17 +30,19 @@ BOOKKEEPING = re.compile(r"^(SELECT set_config|SAVEPOINT|RELEASE SAVEPOINT|BEGIN
 
 
 class Things:
-    """A budget and a run of a tenant, by what leads the name of the pages about them."""
+    """A budget, an anomaly and a run of a tenant, by what leads the name of the pages about them."""
 
     def __init__(self, cast: Cast, tenant: Any, end_user: EndUser) -> None:
         with tenant_scope(tenant.id):
             self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
+            self.anomaly = anomaly_of(cast, tenant=tenant, note=f"budget {CANARY}", drivers={"volume": 1})
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
             key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
 
     def id_for(self, name: str) -> uuid.UUID:
-        found: uuid.UUID = self.run.pk if name.startswith("runs") else self.budget.pk
+        things = {"runs": self.run, "anomalies": self.anomaly}
+        found: uuid.UUID = things.get(name.partition("_")[0], self.budget).pk
         return found
 
 
@@ -127,7 +129,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     client = logged_in(person_of(cast, "owner"))
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
-        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
+        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/", "anomalies/",
         f"runs/?id={foreign.run.pk}",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
@@ -164,7 +166,7 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 """As a person, or a scanner, may write into any address."""
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
-    "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
+    "size", "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
 )  # fmt: skip
 
 
