@@ -14,7 +14,7 @@ from billing.engine.forecasting.forecaster import CostForecaster, prediction_of
 from billing.engine.forecasting.month_end import month_end
 from billing.engine.forecasting.prediction import CostPrediction, Estimate
 from billing.engine.forecasting.series import Calendar, Step
-from billing.forecasts import HISTORY_DAYS_OF_END_USERS, HORIZON_DAYS, past_of
+from billing.forecasts import HISTORY_DAYS, HISTORY_DAYS_OF_END_USERS, HORIZON_DAYS, past_of
 from billing.models import Budget, BudgetWindow, DayRollup
 from billing.quarters import KEPT
 from billing.series import Floats, Name, bucketed_spend, bucketed_spend_of, daily_spend, daily_spend_of
@@ -73,9 +73,24 @@ def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> Mon
     first = today.replace(day=1)
     prediction = predict(dimension=dimension, value=value, step=Step.DAY, horizon=HORIZON_DAYS, zone=zone, now=now)
     days = daily_spend(dimension=dimension, first=first, last=today, values=[value]).amounts[0]
-    before, so_far = int(days[:-1].sum()), int(days[-1])
+    return _month_end(prediction, first, before=int(days[:-1].sum()), so_far=int(days[-1]))
+
+
+def month_end_in(days: Mapping[date, int], *, zone: str, now: datetime) -> MonthEnd:
+    """Return what month_end_of says of the whole tenant, from its days that somebody has read already: back to HISTORY_DAYS or further."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    first = today.replace(day=1)
+    begins = max(min(days, default=today), today - timedelta(days=HISTORY_DAYS))
+    past = np.array([[days.get(begins + timedelta(days=number), 0) for number in range(max(0, (today - begins).days))]], dtype=np.float64)
+    calendar = Calendar(step=Step.DAY, start=min(begins, today))
+    prediction = prediction_of(CostForecaster(horizon=HORIZON_DAYS).predict_block(past, calendar=calendar), 0)
+    before = sum(cost for day, cost in days.items() if first <= day < today)
+    return _month_end(prediction, first, before=before, so_far=days.get(today, 0))
+
+
+def _month_end(prediction: CostPrediction, month: date, *, before: int, so_far: int) -> MonthEnd:
     estimate = month_end(prediction, spent_nusd=before, so_far_nusd=so_far)
-    return MonthEnd(month=first, spent_nusd=before + so_far, estimate=estimate, prediction=prediction)
+    return MonthEnd(month=month, spent_nusd=before + so_far, estimate=estimate, prediction=prediction)
 
 
 def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:

@@ -7,6 +7,7 @@ from hashlib import blake2s
 from typing import Any
 
 from billing.curves import Curve
+from billing.engine.forecasting.prediction import PathStep
 from billing.engine.money import NUSD_PER_USD
 from billing.reports import Burn, Series
 from billing.reports.series import OTHER
@@ -66,6 +67,51 @@ def series_chart(
     return {"data": traces, "layout": {"barmode": "stack", **_axes(unit, x)}, "unit": unit, "partial": is_partial}
 
 
+def with_anomalies(figure: Figure, marks: Mapping[Any, str], *, totals: Sequence[int]) -> Figure:
+    """Return a chart of bars with a diamond on each point that something out of the ordinary began in. `marks` says where each is told."""
+    x: Sequence[str] = figure["data"][0]["x"] if figure["data"] else []
+    told = {_x(point): url for point, url in marks.items()}
+    if not any(point in told for point in x):
+        return figure
+    diamonds = {
+        "type": "scatter", "mode": "markers", "name": "Anomaly", "x": list(x), "meta": "anomaly", "customdata": [told.get(point) for point in x],
+        "y": [_y(total, figure["unit"]) if point in told else None for point, total in zip(x, totals, strict=False)],
+        "marker": {"symbol": "diamond", "size": 11, "color": "--danger", "line": {"color": "--surface", "width": 1.5}}, "cliponaxis": False,
+    }  # fmt: skip
+    return {**figure, "data": [*figure["data"], diamonds]}
+
+
+def with_forecast(figure: Figure, ahead: Sequence[PathStep]) -> Figure:
+    """Return a chart of days that goes on into those ahead: what is expected, in the band that holds it four times in five."""
+    if not ahead or not figure["data"]:
+        return figure
+    x = [*figure["data"][0]["x"], *(_x(step.begins) for step in ahead)]
+    known = len(x) - len(ahead)
+    nothing: list[None] = [None] * len(ahead)
+    traces = [{**trace, **_longer(trace, x, nothing)} for trace in figure["data"]]
+    line: dict[str, Any] = {"type": "scatter", "x": x, "meta": "forecast", "connectgaps": False}
+    high, low, expected = (
+        [*[None] * known, *(_y(amount, "usd") for amount in amounts)]
+        for amounts in ([s.spend.high_nusd for s in ahead], [s.spend.low_nusd for s in ahead], [s.spend.expected_nusd for s in ahead])
+    )
+    traces += [
+        {**line, "mode": "lines", "name": "at most", "y": high, "line": {"width": 0}},
+        {**line, "mode": "lines", "name": "at least", "y": low, "line": {"width": 0}, "fill": "tonexty", "fillcolor": "--muted/33"},
+        {**line, "mode": "lines+markers", "name": "expected", "y": expected, "line": {"color": "--text", "width": 1.4, "dash": "dash"},
+         "marker": {"symbol": "circle-open", "size": 6, "color": "--text"}},
+    ]  # fmt: skip
+    return {**figure, "data": traces, "last": known - 1}
+
+
+def _longer(trace: Mapping[str, Any], x: Sequence[str], nothing: Sequence[None]) -> dict[str, Any]:
+    longer: dict[str, Any] = {"x": list(x), "y": [*trace["y"], *nothing]}
+    if "customdata" in trace:
+        longer["customdata"] = [*trace["customdata"], *nothing]
+    if isinstance(trace.get("marker", {}).get("opacity"), list):
+        longer["marker"] = {**trace["marker"], "opacity": [*trace["marker"]["opacity"], *[1.0] * len(nothing)]}
+    return longer
+
+
 def lines_chart(points: Sequence[date | datetime], lines: Mapping[str, Sequence[int | None]], *, unit: str) -> Figure:
     """Return lines for averages and shares: where there is nothing to average there is a gap, never a 0."""
     x = [_x(point) for point in points]
@@ -102,8 +148,8 @@ def curve_chart(curve: Curve) -> Figure:
         for amounts in (curve.high_nusd, curve.low_nusd, curve.expected_nusd, curve.actual_nusd)
     )
     line: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": x, "connectgaps": False}
-    inside = range(curve.first, curve.last + 1)
-    marks = {**line, "mode": "markers", "name": "Out of the ordinary", "x": [x[at] for at in inside], "y": [spent[at] for at in inside],
+    outside = [amount if curve.first <= at <= curve.last else None for at, amount in enumerate(spent)]
+    marks = {**line, "mode": "markers", "name": "Out of the ordinary", "y": outside,
              "marker": {"color": "--danger", "size": 7}, "hoverinfo": "skip"}  # fmt: skip
     traces = [
         {**line, "name": "at most", "y": high, "line": {"width": 0}},

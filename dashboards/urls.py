@@ -14,6 +14,7 @@ urlpatterns = [
     path("", shell.home, name="home"),
     path("preferences/", shell.preferences, name="preferences"),
     page("", overview.overview, name="overview", see=SEE_OVERVIEW),
+    page("attention/", overview.attention, name="overview_attention", see=SEE_OVERVIEW),
     page("palette/", shell.palette, name="palette", see=tuple(Permission)),
     page("costs/", costs.costs, name="costs", see=SEE_COSTS),
     page("anomalies/", anomalies.listing, name="anomalies", see=Permission.SEE_ANOMALIES),

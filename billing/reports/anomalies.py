@@ -7,11 +7,10 @@ from typing import Any
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.db.models.functions import Abs
 
-from billing.engine.anomalies.anomaly import Severity
 from billing.models import Anomaly
 
-WORTH_TELLING = ~Q(severity=Severity.INFO.value)
-"""What is off by less money than anybody wants to be told of is kept, and shown to whoever asks for it."""
+WORTH_TELLING = Q(told_at__isnull=False)
+"""What an alert was raised for. Smaller ones, and those that another stands for, are shown to whoever asks for them."""
 
 
 def anomalies_by_impact(*, now: datetime) -> QuerySet[Any]:

@@ -14,7 +14,7 @@ ANOMALIES_SINCE = timedelta(days=90)
 
 class Pulse(Struct, frozen=True, kw_only=True):
     """When something was last booked, how many calls should be booked by now and are not, how many budgets are used up, and how many anomalies
-    of the last 90 days are open that are worth telling.
+    of the last 90 days are open and were told.
 
     The sums of a day are raised in the transaction that books a call, so the numbers lag behind only where calls are not booked.
     """
@@ -38,7 +38,7 @@ def pulse(*, now: datetime) -> Pulse:
                (SELECT count(DISTINCT w.budget_id) FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
                  WHERE w.tenant_id = %(tenant)s AND b.tenant_id = %(tenant)s AND b.ended_at IS NULL AND NOT b.is_paused
                    AND w.start_at <= %(now)s AND w.end_at > %(now)s AND w.spent_nusd + w.held_nusd >= w.limit_nusd),
-               (SELECT count(*) FROM billing_anomaly a WHERE a.tenant_id = %(tenant)s AND a.started_at >= %(since)s AND a.severity <> 'info'
+               (SELECT count(*) FROM billing_anomaly a WHERE a.tenant_id = %(tenant)s AND a.started_at >= %(since)s AND a.told_at IS NOT NULL
                    AND (a.state = 'open' OR a.state = 'snoozed' AND a.snoozed_until <= %(now)s))"""
     with connection.cursor() as cursor:
         cursor.execute(query, {"tenant": current_tenant_id(), "before": now - OVERDUE_AFTER, "now": now, "since": now - ANOMALIES_SINCE})

@@ -26,7 +26,7 @@ DRIVERS = {
     "tokens": "Longer or shorter calls", "price": "Other prices",
 }  # fmt: skip
 KINDS = {"spike": "Spike", "drop": "Drop", "quality_collapse": "Drafts rejected"}
-SIZES = {"critical": "Critical", "warning": "Warning", "info": "Small", "every": "Of every size"}
+SIZES = {"critical": "Critical", "warning": "Warning", "info": "Small", "every": "All, whatever their size"}
 TAGS = {"critical": "d", "warning": "w", "info": ""}
 PARAMETERS = {"end_user": "user", "api_key": "key", "model": "model", "domain": "domain", "tier": "tier"}
 """Under which name the list of runs is narrowed by a dimension."""
@@ -55,7 +55,7 @@ def _of_size(rows: QuerySet[Any], size: str) -> QuerySet[Any]:
 
 
 Anomalies.filters = (
-    Filter(name="size", label="Severity: from warning on", narrow=_of_size, choices=lambda: list(SIZES.items())),
+    Filter(name="size", label="Severity: all that was told", narrow=_of_size, choices=lambda: list(SIZES.items())),
     Filter(
         name="dim", label="Whose spend", narrow=lambda rows, chosen: rows.filter(dimension=chosen) if chosen in DIMENSIONS else rows,
         choices=lambda: list(DIMENSIONS.items()),
@@ -72,12 +72,12 @@ class Part(Struct, frozen=True, kw_only=True):
     budget_url: str = ""
 
 
-def labels_of(rows: Iterable[Anomaly]) -> Mapping[tuple[str, str], str]:
+def labels_of(rows: Iterable[Anomaly], *, with_contributors: bool = True) -> Mapping[tuple[str, str], str]:
     """Return a name for whatever anomalies, and their contributors, are about, by dimension and value: one look-up a dimension."""
     wanted: dict[str, dict[str, None]] = {}
     for row in rows:
         wanted.setdefault(row.dimension, {})[row.value] = None
-        for some in row.contributors:
+        for some in row.contributors if with_contributors else ():
             wanted.setdefault(some["dimension"], {}).update(dict.fromkeys(part["value"] for part in some["largest"]))
     found = {(name, value): label for name, values in wanted.items() for value, label in reports.names_of(dimension=name, values=values).items()}
     return {**found, ("all", ""): "Everything"}

@@ -30,7 +30,7 @@ def anomaly(at: datetime, *, lane: str = "fast", long: timedelta = QUARTER, **fi
 
 def test_a_quarter_of_an_hour_lies_in_the_middle_of_what_is_ordinary_and_beyond_it(shop: Shop, past: History) -> None:
     spike = quarter_of(shop.now) - 20 * QUARTER
-    past.quarters(shop.tenant.id, {spike + number * QUARTER: (220 if not number else 96) * USD for number in range(-30 * 96, 20)})
+    past.quarters(shop.tenant.id, {spike + number * QUARTER: (220 if not number else 96) * USD for number in range(21 - KEPT // QUARTER, 20)})
     past.days(shop.tenant.id, {shop.now.date() - timedelta(days=40): USD})
     with tenant_scope(shop.tenant.id):
         curve = curve_of(anomaly(spike), zone="Europe/Berlin", now=shop.now)

@@ -73,6 +73,7 @@ def anomaly_of(cast: Cast, *, tenant: Any = None, **fields: Any) -> Anomaly:
         "lane": "fast", "kind": "spike", "dimension": "all", "severity": "critical", "started_at": started_at,
         "ended_at": started_at + timedelta(minutes=15), "found_at": started_at + timedelta(minutes=12), "expected_nusd": 96 * 10**9,
         "low_nusd": 71 * 10**9, "high_nusd": 121 * 10**9, "actual_nusd": 220 * 10**9, "excess_nusd": 124 * 10**9, "score": 2.0, "facts": {},
+        "told_at": started_at + timedelta(minutes=12),
     }  # fmt: skip
     with tenant_scope((tenant or cast.acme).id):
         return Anomaly.objects.create(**{**facts, **fields})

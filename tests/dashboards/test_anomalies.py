@@ -29,7 +29,7 @@ def fresh(cast: Cast, row: Anomaly) -> Anomaly:
 def test_open_anomalies_stand_by_their_impact_and_are_counted_in_the_menu(cast: Cast, operator: Client) -> None:
     anomaly_of(cast, value="little", dimension="model", excess_nusd=6 * USD)
     anomaly_of(cast, value="a-drop", dimension="model", kind="drop", excess_nusd=-90 * USD)
-    anomaly_of(cast, value="petty-model", dimension="model", severity="info")
+    anomaly_of(cast, value="petty-model", dimension="model", severity="info", told_at=None)
     anomaly_of(cast, value="done-model", dimension="model", state="resolved", resolution="fixed")
     page = operator.get("/o/acme/anomalies/").content.decode()
     assert page.index("a-drop") < page.index("little")

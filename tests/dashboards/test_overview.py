@@ -66,7 +66,7 @@ def test_the_overview_says_which_budgets_need_attention(cast: Cast) -> None:
     with tenant_scope(cast.acme.id):
         Budget.objects.create(scope="end_user", period="daily", limit_nusd=250_000_000, action="degrade")
         book(cast.acme, amount_nusd=240_000_000, end_user=cast.ann.id)
-    page = logged_in(cast.finn).get("/o/acme/").content.decode()
+    page = logged_in(cast.finn).get("/o/acme/attention/").content.decode()
     assert "Each end user, daily is nearly used up" in page
     assert "96 % of $0.25, daily. When it is reached, calls take cheaper paths." in page
     assert "CANARY" not in page
