@@ -6,7 +6,7 @@ from dashboards.access import action, page
 from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import anomalies, budgets, costs, overview, runs, shell, start
+from dashboards.views import anomalies, budget_outlooks, budgets, costs, overview, runs, shell, start
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -28,6 +28,9 @@ urlpatterns = [
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),
     page("budgets/<uuid:pk>/preview/", budgets.preview, name="budgets_preview_one", see=Permission.EDIT_BUDGET_LIMITS),
+    page("budgets/ahead/", budget_outlooks.ahead, name="budgets_ahead", see=Permission.SEE_BUDGETS),
+    page("budgets/<uuid:pk>/", budget_outlooks.one, name="budgets_one", see=Permission.SEE_BUDGETS),
+    page("budgets/<uuid:pk>/outlook/", budget_outlooks.outlook, name="budgets_outlook", see=Permission.SEE_BUDGETS),
     action("budgets/<uuid:pk>/override/", budgets.override, name="budgets_override", needs=Permission.EDIT_BUDGET_LIMITS),
     action("budgets/<uuid:pk>/pause/", budgets.pause, name="budgets_pause", needs=Permission.EDIT_BUDGETS),
     action("budgets/<uuid:pk>/end/", budgets.end, name="budgets_end", needs=Permission.EDIT_BUDGETS),
