@@ -81,6 +81,7 @@ class Resource(Generic[Row]):
     one: ClassVar[str]
     title: ClassVar[str]
     columns: ClassVar[Sequence[Column]]
+    list_template: ClassVar[str] = "console/list.html"
     row_template: ClassVar[str]
     panel_template: ClassVar[str] = ""
     form_template: ClassVar[str] = "console/form.html"

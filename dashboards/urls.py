@@ -6,7 +6,8 @@ from dashboards.access import action, page
 from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import anomalies, budget_outlooks, budgets, costs, overview, runs, shell, start
+from dashboards.views import alerts, anomalies, budget_outlooks, budgets, costs, overview, runs, shell, start
+from dashboards.views.alerts import ChannelPages
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -34,6 +35,15 @@ urlpatterns = [
     action("budgets/<uuid:pk>/override/", budgets.override, name="budgets_override", needs=Permission.EDIT_BUDGET_LIMITS),
     action("budgets/<uuid:pk>/pause/", budgets.pause, name="budgets_pause", needs=Permission.EDIT_BUDGETS),
     action("budgets/<uuid:pk>/end/", budgets.end, name="budgets_end", needs=Permission.EDIT_BUDGETS),
+    *ChannelPages(alerts.CHANNELS).pages(route="alerts", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
+    *ResourcePages(alerts.RULES).pages(route="alerts/rules", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
+    page("alerts/deliveries/", ResourcePages(alerts.DELIVERIES).listing, name="alerts_deliveries", see=Permission.MANAGE_ALERTS),
+    action("alerts/<uuid:pk>/test/", alerts.test, name="alerts_test", needs=Permission.MANAGE_ALERTS, opens_scopes=True),
+    action("alerts/<uuid:pk>/pause/", alerts.pause, name="alerts_pause", needs=Permission.MANAGE_ALERTS),
+    action("alerts/<uuid:pk>/roll/", alerts.roll, name="alerts_roll", needs=Permission.MANAGE_ALERTS),
+    action("alerts/<uuid:pk>/delete/", alerts.delete, name="alerts_delete", needs=Permission.MANAGE_ALERTS),
+    action("alerts/rules/<uuid:pk>/delete/", alerts.delete_rule, name="alerts_rules_delete", needs=Permission.MANAGE_ALERTS),
+    action("alerts/deliveries/<uuid:pk>/resend/", alerts.resend, name="alerts_deliveries_resend", needs=Permission.MANAGE_ALERTS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]
