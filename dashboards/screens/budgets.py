@@ -37,7 +37,7 @@ class Budgets(Resource[Budget]):
     name, one, title = "budgets", "budget", "Budgets"
     columns = (
         Column(label="Budget"), Column(label="Scope"), Column(label="Used"), Column(label="Spent", is_number=True),
-        Column(label="Limit", is_number=True), Column(label="Period"), Column(label="Runs out, 80 %"), Column(label="When reached"),
+        Column(label="Limit", is_number=True), Column(label="Runs out, 80 %"), Column(label="Period"), Column(label="When reached"),
     )  # fmt: skip
     row_template, panel_template, form_template = "console/budgets/row.html", "console/budgets/panel.html", "console/budgets/form.html"
     search_fields, search_label = ("name", "subject"), "Name or target"

@@ -72,11 +72,11 @@ def _told(found: BudgetOutlook, *, zone: str) -> dict[str, Any]:
 
 
 def _short(ends: Exhaustion | None, zone: str) -> str:
-    """Example: "29 Nov (28 Nov to 1 Dec)"."""
+    """Example: "29 Nov (28 Nov to 1 Dec)"; "no" for one that lasts until its window ends."""
     if ends is None:
         return "n/a"
     if ends.earliest is None:
-        return "not in this window"
+        return "no"
     latest = f"to {_moment(ends.latest, zone)}" if ends.latest else "or not at all"
     return f"{_moment(ends.expected, zone) if ends.expected else 'not expected'} ({_moment(ends.earliest, zone)} {latest})"
 
