@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.engine.forecasting.series import Step
 from billing.models import Budget, BudgetWindow
-from billing.outlook import budget_outlook, budget_outlooks, limit_of, month_end_of, predict, series_of
+from billing.outlook import budget_outlook, budget_outlooks, limit_of, month_end_in, month_end_of, outlooks_of, predict, series_of
+from billing.reports import spent_days
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.history import History, history
@@ -129,3 +131,30 @@ def test_each_window_is_looked_at_in_the_sums_of_its_own() -> None:
 def test_the_windows_of_other_tenants_are_not_looked_at(committed_cast: Cast, past: History) -> None:
     with tenant_scope(committed_cast.acme.id):
         assert budget_outlooks(zone=BERLIN, now=NOON) == []
+
+
+def test_many_windows_are_looked_at_together_and_each_as_if_alone(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, daily(40, 10 * USD))
+    past.days(committed_cast.acme.id, daily(30, USD), dimension="tag", value="jobs")
+    hours = {NOON.replace(minute=0) - timedelta(hours=number): USD for number in range(1, 20 * 24)}
+    past.quarters(committed_cast.acme.id, hours)
+    windows = [
+        running(committed_cast, limit=255 * USD, spent=224 * USD), running(committed_cast, limit=15 * USD, spent=12 * USD, period="daily"),
+        running(committed_cast, limit=1_000 * USD, spent=700 * USD, period="total"),
+    ]  # fmt: skip
+    windows[2].budget.scope, windows[2].budget.subject = "tag", "jobs"
+    with tenant_scope(committed_cast.acme.id):
+        with CaptureQueriesContext(connection) as captured:
+            together = outlooks_of(windows, zone=BERLIN, now=NOON)
+        alone = [budget_outlook(window, zone=BERLIN, now=NOON) for window in windows]
+        assert outlooks_of([], zone=BERLIN, now=NOON) == []
+    assert [(each.runs_out, each.at_end) for each in together] == [(each.runs_out, each.at_end) for each in alone]
+    assert len(captured) == 3
+
+
+def test_the_end_of_the_month_is_the_same_from_days_that_were_read_already(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, {**daily(40, 10 * USD), TODAY: 4 * USD})
+    with tenant_scope(committed_cast.acme.id):
+        asked = month_end_of(dimension="all", value="", zone=BERLIN, now=NOON)
+        assert month_end_in(spent_days(since=TODAY - timedelta(days=800)), zone=BERLIN, now=NOON) == asked
+    assert month_end_in({}, zone=BERLIN, now=NOON).estimate is None
