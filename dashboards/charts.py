@@ -81,6 +81,20 @@ def with_anomalies(figure: Figure, marks: Mapping[Any, str], *, totals: Sequence
     return {**figure, "data": [*figure["data"], diamonds]}
 
 
+def with_changes(figure: Figure, changes: Mapping[date, str]) -> Figure:
+    """Return a chart of days with a small mark below each day on which something was changed that may have changed costs."""
+    x: Sequence[str] = figure["data"][0]["x"] if figure["data"] else []
+    told = {_x(day): words for day, words in changes.items()}
+    if not any(point in told for point in x):
+        return figure
+    marks = {
+        "type": "scatter", "mode": "markers", "name": "Changed", "x": list(x), "y": [0 if point in told else None for point in x],
+        "meta": "change", "text": [told.get(point) for point in x], "cliponaxis": False,
+        "marker": {"symbol": "triangle-up", "size": 9, "color": "--text", "line": {"color": "--surface", "width": 1}},
+    }  # fmt: skip
+    return {**figure, "data": [*figure["data"], marks]}
+
+
 def with_forecast(figure: Figure, ahead: Sequence[PathStep]) -> Figure:
     """Return a chart of days that goes on into those ahead: what is expected, in the band that holds it four times in five."""
     if not ahead or not figure["data"]:

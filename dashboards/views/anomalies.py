@@ -23,12 +23,15 @@ from dashboards.charts import curve_chart
 from dashboards.forms.anomalies import NoteForm, ResolveForm, SnoozeForm
 from dashboards.resources import carry_out, narrowed, page_of
 from dashboards.screens.anomalies import DIMENSIONS, DRIVERS, KINDS, STATES, TAGS, Anomalies, contributors_of, labels_of, runs_url
+from dashboards.screens.changes import changes_between
 from dashboards.shell import membership_of, show
 from tenants.models import Membership
 from tenants.roles import Permission
 
 RESOURCE = Anomalies()
 DELIVERIES_SHOWN = 10
+CHANGED_BEFORE = timedelta(days=1)
+"""What was changed so long before an anomaly, or in it, may be why."""
 
 
 def listing(request: HttpRequest) -> HttpResponse:
@@ -61,6 +64,7 @@ def anomaly(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         **_told(row, labels), "row": row, "state": STATES[row.stands], "drivers": drivers, "curve": curve, **_charted(curve),
         "contributors": contributors_of(row, labels, membership=membership), "timeline": _timeline(row, now=now),
+        "changes": changes_between(row.started_at - CHANGED_BEFORE, row.ended_at),
         "runs_url": runs_url(row, row.dimension, row.value, membership=membership), **_forms(row, membership),
     }  # fmt: skip
     return show(request, "console/anomalies/one.html", context, title="Anomaly", now=now)

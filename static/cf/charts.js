@@ -78,8 +78,11 @@ function readout(figure, index, hidden) {
 /* Where the anomaly is told that began at a point. */
 const toldAt = (figure, index) => figure.data.find((trace) => trace.meta === "anomaly")?.customdata[index];
 
+const changedAt = (figure, index) => figure.data.find((trace) => trace.meta === "change")?.text[index];
+
 function say(part, index, { aloud }) {
-  const text = readout(part.figure, index, part.hidden) + (toldAt(part.figure, index) ? ". Out of the ordinary: Enter, or a click on the diamond, tells more" : "");
+  const changed = changedAt(part.figure, index);
+  const text = readout(part.figure, index, part.hidden) + (changed ? `. Changed that day: ${changed}` : "") + (toldAt(part.figure, index) ? ". Out of the ordinary: Enter, or a click on the diamond, tells more" : "");
   part.readout.textContent = text;
   if (aloud) part.live.textContent = text;
   const x = part.figure.data.find((trace) => trace.hoverinfo !== "skip").x[index];
