@@ -48,6 +48,8 @@ class BudgetOutlook(Struct, frozen=True, kw_only=True):
     """What will have been spent when the window ends; None where nothing can be said, and for a budget over all time."""
     runs_out: Exhaustion | None
     prediction: CostPrediction
+    sums: Sequence[Estimate] = ()
+    """What will have been spent at the end of each step of the prediction's path, up to the window's end; none of a budget over all time."""
 
     @property
     def is_over(self) -> bool:
@@ -176,10 +178,10 @@ def _outlook(window: BudgetWindow, prediction: CostPrediction, running: int, *, 
     end = _end_of(budget, window=window, step=prediction.step, zone=zone)
     so_far = min(window.spent_nusd, running)
     before, limit = window.spent_nusd - so_far, limit_of(budget, now=now)
-    sums = prediction.in_all(so_far_nusd=so_far) if end is not None else []
+    sums = [_more(each, by=before) for each in prediction.in_all(so_far_nusd=so_far)] if end is not None else []
     return BudgetOutlook(
         budget=budget, subject=window.subject, start_at=window.start_at, end_at=window.end_at, limit_nusd=limit, spent_nusd=window.spent_nusd,
-        at_end=_more(sums[-1], by=before) if sums else None, prediction=prediction,
+        at_end=sums[-1] if sums else None, prediction=prediction, sums=sums,
         runs_out=exhaustion(prediction, spent_nusd=before, limit_nusd=limit, until=end, so_far_nusd=so_far),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from hashlib import blake2s
 from typing import Any
 
 from billing.curves import Curve
-from billing.engine.forecasting.prediction import PathStep
+from billing.engine.forecasting.prediction import Estimate, PathStep
 from billing.engine.money import NUSD_PER_USD
 from billing.reports import Burn, Series
 from billing.reports.series import OTHER
@@ -103,18 +103,24 @@ def with_forecast(figure: Figure, ahead: Sequence[PathStep]) -> Figure:
     known = len(x) - len(ahead)
     nothing: list[None] = [None] * len(ahead)
     traces = [{**trace, **_longer(trace, x, nothing)} for trace in figure["data"]]
-    line: dict[str, Any] = {"type": "scatter", "x": x, "meta": "forecast", "connectgaps": False}
+    traces += _band(x, [step.spend for step in ahead])
+    return {**figure, "data": traces, "last": known - 1}
+
+
+def _band(x: Sequence[str], ahead: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """What is expected at the last points of `x`, and the band that holds it."""
+    nothing: list[float | None] = [None] * (len(x) - len(ahead))
     high, low, expected = (
-        [*[None] * known, *(_y(amount, "usd") for amount in amounts)]
-        for amounts in ([s.spend.high_nusd for s in ahead], [s.spend.low_nusd for s in ahead], [s.spend.expected_nusd for s in ahead])
+        [*nothing, *(_y(amount, "usd") for amount in amounts)]
+        for amounts in ([each.high_nusd for each in ahead], [each.low_nusd for each in ahead], [each.expected_nusd for each in ahead])
     )
-    traces += [
+    line: dict[str, Any] = {"type": "scatter", "x": list(x), "meta": "forecast", "connectgaps": False}
+    return [
         {**line, "mode": "lines", "name": "at most", "y": high, "line": {"width": 0}},
         {**line, "mode": "lines", "name": "at least", "y": low, "line": {"width": 0}, "fill": "tonexty", "fillcolor": "--muted/33"},
         {**line, "mode": "lines+markers", "name": "expected", "y": expected, "line": {"color": "--text", "width": 1.4, "dash": "dash"},
          "marker": {"symbol": "circle-open", "size": 6, "color": "--text"}},
     ]  # fmt: skip
-    return {**figure, "data": traces, "last": known - 1}
 
 
 def _longer(trace: Mapping[str, Any], x: Sequence[str], nothing: Sequence[None]) -> dict[str, Any]:
@@ -137,15 +143,19 @@ def lines_chart(points: Sequence[date | datetime], lines: Mapping[str, Sequence[
     return {"data": traces, "layout": _axes(unit, x), "unit": unit, "partial": False}
 
 
-def burn_chart(burn: Burn) -> Figure:
-    """Return the spend of a budget's window as steps, the even pace as a dotted line, and the limit."""
-    x = [_x(point) for point in burn.points]
+def burn_chart(burn: Burn, ahead: Sequence[tuple[date | datetime, Estimate]] = ()) -> Figure:
+    """Return the spend of a budget's window as steps, the even pace as a dotted line, and the limit. `ahead` are points to come, with what
+    will have been spent by then: they are drawn as a band."""
+    known = [_x(point) for point in burn.points]
+    x = [*known, *(_x(point) for point, _ in ahead)]
     start, end, limit = x[0], _x(burn.end_at if burn.end_at.year < 9999 else burn.points[-1]), _y(burn.limit_nusd, "usd")
+    spent = [*(_y(amount, "usd") for amount in burn.spent_nusd), *[None] * len(ahead)]
     traces = [
         {"type": "scatter", "mode": "lines", "name": "Even pace", "x": [start, end], "y": [0, limit], "hoverinfo": "skip",
          "line": {"color": "--muted", "width": 1.2, "dash": "dot"}, "meta": "pace"},
-        {"type": "scatter", "mode": "lines", "name": "Spent", "x": x, "y": [_y(amount, "usd") for amount in burn.spent_nusd],
+        {"type": "scatter", "mode": "lines", "name": "Spent", "x": x, "y": spent,
          "line": {"color": "--c1", "width": 2.4, "shape": "hv"}, "fill": "tozeroy", "fillcolor": "--c1/22"},
+        *(_band(x, [estimate for _, estimate in ahead]) if ahead else ()),
     ]  # fmt: skip
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit, "line": {"color": "--danger", "width": 1.6}}
     note = {"xref": "paper", "x": 0, "y": limit, "yanchor": "bottom", "xanchor": "left", "text": "Limit", "showarrow": False,

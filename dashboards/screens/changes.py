@@ -10,10 +10,10 @@ from tenants.models import AuditEntry
 
 WATCHED: Mapping[str, str] = {
     "preset_version": "preset", "preset_rollout": "rollout of", "model_price": "price of", "tier_policy": "policy of tier",
-    "domain_rule": "domain rule", "tier": "tier",
+    "domain_rule": "domain rule",
 }  # fmt: skip
 """By the audit log's name of what was changed: how it is told."""
-MOST = 50
+MOST, NAMED = 50, 3
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def by_day(changes: Sequence[Changed], *, zone: str) -> Mapping[date, str]:
     days: dict[date, list[str]] = {}
     for change in changes:
         days.setdefault(change.at.astimezone(ZoneInfo(zone)).date(), []).append(change.words)
-    return {day: "; ".join(dict.fromkeys(words)) for day, words in days.items()}
+    return {day: "; ".join([*words[:NAMED], *([f"and {len(words) - NAMED} more"] if len(words) > NAMED else [])]) for day, words in days.items()}
 
 
 def changes_of_days(first: date, last: date, *, zone: str) -> Sequence[Changed]:

@@ -11,13 +11,16 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from billing import reports
 from billing.engine.budgets import Action
 from billing.engine.forecasting.exhaustion import Exhaustion
 from billing.models import Budget, BudgetWindow
 from billing.outlook import BudgetOutlook, outlooks_of
+from dashboards.charts import burn_chart
 from dashboards.resources import narrowed, page_of
 from dashboards.screens.budgets import Budgets
 from dashboards.shell import is_part, membership_of, show, show_part
+from tenants.models import Tenant
 
 RESOURCE = Budgets()
 STOPS = {Action.BLOCK: "", Action.DEGRADE: "where no cheaper path fits"}
@@ -36,10 +39,12 @@ def ahead(request: HttpRequest) -> HttpResponse:
 
 def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Say when one budget runs out: a piece of its panel, and a page where no script runs."""
-    now, zone = timezone.now(), membership_of(request).tenant.time_zone
-    row = get_object_or_404(RESOURCE.rows(membership=membership_of(request), now=now), pk=pk)
-    found = _outlooks([row], zone=zone, now=now)
-    context = {"outlook": _told(found[0], zone=zone) if found else None, "budget": row}
+    now, membership = timezone.now(), membership_of(request)
+    tenant = membership.tenant
+    row = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
+    found = _outlooks([row], zone=tenant.time_zone, now=now)
+    told = _told(found[0], zone=tenant.time_zone) if found else None
+    context = {"outlook": told, "budget": row, **_burnt(row, found, tenant=tenant, now=now)}
     if is_part(request):
         return show_part(request, "console/budgets/outlook.html", context)
     return show(request, "console/budgets/outlook_page.html", context, title="Budget", now=now)
@@ -55,6 +60,20 @@ def _outlooks(rows: Sequence[Any], *, zone: str, now: datetime) -> Sequence[Budg
     """Of each budget the fullest window that runs; those without one are left out."""
     windows = BudgetWindow.objects.select_related("budget").in_bulk([row.fullest_window_id for row in rows if row.fullest_window_id])
     return outlooks_of(list(windows.values()), zone=zone, now=now)
+
+
+def _burnt(row: Any, found: Sequence[BudgetOutlook], *, tenant: Tenant, now: datetime) -> dict[str, Any]:
+    """The curve of the window, and how it will go on."""
+    burn = reports.burn_of(budget=row, tenant=tenant, limit_nusd=row.limit_now_nusd, now=now)
+    if burn is None:
+        return {}
+    line = reports.Line(value="spent", label="Spent up to then", amounts=burn.spent_nusd)
+    ahead = [(_local(step.begins, tenant.time_zone), spent) for each in found for step, spent in zip(each.prediction.path, each.sums, strict=False)]
+    return {"figure": burn_chart(burn, ahead[1:]), "series": reports.Series(points=burn.points, lines=[line], names=1)}
+
+
+def _local(at: date, zone: str) -> date:
+    return at.astimezone(ZoneInfo(zone)) if isinstance(at, datetime) else at
 
 
 def _told(found: BudgetOutlook, *, zone: str) -> dict[str, Any]:
@@ -82,4 +101,5 @@ def _short(ends: Exhaustion | None, zone: str) -> str:
 
 
 def _moment(at: date, zone: str) -> str:
-    return at.astimezone(ZoneInfo(zone)).strftime("%H:%M") if isinstance(at, datetime) else f"{at.day} {at:%b}"
+    local = _local(at, zone)
+    return f"{local:%H:%M}" if isinstance(local, datetime) else f"{local.day} {local:%b}"

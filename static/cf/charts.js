@@ -39,7 +39,7 @@ function layoutOf(figure) {
 
 function tracesOf(figure, { mode, hidden }) {
   return figure.data.map((trace, number) => {
-    const made = { ...coloured(trace), hoverinfo: "none", visible: !hidden.has(number) };
+    const made = { ...coloured(trace), hoverinfo: trace.hoverinfo ?? "none", visible: !hidden.has(number) };
     if (trace.type !== "bar" || mode === "stack") return made;
     let sum = 0;
     const y = mode === "sum" ? trace.y.map((amount) => (sum += amount)) : trace.y;
@@ -147,7 +147,7 @@ async function tool(button, element) {
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
 }, { rootMargin: "200px" });
-for (const element of document.querySelectorAll("[data-figure]")) {
+function begin(element) {
   const figure = JSON.parse(document.getElementById(element.dataset.figure).textContent);
   const part = { figure, mode: "stack", hidden: new Set(), index: -1, isDrawn: false, box: element.querySelector(".cf-chart"),
     readout: element.querySelector(".readout"), live: element.querySelector("[data-live]") };
@@ -165,6 +165,9 @@ for (const element of document.querySelectorAll("[data-figure]")) {
   });
   near.observe(element);
 }
+for (const element of document.querySelectorAll("[data-figure]")) begin(element);
+/* Pieces that htmx fetches may hold charts, too. */
+document.addEventListener("htmx:after:swap", () => { for (const element of document.querySelectorAll("[data-figure]")) if (!parts.has(element)) begin(element); });
 for (const group of document.querySelectorAll("[data-modes]")) {
   group.addEventListener("click", (event) => {
     const button = event.target.closest("[data-mode]"), element = group.closest("section").querySelector("[data-figure]");
