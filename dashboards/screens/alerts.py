@@ -87,7 +87,7 @@ class Rules(Resource[AlertRule]):
         return AlertRule.objects.select_related("channel")
 
     def present(self, rows: Sequence[AlertRule], *, now: datetime) -> Sequence[Any]:
-        return [{"row": row, **self.describe(row), "facts": self.describe(row)} for row in rows]
+        return [{"row": row, **self.describe(row)} for row in rows]
 
     def panel(self, row: AlertRule, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
         return {"facts": self.describe(row)}
@@ -187,5 +187,7 @@ def answer_of(*, is_ok: bool, status_code: int | None, problem: str) -> str:
     """Example: "200 OK"."""
     if status_code is None:
         return "sent" if is_ok else problem
-    phrase = HTTPStatus(status_code).phrase if status_code in HTTPStatus._value2member_map_ else ""
-    return f"{status_code} {phrase}".strip()
+    try:
+        return f"{status_code} {HTTPStatus(status_code).phrase}"
+    except ValueError:
+        return str(status_code)

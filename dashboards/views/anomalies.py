@@ -112,9 +112,15 @@ def _told(row: Any, labels: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     times = None if row.expected_nusd <= 0 else row.actual_nusd / row.expected_nusd
     return {
         "row": row, "label": labels[row.dimension, row.value], "dimension": DIMENSIONS.get(row.dimension, row.dimension), "times": times,
-        "kind": KINDS.get(row.kind, row.kind), "tag": TAGS.get(row.severity, ""),
+        "kind": KINDS.get(row.kind, row.kind), "largest": _largest(row, labels), "tag": TAGS.get(row.severity, ""),
         "shares": {"usual": row.facts.get("usual_share"), "now": row.facts.get("share")} if row.kind == "quality_collapse" else None,
     }  # fmt: skip
+
+
+def _largest(row: Anomaly, labels: Mapping[tuple[str, str], str]) -> tuple[str, int] | None:
+    """Who makes up most of it, of all dimensions, and how much."""
+    parts = [(labels[some["dimension"], part["value"]], part["amount_nusd"]) for some in row.contributors for part in some["largest"][:1]]
+    return max(parts, key=lambda part: abs(part[1]), default=None)
 
 
 def _charted(curve: Curve | None) -> dict[str, Any]:

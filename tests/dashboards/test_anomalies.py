@@ -64,6 +64,7 @@ def test_an_anomaly_says_what_drives_it_and_who_makes_it_up(cast: Cast, operator
     ):  # fmt: skip
         assert told in page
     assert page.index("+$104.00") < page.index("+$20.00")
+    assert "ann +$130.00" in operator.get("/o/acme/anomalies/").content.decode()
 
 
 def test_an_operator_resolves_it_with_a_reason_and_a_note(cast: Cast, operator: Client) -> None:
