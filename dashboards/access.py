@@ -43,9 +43,9 @@ def action(route: str, view: View, *, name: str, needs: Permission | Sequence[Pe
 
     `opens_scopes` says of a view that waits for others that it opens the tenant's scope itself, when it needs it.
     """
-    route_of = _route(route, view, name=name, needs=Needs((), _many(needs)))
-    route_of.callback.opens_scopes = opens_scopes  # type: ignore[attr-defined]
-    return route_of
+    made = _route(route, view, name=name, needs=Needs((), _many(needs)))
+    made.callback.opens_scopes = opens_scopes  # type: ignore[attr-defined]
+    return made
 
 
 def refuse(request: HttpRequest, *permissions: Permission) -> HttpResponse:
