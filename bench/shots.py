@@ -65,7 +65,7 @@ def shoot(url: str, session: str, folder: Path, wanted: Sequence[tuple[str, str]
 
 def screens() -> Iterator[tuple[str, str]]:
     """Each screen by name, with its address under the tenant's."""
-    from billing.models import Budget
+    from billing.models import Anomaly, Budget
     from cascade.models import CascadeRun
     from tenants.models import Tenant
     from tenants.scoping import platform_scope
@@ -74,14 +74,19 @@ def screens() -> Iterator[tuple[str, str]]:
         tenant = Tenant.objects.get(slug=TENANT)
         budget = Budget.objects.filter(tenant=tenant, scope="tenant").first()
         run = CascadeRun.objects.filter(tenant=tenant, draft_accepted=False).first()
+        anomaly = Anomaly.objects.filter(tenant=tenant).order_by("-excess_nusd").first()
     assert budget is not None
     assert run is not None
+    if anomaly is not None:  # where the worker has found one meanwhile
+        yield "anomaly", f"anomalies/{anomaly.pk}/"
     yield from (
         ("overview", ""), ("overview_24h", "?range=24h&group=tier"), ("costs", "costs/?group=model&compare=previous"),
         ("costs_sub", "costs/?group=domain&sub=tier&f=tier:pro&range=90d"), ("costs_accepted", "costs/?metric=accepted&group=domain"),
         ("runs", "runs/"), ("run", f"runs/{run.pk}/"), ("run_ledger", f"runs/{run.pk}/?tab=ledger"), ("budgets", "budgets/"),
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
-        ("budgets_import", "budgets/import/"), ("start", "start/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
+        ("budgets_import", "budgets/import/"), ("start", "start/"),
+        ("anomalies", "anomalies/"), ("alerts", "alerts/"), ("alerts_new", "alerts/new/"), ("alerts_rule", "alerts/rules/new/"),
+        ("deliveries", "alerts/deliveries/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Looking ahead for one name, or for a budget: forecast at the moment somebody asks, from the sums of the days and of the hours."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,10 +14,10 @@ from billing.engine.forecasting.forecaster import CostForecaster, prediction_of
 from billing.engine.forecasting.month_end import month_end
 from billing.engine.forecasting.prediction import CostPrediction, Estimate
 from billing.engine.forecasting.series import Calendar, Step
-from billing.forecasts import HORIZON_DAYS, past_of
+from billing.forecasts import HISTORY_DAYS, HISTORY_DAYS_OF_END_USERS, HORIZON_DAYS, past_of
 from billing.models import Budget, BudgetWindow, DayRollup
 from billing.quarters import KEPT
-from billing.series import Floats, bucketed_spend, daily_spend
+from billing.series import Floats, Name, bucketed_spend, bucketed_spend_of, daily_spend, daily_spend_of
 
 Dimension = DayRollup.Dimension
 MOST_STEPS = {Step.HOUR: 14 * 24, Step.DAY: 92, Step.WEEK: 26}
@@ -48,6 +48,8 @@ class BudgetOutlook(Struct, frozen=True, kw_only=True):
     """What will have been spent when the window ends; None where nothing can be said, and for a budget over all time."""
     runs_out: Exhaustion | None
     prediction: CostPrediction
+    sums: Sequence[Estimate] = ()
+    """What will have been spent at the end of each step of the prediction's path, up to the window's end; none of a budget over all time."""
 
     @property
     def is_over(self) -> bool:
@@ -63,7 +65,8 @@ def predict(*, dimension: str, value: str, step: Step, horizon: int, zone: str, 
     """
     if not 1 <= horizon <= MOST_STEPS[step]:
         raise ValueError(f"a forecast goes over 1 to {MOST_STEPS[step]} {step}s, not {horizon}")
-    return _predictions([value], dimension=dimension, step=step, horizon=horizon, zone=zone, now=now)[value]
+    amounts, calendar = _past(dimension=dimension, value=value, step=step, zone=zone, now=now)
+    return prediction_of(CostForecaster(horizon=horizon).predict_block(amounts, calendar=calendar), 0)
 
 
 def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> MonthEnd:
@@ -72,49 +75,113 @@ def month_end_of(*, dimension: str, value: str, zone: str, now: datetime) -> Mon
     first = today.replace(day=1)
     prediction = predict(dimension=dimension, value=value, step=Step.DAY, horizon=HORIZON_DAYS, zone=zone, now=now)
     days = daily_spend(dimension=dimension, first=first, last=today, values=[value]).amounts[0]
-    before, so_far = int(days[:-1].sum()), int(days[-1])
+    return _month_end(prediction, first, before=int(days[:-1].sum()), so_far=int(days[-1]))
+
+
+def month_end_in(days: Mapping[date, int], *, zone: str, now: datetime) -> MonthEnd:
+    """Return what month_end_of says of the whole tenant, from its days that somebody has read already: back to HISTORY_DAYS or further."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    first = today.replace(day=1)
+    begins = max(min(days, default=today), today - timedelta(days=HISTORY_DAYS))
+    past = np.array([[days.get(begins + timedelta(days=number), 0) for number in range(max(0, (today - begins).days))]], dtype=np.float64)
+    calendar = Calendar(step=Step.DAY, start=min(begins, today))
+    prediction = prediction_of(CostForecaster(horizon=HORIZON_DAYS).predict_block(past, calendar=calendar), 0)
+    before = sum(cost for day, cost in days.items() if first <= day < today)
+    return _month_end(prediction, first, before=before, so_far=days.get(today, 0))
+
+
+def _month_end(prediction: CostPrediction, month: date, *, before: int, so_far: int) -> MonthEnd:
     estimate = month_end(prediction, spent_nusd=before, so_far_nusd=so_far)
-    return MonthEnd(month=first, spent_nusd=before + so_far, estimate=estimate, prediction=prediction)
+    return MonthEnd(month=month, spent_nusd=before + so_far, estimate=estimate, prediction=prediction)
 
 
 def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
     """Return how the running windows of all budgets that are not each end user's own will probably end, those that run out first first."""
     rows = BudgetWindow.objects.filter(subject="", budget__ended_at=None, budget__is_paused=False, start_at__lte=now, end_at__gt=now)
-    found = outlooks_of(rows.select_related("budget")[:MOST_WINDOWS], zone=zone, now=now)
+    found = outlooks_of(list(rows.select_related("budget")[:MOST_WINDOWS]), zone=zone, now=now)
     return sorted(found, key=lambda outlook: (outlook.runs_out is None or outlook.runs_out.expected is None, -_share(outlook)))
 
 
-def outlooks_of(windows: Iterable[BudgetWindow], *, zone: str, now: datetime) -> list[BudgetOutlook]:
-    """Return how running windows will probably end: from the hours for a budget of a day, else from the days.
+def budget_outlook(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetOutlook:
+    """Return how a running window will probably end: from the hours for a budget of a day, else from the days.
 
-    Names of one dimension that are looked at equally far ahead are read and forecast together: six questions for all of them.
     Worked number: 60 of 100 USD spent and 10 a day expected, 8 to 13: it runs out on the fourth day ahead, 80 %: the fourth to the fifth.
     """
-    asked: dict[tuple[str, Step, int], list[tuple[BudgetWindow, date | None]]] = defaultdict(list)
-    for window in windows:
-        step = Step.HOUR if window.budget.period == Period.DAILY else Step.DAY
-        end = _end_of(window.budget, window=window, step=step, zone=zone)
-        horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
-        asked[series_of(window.budget, subject=window.subject)[0], step, horizon].append((window, end))
-    found = []
-    for (dimension, step, horizon), some in asked.items():
-        values = list(dict.fromkeys(series_of(window.budget, subject=window.subject)[1] for window, _ in some))
-        predictions = _predictions(values, dimension=dimension, step=step, horizon=horizon, zone=zone, now=now)
-        so_far = _so_far(values, dimension=dimension, step=step, zone=zone, now=now)
-        for window, end in some:
-            value = series_of(window.budget, subject=window.subject)[1]
-            found.append(_outlook(window, predictions[value], so_far_nusd=so_far[value], end=end, now=now))
+    return outlooks_of([window], zone=zone, now=now)[0]
+
+
+def outlooks_of(windows: Sequence[BudgetWindow], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
+    """Return how running windows, with their budgets read along, will probably end, in their order. Three looks at the sums, however many."""
+    seen = {
+        **_foreseen([window for window in windows if window.budget.period == Period.DAILY], step=Step.HOUR, zone=zone, now=now),
+        **_foreseen([window for window in windows if window.budget.period != Period.DAILY], step=Step.DAY, zone=zone, now=now),
+    }
+    return [_outlook(window, *seen[_question(window, zone=zone, now=now)], zone=zone, now=now) for window in windows]
+
+
+class _Question(NamedTuple):
+    """A name, and how far ahead it is looked. What is asked alike is answered once."""
+
+    step: Step
+    name: Name
+    horizon: int
+
+
+def _question(window: BudgetWindow, *, zone: str, now: datetime) -> _Question:
+    step = Step.HOUR if window.budget.period == Period.DAILY else Step.DAY
+    end = _end_of(window.budget, window=window, step=step, zone=zone)
+    horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
+    return _Question(step, series_of(window.budget, subject=window.subject), horizon)
+
+
+def _foreseen(
+    windows: Sequence[BudgetWindow], *, step: Step, zone: str, now: datetime
+) -> Mapping[_Question, tuple[CostPrediction, int]]:
+    """Return the forecast for each question, and what its running step has cost. Those that look equally far ahead are forecast together."""
+    questions = list(dict.fromkeys(_question(window, zone=zone, now=now) for window in windows))
+    if not questions:
+        return {}
+    names = list(dict.fromkeys(question.name for question in questions))
+    amounts, calendar = _pasts(names, step=step, zone=zone, now=now)
+    rows = {name: row for row, name in enumerate(names)}
+    found: dict[_Question, tuple[CostPrediction, int]] = {}
+    alike: dict[tuple[int, int], list[_Question]] = {}
+    for question in questions:
+        alike.setdefault((question.horizon, _kept(question.name[0], amounts.shape[1] - 1, step=step)), []).append(question)
+    for (horizon, kept), some in alike.items():
+        past = amounts[[rows[question.name] for question in some], :-1][:, amounts.shape[1] - 1 - kept :]
+        block = CostForecaster(horizon=horizon).predict_block(past, calendar=calendar.starting_with(amounts.shape[1] - 1 - kept))
+        for number, question in enumerate(some):
+            found[question] = (prediction_of(block, number), int(amounts[rows[question.name], -1]))
     return found
 
 
-def _outlook(window: BudgetWindow, prediction: CostPrediction, *, so_far_nusd: int, end: date | None, now: datetime) -> BudgetOutlook:
-    """Return how one window will probably end, from the forecast of its spend and what the running step has cost."""
-    budget, so_far = window.budget, min(window.spent_nusd, so_far_nusd)
+def _pasts(names: Sequence[Name], *, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
+    """Return (n, T): what each name cost in each step up to the running one, which is the last; and the calendar of the first."""
+    if step is Step.HOUR:
+        first_at = hour_of(now) - KEPT
+        hours = bucketed_spend_of(names, first_at=first_at, buckets=KEPT // HOUR + 1, length=HOUR)
+        return hours, Calendar(step=step, start=first_at, zone=zone)
+    today = now.astimezone(ZoneInfo(zone)).date()
+    past = past_of(dimension=Dimension.ALL, today=today)
+    first = past.first if past else today
+    return daily_spend_of(names, first=first, last=today), Calendar(step=step, start=first)
+
+
+def _kept(dimension: str, known: int, *, step: Step) -> int:
+    """So many steps of the past are looked at, as past_of has it for days."""
+    return min(known, HISTORY_DAYS_OF_END_USERS) if step is Step.DAY and dimension == Dimension.END_USER else known
+
+
+def _outlook(window: BudgetWindow, prediction: CostPrediction, running: int, *, zone: str, now: datetime) -> BudgetOutlook:
+    budget = window.budget
+    end = _end_of(budget, window=window, step=prediction.step, zone=zone)
+    so_far = min(window.spent_nusd, running)
     before, limit = window.spent_nusd - so_far, limit_of(budget, now=now)
-    sums = prediction.in_all(so_far_nusd=so_far) if end is not None else []
+    sums = [_more(each, by=before) for each in prediction.in_all(so_far_nusd=so_far)] if end is not None else []
     return BudgetOutlook(
         budget=budget, subject=window.subject, start_at=window.start_at, end_at=window.end_at, limit_nusd=limit, spent_nusd=window.spent_nusd,
-        at_end=_more(sums[-1], by=before) if sums else None, prediction=prediction,
+        at_end=sums[-1] if sums else None, prediction=prediction, sums=sums,
         runs_out=exhaustion(prediction, spent_nusd=before, limit_nusd=limit, until=end, so_far_nusd=so_far),
     )  # fmt: skip
 
@@ -132,40 +199,22 @@ def limit_of(budget: Budget, *, now: datetime) -> int:
     return budget.override_limit_nusd if overridden and budget.override_limit_nusd is not None else budget.limit_nusd
 
 
-def _predictions(
-    values: Sequence[str], *, dimension: str, step: Step, horizon: int, zone: str, now: datetime
-) -> Mapping[str, CostPrediction]:  # fmt: skip
-    amounts, calendar = _past(values, dimension=dimension, step=step, zone=zone, now=now)
-    block = CostForecaster(horizon=horizon).predict_block(amounts, calendar=calendar)
-    return {value: prediction_of(block, row) for row, value in enumerate(values)}
-
-
-def _past(values: Sequence[str], *, dimension: str, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
-    """Return the n series (n, T) up to the running step, and their calendar. Without any past there are no steps."""
+def _past(*, dimension: str, value: str, step: Step, zone: str, now: datetime) -> tuple[Floats, Calendar]:
+    """Return one series (1, T) up to the running step, and its calendar. Without any past there are no steps."""
     today = now.astimezone(ZoneInfo(zone)).date()
     if step is Step.HOUR:
         until = hour_of(now)
         first_at = until - KEPT
-        hours = bucketed_spend(dimension=dimension, first_at=first_at, buckets=KEPT // HOUR, length=HOUR, values=values)
+        hours = bucketed_spend(dimension=dimension, first_at=first_at, buckets=KEPT // HOUR, length=HOUR, values=[value])
         return hours.amounts, Calendar(step=step, start=first_at, zone=zone)
     past = past_of(dimension=dimension, today=today)
     if past is None:
-        return np.zeros((len(values), 0)), Calendar(step=step, start=today if step is Step.DAY else _monday(today))
+        return np.zeros((1, 0)), Calendar(step=step, start=today if step is Step.DAY else _monday(today))
     if step is Step.DAY:
-        return daily_spend(dimension=dimension, first=past.first, last=past.last, values=values).amounts, past.calendar
+        return daily_spend(dimension=dimension, first=past.first, last=past.last, values=[value]).amounts, past.calendar
     first, until_day = _monday(past.first), _monday(today)
-    days = daily_spend(dimension=dimension, first=first, last=until_day - DAY, values=values).amounts
-    return days.reshape(len(values), -1, 7).sum(axis=2), Calendar(step=step, start=first)
-
-
-def _so_far(values: Sequence[str], *, dimension: str, step: Step, zone: str, now: datetime) -> Mapping[str, int]:
-    """Return what the running step has cost, by name. Nano-USD."""
-    if step is Step.HOUR:
-        spend = bucketed_spend(dimension=dimension, first_at=hour_of(now), buckets=1, length=HOUR, values=values)
-    else:
-        today = now.astimezone(ZoneInfo(zone)).date()
-        spend = daily_spend(dimension=dimension, first=today, last=today, values=values)
-    return {value: int(amount) for value, amount in zip(values, spend.amounts[:, 0].tolist(), strict=True)}
+    days = daily_spend(dimension=dimension, first=first, last=until_day - DAY, values=[value]).amounts
+    return days.reshape(1, -1, 7).sum(axis=2), Calendar(step=step, start=first)
 
 
 def _end_of(budget: Budget, *, window: BudgetWindow, step: Step, zone: str) -> date | None:

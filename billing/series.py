@@ -28,6 +28,16 @@ BY_BUCKET = """
 SELECT value, (extract(epoch FROM start_at - %s) / %s)::int, sum(cost_nusd)::bigint FROM billing_quarterrollup
  WHERE tenant_id = %s AND dimension = %s AND start_at >= %s AND start_at < %s
 """
+OF_NAMES = "AND (dimension, value) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+DAYS_OF_NAMES = f"""
+SELECT dimension, value, day - %s, cost_nusd FROM billing_dayrollup WHERE tenant_id = %s AND day >= %s AND day <= %s {OF_NAMES}
+"""  # noqa: S608 - all of it is ours
+BUCKETS_OF_NAMES = f"""
+SELECT dimension, value, (extract(epoch FROM start_at - %s) / %s)::int, sum(cost_nusd)::bigint FROM billing_quarterrollup
+ WHERE tenant_id = %s AND start_at >= %s AND start_at < %s {OF_NAMES} GROUP BY 1, 2, 3
+"""  # noqa: S608 - all of it is ours
+Name = tuple[str, str]
+"""A dimension, and a value of it."""
 
 
 class SpendMatrix(NamedTuple):
@@ -62,6 +72,17 @@ def bucketed_spend(*, dimension: str, first_at: datetime, buckets: int, length: 
     return _filled(BY_BUCKET, everything, values=values, steps=buckets, grouped=True)
 
 
+def daily_spend_of(names: Sequence[Name], *, first: date, last: date) -> Floats:
+    """Return (n, T): the cost of each name, of whatever dimension, on each day from `first` to `last`, both included. One look."""
+    return _filled_by_name(DAYS_OF_NAMES, [first, current_tenant_id(), first, last], names=names, steps=(last - first).days + 1)
+
+
+def bucketed_spend_of(names: Sequence[Name], *, first_at: datetime, buckets: int, length: timedelta) -> Floats:
+    """Return (n, T): the cost of each name, of whatever dimension, in each bucket from `first_at` (UTC) on. One look."""
+    asked = [first_at, length.total_seconds(), current_tenant_id(), first_at, first_at + buckets * length]
+    return _filled_by_name(BUCKETS_OF_NAMES, asked, names=names, steps=buckets)
+
+
 def blocks(values: Sequence[str], *, size: int) -> Iterator[Sequence[str]]:
     """Yield the names in blocks of at most `size`."""
     for start in range(0, len(values), size):
@@ -85,3 +106,15 @@ def _filled(query: str, everything: list[Any], *, values: Sequence[str], steps: 
             names, columns, costs = zip(*fetched, strict=True)
             amounts[[rows[name] for name in names], columns] = costs
     return SpendMatrix(values, amounts)
+
+
+def _filled_by_name(query: str, asked: list[Any], *, names: Sequence[Name], steps: int) -> Floats:
+    rows = {name: row for row, name in enumerate(names)}
+    amounts = np.zeros((len(names), steps))
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(query, [*asked, [name for name, _ in names], [value for _, value in names]])
+            while fetched := cursor.fetchmany(FETCHED_AT_ONCE):
+                dimensions, values, columns, costs = zip(*fetched, strict=True)
+                amounts[[rows[name] for name in zip(dimensions, values, strict=True)], columns] = costs
+    return amounts

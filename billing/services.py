@@ -111,6 +111,11 @@ def reopen_anomaly(*, anomaly: Anomaly) -> Anomaly:
     return _seen_to(anomaly, state=Anomaly.State.OPEN, resolution="", resolved_by="", resolved_at=None, snoozed_until=None)
 
 
+def note_anomaly(*, anomaly: Anomaly, note: str) -> Anomaly:
+    """Write down what is known of an anomaly, and decide nothing. There is one note: the audit log has who wrote what before."""
+    return _seen_to(anomaly, note=note)
+
+
 def _seen_to(anomaly: Anomaly, **changes: Any) -> Anomaly:
     row = Anomaly.objects.select_for_update().get(pk=anomaly.pk)
     for name, value in changes.items():

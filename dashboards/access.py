@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 
 from tenants.models import Membership, Role
 from tenants.roles import ROLES, Permission
+from tenants.scoping import tenant_scope
 
 SAFE_METHODS = ("GET", "HEAD")
 View = Callable[..., HttpResponseBase]
@@ -37,9 +38,14 @@ def page(
     return _route(route, view, name=name, needs=Needs(_many(see), _many(change)))
 
 
-def action(route: str, view: View, *, name: str, needs: Permission | Sequence[Permission]) -> URLPattern:
-    """Return the route of something that is only done, by POST: there is no page to look at."""
-    return _route(route, view, name=name, needs=Needs((), _many(needs)))
+def action(route: str, view: View, *, name: str, needs: Permission | Sequence[Permission], opens_scopes: bool = False) -> URLPattern:
+    """Return the route of something that is only done, by POST: there is no page to look at.
+
+    `opens_scopes` says of a view that waits for others that it opens the tenant's scope itself, when it needs it.
+    """
+    made = _route(route, view, name=name, needs=Needs((), _many(needs)))
+    made.callback.opens_scopes = opens_scopes  # type: ignore[attr-defined]
+    return made
 
 
 def refuse(request: HttpRequest, *permissions: Permission) -> HttpResponse:
@@ -71,7 +77,8 @@ def _guarded(view: View, needs: Needs) -> View:
             return HttpResponseNotAllowed(SAFE_METHODS if needs.see else ("POST",))
         for permissions in (needs.see, needed):
             if permissions and not may(membership, *permissions):
-                return refuse(request, *permissions)
+                with tenant_scope(membership.tenant_id):
+                    return refuse(request, *permissions)
         return view(request, *args, **kwargs)
 
     return guarded

@@ -6,6 +6,8 @@ from datetime import date, datetime
 from hashlib import blake2s
 from typing import Any
 
+from billing.curves import Curve
+from billing.engine.forecasting.prediction import Estimate, PathStep
 from billing.engine.money import NUSD_PER_USD
 from billing.reports import Burn, Series
 from billing.reports.series import OTHER
@@ -65,6 +67,71 @@ def series_chart(
     return {"data": traces, "layout": {"barmode": "stack", **_axes(unit, x)}, "unit": unit, "partial": is_partial}
 
 
+def with_anomalies(figure: Figure, marks: Mapping[Any, str], *, totals: Sequence[int]) -> Figure:
+    """Return a chart of bars with a diamond on each point that something out of the ordinary began in. `marks` says where each is told."""
+    x: Sequence[str] = figure["data"][0]["x"] if figure["data"] else []
+    told = {_x(point): url for point, url in marks.items()}
+    if not any(point in told for point in x):
+        return figure
+    diamonds = {
+        "type": "scatter", "mode": "markers", "name": "Anomaly", "x": list(x), "meta": "anomaly", "customdata": [told.get(point) for point in x],
+        "y": [_y(total, figure["unit"]) if point in told else None for point, total in zip(x, totals, strict=False)],
+        "marker": {"symbol": "diamond", "size": 11, "color": "--danger", "line": {"color": "--surface", "width": 1.5}}, "cliponaxis": False,
+    }  # fmt: skip
+    return {**figure, "data": [*figure["data"], diamonds]}
+
+
+def with_changes(figure: Figure, changes: Mapping[date, str]) -> Figure:
+    """Return a chart of days with a small mark below each day on which something was changed that may have changed costs."""
+    x: Sequence[str] = figure["data"][0]["x"] if figure["data"] else []
+    told = {_x(day): words for day, words in changes.items()}
+    if not any(point in told for point in x):
+        return figure
+    marks = {
+        "type": "scatter", "mode": "markers", "name": "Changed", "x": list(x), "y": [0 if point in told else None for point in x],
+        "meta": "change", "text": [told.get(point) for point in x], "cliponaxis": False,
+        "marker": {"symbol": "triangle-up", "size": 9, "color": "--text", "line": {"color": "--surface", "width": 1}},
+    }  # fmt: skip
+    return {**figure, "data": [*figure["data"], marks]}
+
+
+def with_forecast(figure: Figure, ahead: Sequence[PathStep]) -> Figure:
+    """Return a chart of days that goes on into those ahead: what is expected, in the band that holds it four times in five."""
+    if not ahead or not figure["data"]:
+        return figure
+    x = [*figure["data"][0]["x"], *(_x(step.begins) for step in ahead)]
+    known = len(x) - len(ahead)
+    nothing: list[None] = [None] * len(ahead)
+    traces = [{**trace, **_longer(trace, x, nothing)} for trace in figure["data"]]
+    traces += _band(x, [step.spend for step in ahead])
+    return {**figure, "data": traces, "last": known - 1}
+
+
+def _band(x: Sequence[str], ahead: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """What is expected at the last points of `x`, and the band that holds it."""
+    nothing: list[float | None] = [None] * (len(x) - len(ahead))
+    high, low, expected = (
+        [*nothing, *(_y(amount, "usd") for amount in amounts)]
+        for amounts in ([each.high_nusd for each in ahead], [each.low_nusd for each in ahead], [each.expected_nusd for each in ahead])
+    )
+    line: dict[str, Any] = {"type": "scatter", "x": list(x), "meta": "forecast", "connectgaps": False}
+    return [
+        {**line, "mode": "lines", "name": "at most", "y": high, "line": {"width": 0}},
+        {**line, "mode": "lines", "name": "at least", "y": low, "line": {"width": 0}, "fill": "tonexty", "fillcolor": "--muted/33"},
+        {**line, "mode": "lines+markers", "name": "expected", "y": expected, "line": {"color": "--text", "width": 1.4, "dash": "dash"},
+         "marker": {"symbol": "circle-open", "size": 6, "color": "--text"}},
+    ]  # fmt: skip
+
+
+def _longer(trace: Mapping[str, Any], x: Sequence[str], nothing: Sequence[None]) -> dict[str, Any]:
+    longer: dict[str, Any] = {"x": list(x), "y": [*trace["y"], *nothing]}
+    if "customdata" in trace:
+        longer["customdata"] = [*trace["customdata"], *nothing]
+    if isinstance(trace.get("marker", {}).get("opacity"), list):
+        longer["marker"] = {**trace["marker"], "opacity": [*trace["marker"]["opacity"], *[1.0] * len(nothing)]}
+    return longer
+
+
 def lines_chart(points: Sequence[date | datetime], lines: Mapping[str, Sequence[int | None]], *, unit: str) -> Figure:
     """Return lines for averages and shares: where there is nothing to average there is a gap, never a 0."""
     x = [_x(point) for point in points]
@@ -76,21 +143,45 @@ def lines_chart(points: Sequence[date | datetime], lines: Mapping[str, Sequence[
     return {"data": traces, "layout": _axes(unit, x), "unit": unit, "partial": False}
 
 
-def burn_chart(burn: Burn) -> Figure:
-    """Return the spend of a budget's window as steps, the even pace as a dotted line, and the limit."""
-    x = [_x(point) for point in burn.points]
+def burn_chart(burn: Burn, ahead: Sequence[tuple[date | datetime, Estimate]] = ()) -> Figure:
+    """Return the spend of a budget's window as steps, the even pace as a dotted line, and the limit. `ahead` are points to come, with what
+    will have been spent by then: they are drawn as a band."""
+    known = [_x(point) for point in burn.points]
+    x = [*known, *(_x(point) for point, _ in ahead)]
     start, end, limit = x[0], _x(burn.end_at if burn.end_at.year < 9999 else burn.points[-1]), _y(burn.limit_nusd, "usd")
+    spent = [*(_y(amount, "usd") for amount in burn.spent_nusd), *[None] * len(ahead)]
     traces = [
         {"type": "scatter", "mode": "lines", "name": "Even pace", "x": [start, end], "y": [0, limit], "hoverinfo": "skip",
          "line": {"color": "--muted", "width": 1.2, "dash": "dot"}, "meta": "pace"},
-        {"type": "scatter", "mode": "lines", "name": "Spent", "x": x, "y": [_y(amount, "usd") for amount in burn.spent_nusd],
+        {"type": "scatter", "mode": "lines", "name": "Spent", "x": x, "y": spent,
          "line": {"color": "--c1", "width": 2.4, "shape": "hv"}, "fill": "tozeroy", "fillcolor": "--c1/22"},
+        *(_band(x, [estimate for _, estimate in ahead]) if ahead else ()),
     ]  # fmt: skip
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit, "line": {"color": "--danger", "width": 1.6}}
     note = {"xref": "paper", "x": 0, "y": limit, "yanchor": "bottom", "xanchor": "left", "text": "Limit", "showarrow": False,
             "font": {"color": "--danger", "size": 12}}  # fmt: skip
     layout = {**_axes("usd", x), "margin": {"l": 54, "r": 12, "t": 18, "b": 30}, "shapes": [shape], "annotations": [note]}
     return {"data": traces, "layout": layout, "unit": "usd", "partial": False}
+
+
+def curve_chart(curve: Curve) -> Figure:
+    """Return what was spent around an anomaly as a line over the band of what would have been ordinary; marked is what the anomaly is."""
+    x = [_x(point) for point in curve.points]
+    high, low, expected, spent = (
+        [None if amount is None else _y(amount, "usd") for amount in amounts]
+        for amounts in (curve.high_nusd, curve.low_nusd, curve.expected_nusd, curve.actual_nusd)
+    )
+    line: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": x, "connectgaps": False}
+    outside = [amount if curve.first <= at <= curve.last else None for at, amount in enumerate(spent)]
+    marks = {**line, "mode": "markers", "name": "Out of the ordinary", "y": outside,
+             "marker": {"color": "--danger", "size": 7}, "hoverinfo": "skip"}  # fmt: skip
+    traces = [
+        {**line, "name": "at most", "y": high, "line": {"width": 0}},
+        {**line, "name": "at least", "y": low, "line": {"width": 0}, "fill": "tonexty", "fillcolor": "--muted/33"},
+        {**line, "name": "expected", "y": expected, "line": {"color": "--muted", "width": 1.4, "dash": "dash"}},
+        {**line, "name": "spent", "y": spent, "line": {"color": "--c1", "width": 2.2}}, marks,
+    ]  # fmt: skip
+    return {"data": traces, "layout": _axes("usd", x), "unit": "usd", "partial": False, "apart": True}
 
 
 def _bars(name: str, x: Sequence[str], y: Sequence[float], swatch: Swatch, *, is_partial: bool) -> dict[str, Any]:

@@ -52,6 +52,9 @@ SECTIONS: Sequence[Section] = (
         entries=(
             Entry(label="Overview", name="overview", icon="home", needs=SEE_OVERVIEW, key="o"),
             Entry(label="Cost explorer", name="costs", icon="cost", needs=SEE_COSTS, key="c"),
+            Entry(
+                label="Anomalies", name="anomalies", icon="anom", needs=(Permission.SEE_ANOMALIES,), key="a", count="anomalies_open",
+            ),
             Entry(label="Runs", name="runs", icon="run", needs=SEE_RUNS, key="r"),
         ),
     ),
@@ -60,6 +63,7 @@ SECTIONS: Sequence[Section] = (
         entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),),
     ),
     Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
+    Section(label="Organisation", entries=(Entry(label="Alerts", name="alerts", icon="bell", needs=(Permission.MANAGE_ALERTS,), key="l"),)),
 )
 
 

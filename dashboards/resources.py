@@ -81,6 +81,7 @@ class Resource(Generic[Row]):
     one: ClassVar[str]
     title: ClassVar[str]
     columns: ClassVar[Sequence[Column]]
+    list_template: ClassVar[str] = "console/list.html"
     row_template: ClassVar[str]
     panel_template: ClassVar[str] = ""
     form_template: ClassVar[str] = "console/form.html"
@@ -93,6 +94,8 @@ class Resource(Generic[Row]):
     creates: ClassVar[Permission | None] = None
     """Who may make new rows, and import them."""
     note: ClassVar[str] = ""
+    later: ClassVar[str] = ""
+    """Name of the page that fills in what is slow, once the list is there: it gets the list's own address."""
 
     def rows(self, *, membership: Membership, now: datetime) -> QuerySet[Row]:
         """Return all rows of the tenant that the person may see in the list."""

@@ -35,7 +35,8 @@ def membership_of(request: HttpRequest) -> Membership:
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, title: str, now: datetime, status: int = 200) -> HttpResponse:
     """Render a page in the shell. `title` is its heading; `now` says what "40 s ago" means."""
     pulse = reports.pulse(now=now)
-    shell = {**console_context(request, counts={"budgets_over": pulse.budgets_over}), "title": title, "pulse": pulse, "now": now}
+    counts = {"budgets_over": pulse.budgets_over, "anomalies_open": pulse.anomalies_open}
+    shell = {**console_context(request, counts=counts), "title": title, "pulse": pulse, "now": now}
     return render(request, template, {**shell, **context}, status=status)
 
 

@@ -6,7 +6,8 @@ from dashboards.access import action, page
 from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import budgets, costs, overview, runs, shell, start
+from dashboards.views import alerts, anomalies, budget_outlooks, budgets, costs, overview, runs, shell, start
+from dashboards.views.alerts import ChannelPages
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -14,16 +15,35 @@ urlpatterns = [
     path("", shell.home, name="home"),
     path("preferences/", shell.preferences, name="preferences"),
     page("", overview.overview, name="overview", see=SEE_OVERVIEW),
+    page("attention/", overview.attention, name="overview_attention", see=SEE_OVERVIEW),
     page("palette/", shell.palette, name="palette", see=tuple(Permission)),
     page("costs/", costs.costs, name="costs", see=SEE_COSTS),
+    page("anomalies/", anomalies.listing, name="anomalies", see=Permission.SEE_ANOMALIES),
+    page("anomalies/<uuid:pk>/", anomalies.anomaly, name="anomalies_one", see=Permission.SEE_ANOMALIES),
+    action("anomalies/<uuid:pk>/resolve/", anomalies.resolve, name="anomalies_resolve", needs=Permission.RESOLVE_ANOMALIES),
+    action("anomalies/<uuid:pk>/snooze/", anomalies.snooze, name="anomalies_snooze", needs=Permission.RESOLVE_ANOMALIES),
+    action("anomalies/<uuid:pk>/reopen/", anomalies.reopen, name="anomalies_reopen", needs=Permission.RESOLVE_ANOMALIES),
+    action("anomalies/<uuid:pk>/note/", anomalies.note, name="anomalies_note", needs=Permission.COMMENT_ANOMALIES),
     page("runs/", ResourcePages(Runs()).listing, name="runs", see=SEE_RUNS),
     page("runs/<uuid:pk>/", runs.run, name="runs_one", see=SEE_RUNS),
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),
     page("budgets/<uuid:pk>/preview/", budgets.preview, name="budgets_preview_one", see=Permission.EDIT_BUDGET_LIMITS),
+    page("budgets/ahead/", budget_outlooks.ahead, name="budgets_ahead", see=Permission.SEE_BUDGETS),
+    page("budgets/<uuid:pk>/", budget_outlooks.one, name="budgets_one", see=Permission.SEE_BUDGETS),
+    page("budgets/<uuid:pk>/outlook/", budget_outlooks.outlook, name="budgets_outlook", see=Permission.SEE_BUDGETS),
     action("budgets/<uuid:pk>/override/", budgets.override, name="budgets_override", needs=Permission.EDIT_BUDGET_LIMITS),
     action("budgets/<uuid:pk>/pause/", budgets.pause, name="budgets_pause", needs=Permission.EDIT_BUDGETS),
     action("budgets/<uuid:pk>/end/", budgets.end, name="budgets_end", needs=Permission.EDIT_BUDGETS),
+    *ChannelPages(alerts.CHANNELS).pages(route="alerts", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
+    *ResourcePages(alerts.RULES).pages(route="alerts/rules", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
+    page("alerts/deliveries/", ResourcePages(alerts.DELIVERIES).listing, name="alerts_deliveries", see=Permission.MANAGE_ALERTS),
+    action("alerts/<uuid:pk>/test/", alerts.test, name="alerts_test", needs=Permission.MANAGE_ALERTS, opens_scopes=True),
+    action("alerts/<uuid:pk>/pause/", alerts.pause, name="alerts_pause", needs=Permission.MANAGE_ALERTS),
+    action("alerts/<uuid:pk>/roll/", alerts.roll, name="alerts_roll", needs=Permission.MANAGE_ALERTS),
+    action("alerts/<uuid:pk>/delete/", alerts.delete, name="alerts_delete", needs=Permission.MANAGE_ALERTS),
+    action("alerts/rules/<uuid:pk>/delete/", alerts.delete_rule, name="alerts_rules_delete", needs=Permission.MANAGE_ALERTS),
+    action("alerts/deliveries/<uuid:pk>/resend/", alerts.resend, name="alerts_deliveries_resend", needs=Permission.MANAGE_ALERTS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]

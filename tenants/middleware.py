@@ -1,6 +1,7 @@
 """From the console's URL to the tenant, and what the person may do in it."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ FACTOR_FIRST = "This account asks its members for a second factor. Set one up, a
 
 class ConsoleTenantMiddleware:
     """Runs each view under /o/<tenant>/ in that tenant's scope, for its members and for our staff with an open session; anybody else gets 404.
+    A view that waits for others says `opens_scopes`: it opens scopes of its own, and no transaction is open while it waits.
 
     The view finds `request.membership`, with its `permissions` (tenants/roles.py), and `request.staff_session`, which is None for members.
     """
@@ -58,7 +60,8 @@ class ConsoleTenantMiddleware:
             request, door=Door.CONSOLE, operation=getattr(request.resolver_match, "url_name", None) or "",
             reason=staff_session.reason if staff_session else "",
         )  # fmt: skip
-        with acting(actor), tenant_scope(membership.tenant_id):
+        scope = nullcontext() if getattr(view, "opens_scopes", False) else tenant_scope(membership.tenant_id)
+        with acting(actor), scope:
             response = view(request, *args, **kwargs)
             if hasattr(response, "render"):
                 response = response.render()

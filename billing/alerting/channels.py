@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models import QuerySet
 
 from billing.alerting.outbox import Claim, record
@@ -135,6 +136,12 @@ def try_channel(*, channel_id: UUID, tenant_id: UUID, clock: Callable[[], dateti
         if outcome.is_ok:
             AlertMessage.objects.filter(pk=message.pk).update(state=AlertMessage.State.SENT, sent_at=clock())
     return outcome
+
+
+def let_go() -> None:
+    """Close the thread's connection, which would stay open for as long as an address takes to answer."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _not_too_often(channel: AlertChannel, *, now: datetime) -> None:

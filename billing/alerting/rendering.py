@@ -1,5 +1,6 @@
 """From a message's rows to the parcel that is sent: names are looked up, words and bodies made, secrets revealed. Call in a tenant's scope."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -36,6 +37,17 @@ def parcel_of(message: AlertMessage, *, tenant: Tenant, now: datetime) -> Parcel
         return PARCELS[ChannelKind(message.channel.kind)](said, message.channel, now)
     except UnreadableSecret as lost:
         raise CannotSend("its stored address or secret cannot be read: enter it anew, or put the older key back into CREDENTIAL_KEYS") from lost
+
+
+def shown_payload(message: AlertMessage, *, tenant: Tenant) -> str:
+    """Return what a message says, as it would be sent now, for people to read: without keys and signatures. Raises CannotSend."""
+    said, kind = _said(message, tenant), ChannelKind(message.channel.kind) if message.channel else ChannelKind.EMAIL
+    if kind is ChannelKind.EMAIL:
+        made = wire.mail(said)
+        return f"{made.subject}\n\n{made.body}"
+    bodies = {ChannelKind.SLACK: wire.slack, ChannelKind.TEAMS: wire.teams, ChannelKind.WEBHOOK: wire.webhook}
+    body = bodies[kind](said) if kind in bodies else wire.pagerduty(said, routing_key="…")
+    return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
 
 
 def _said(message: AlertMessage, tenant: Tenant) -> wire.Message:

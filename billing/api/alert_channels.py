@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.alerting.channels import change_channel, create_channel, delete_channel, replay, roll_channel, shown_address, try_channel
+from billing.alerting.channels import change_channel, create_channel, delete_channel, let_go, replay, roll_channel, shown_address, try_channel
 from billing.alerting.outbox import FAILING_AFTER
 from billing.api.alerts import DeliverySerializer
 from billing.models import AlertChannel, AlertDelivery, AlertMessage
@@ -140,7 +139,7 @@ class AlertChannelViewSet(TenantModelViewSet[AlertChannel]):
         tenant_id = caller_of(request).tenant_id
         with tenant_scope(tenant_id):
             channel = self.get_object()
-        outcome = try_channel(channel_id=channel.pk, tenant_id=tenant_id, clock=timezone.now, let_go=_let_go)
+        outcome = try_channel(channel_id=channel.pk, tenant_id=tenant_id, clock=timezone.now, let_go=let_go)
         return Response(TestSerializer(outcome).data)
 
     @extend_schema(responses=DeliverySerializer(many=True), filters=False)
@@ -170,9 +169,3 @@ class AlertChannelViewSet(TenantModelViewSet[AlertChannel]):
 
     def _with_secret(self, channel: AlertChannel, secret: str | None) -> Response:
         return Response({**AlertChannelSerializer(channel, context=self.get_serializer_context()).data, "secret": secret}, status=201)
-
-
-def _let_go() -> None:
-    """The connection would stay open, one a thread, for as long as the address takes."""
-    if not connection.in_atomic_block:
-        connection.close()

@@ -19,7 +19,7 @@ from billing.api.fields import UsdField
 from billing.engine.anomalies.drivers import Driver
 from billing.engine.money import to_usd
 from billing.models import Anomaly
-from billing.services import reopen_anomaly, resolve_anomaly, snooze_anomaly
+from billing.services import note_anomaly, reopen_anomaly, resolve_anomaly, snooze_anomaly
 from tenants.api.base import ScopedViewMixin, TenantModelSerializer
 from tenants.api.filtering import StrictFilters
 from tenants.authentication import caller_of
@@ -85,6 +85,10 @@ class ResolveSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=LONGEST_NOTE)
 
 
+class AnomalyNoteSerializer(serializers.Serializer[Any]):
+    note = serializers.CharField(allow_blank=True, max_length=LONGEST_NOTE)
+
+
 class AnomalyFilters(filters.FilterSet):
     state = filters.ChoiceFilter(choices=Anomaly.State.choices)
     kind = filters.ChoiceFilter(choices=Anomaly._meta.get_field("kind").choices)
@@ -126,6 +130,14 @@ class AnomalyViewSet(ScopedViewMixin, ListModelMixin, RetrieveModelMixin, Generi
             anomaly=anomaly, resolution=given["resolution"], note=given["note"], actor=actor_of_key(caller_of(request).key_id), now=timezone.now()
         )
         return Response(self.get_serializer(done).data)
+
+    @extend_schema(request=AnomalyNoteSerializer, responses=AnomalySerializer)
+    @action(detail=True, methods=["post"])
+    def note(self, request: Request, pk: str) -> Response:
+        """Write down what is known, and decide nothing. It takes the place of the note before it."""
+        anomaly = self.get_object()
+        given = _given(AnomalyNoteSerializer, request)
+        return Response(self.get_serializer(note_anomaly(anomaly=anomaly, note=given["note"])).data)
 
     @extend_schema(request=None, responses=AnomalySerializer)
     @action(detail=True, methods=["post"])

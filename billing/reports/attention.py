@@ -1,15 +1,18 @@
-"""What needs somebody's attention, beside budgets: models without a price, and models that were set aside."""
+"""What needs somebody's attention: models without a price, models that were set aside, and budgets that will not last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
 from msgspec import Struct
 
+from billing.engine.alerts.events import AlertKind, BudgetEvent
+from billing.models import Alert
 from tenants.scoping import current_tenant_id
 
 LOOKED_BACK = timedelta(days=7)
-MOST = 10
+MOST, MOST_FORESEEN = 10, 200
 
 
 class ModelTrouble(Struct, frozen=True, kw_only=True):
@@ -34,3 +37,12 @@ def troubled_models(*, now: datetime) -> Sequence[ModelTrouble]:
     with connection.cursor() as cursor:
         cursor.execute(query, {"tenant": current_tenant_id(), "since": now - LOOKED_BACK, "most": MOST})
         return [ModelTrouble(kind=kind, model=model, calls=calls, reason=reason) for kind, model, calls, reason in cursor.fetchall()]
+
+
+def foreseen_budgets(*, now: datetime) -> Mapping[UUID, BudgetEvent]:
+    """Return the budgets of which an open alert says that their running window will go over its limit, or run out soon: what it said, and
+    where both were said, when it runs out. Windows of single end users are left out. Each hour is looked ahead (billing/foresight.py)."""
+    kinds = (AlertKind.FORECAST_OVER_BUDGET, AlertKind.BUDGET_EXHAUSTION)  # the one said of fewer budgets, and more precise, comes last
+    rows = Alert.objects.filter(kind__in=kinds, ends_at__gt=now, budget__isnull=False, end_user_id=None).exclude(state=Alert.State.RESOLVED)
+    ordered = sorted(rows.order_by("raised_at")[:MOST_FORESEEN], key=lambda row: kinds.index(AlertKind(row.kind)))
+    return {row.budget_id: event for row in ordered if row.budget_id and isinstance(event := row.event, BudgetEvent)}

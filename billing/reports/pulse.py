@@ -9,10 +9,12 @@ from tenants.scoping import current_tenant_id
 
 OVERDUE_AFTER = timedelta(seconds=60)
 """A hold that is open so long after its deadline should have been booked by the sweep."""
+ANOMALIES_SINCE = timedelta(days=90)
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
-    """When something was last booked, how many calls should be booked by now and are not, and how many budgets are used up.
+    """When something was last booked, how many calls should be booked by now and are not, how many budgets are used up, and how many anomalies
+    of the last 90 days are open and were told.
 
     The sums of a day are raised in the transaction that books a call, so the numbers lag behind only where calls are not booked.
     """
@@ -20,6 +22,7 @@ class Pulse(Struct, frozen=True, kw_only=True):
     booked_at: datetime | None
     overdue: int
     budgets_over: int
+    anomalies_open: int
     read_at: datetime
 
     @property
@@ -34,8 +37,10 @@ def pulse(*, now: datetime) -> Pulse:
                (SELECT count(*) FROM billing_reservation r WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
                (SELECT count(DISTINCT w.budget_id) FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
                  WHERE w.tenant_id = %(tenant)s AND b.tenant_id = %(tenant)s AND b.ended_at IS NULL AND NOT b.is_paused
-                   AND w.start_at <= %(now)s AND w.end_at > %(now)s AND w.spent_nusd + w.held_nusd >= w.limit_nusd)"""
+                   AND w.start_at <= %(now)s AND w.end_at > %(now)s AND w.spent_nusd + w.held_nusd >= w.limit_nusd),
+               (SELECT count(*) FROM billing_anomaly a WHERE a.tenant_id = %(tenant)s AND a.started_at >= %(since)s AND a.told_at IS NOT NULL
+                   AND (a.state = 'open' OR a.state = 'snoozed' AND a.snoozed_until <= %(now)s))"""
     with connection.cursor() as cursor:
-        cursor.execute(query, {"tenant": current_tenant_id(), "before": now - OVERDUE_AFTER, "now": now})
-        booked_at, overdue, budgets_over = cursor.fetchone()
-    return Pulse(booked_at=booked_at, overdue=overdue, budgets_over=budgets_over, read_at=now)
+        cursor.execute(query, {"tenant": current_tenant_id(), "before": now - OVERDUE_AFTER, "now": now, "since": now - ANOMALIES_SINCE})
+        booked_at, overdue, budgets_over, anomalies_open = cursor.fetchone()
+    return Pulse(booked_at=booked_at, overdue=overdue, budgets_over=budgets_over, anomalies_open=anomalies_open, read_at=now)

@@ -1,6 +1,6 @@
 """What was spent, from the day sums: all of it, by day, by one dimension, by end user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,12 @@ def spend_by_day(*, first: date, last: date) -> Sequence[tuple[date, int]]:
     """Return the cost of every day from `first` to `last`, days without a call as 0."""
     costs = dict(_days(first, last).filter(dimension=Dimension.ALL).values_list("day", "cost_nusd"))
     return [(day, costs.get(day, 0)) for day in (first + timedelta(days=n) for n in range((last - first).days + 1))]
+
+
+def spent_days(*, since: date) -> Mapping[date, int]:
+    """Return the cost of each day from `since` on on which anything was booked."""
+    rows = DayRollup.objects.filter(day__gte=since, dimension=Dimension.ALL).order_by("day")
+    return dict(rows.values_list("day", "cost_nusd"))
 
 
 def spend_by(*, dimension: str, first: date, last: date, limit: int = 100) -> Sequence[Spend]:

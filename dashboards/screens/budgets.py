@@ -13,7 +13,6 @@ from billing.engine.budgets import Action, BudgetScope, Period
 from billing.engine.money import InvalidAmount, divide_half_even, to_nusd
 from billing.models import Budget
 from dashboards.access import may
-from dashboards.charts import burn_chart
 from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm
 from dashboards.imports import nearest
 from dashboards.resources import BulkAction, Column, Filter, Resource, with_changes
@@ -37,13 +36,14 @@ class Budgets(Resource[Budget]):
     name, one, title = "budgets", "budget", "Budgets"
     columns = (
         Column(label="Budget"), Column(label="Scope"), Column(label="Used"), Column(label="Spent", is_number=True),
-        Column(label="Limit", is_number=True), Column(label="Period"), Column(label="When reached"),
+        Column(label="Limit", is_number=True), Column(label="Runs out, 80 %"), Column(label="Period"), Column(label="When reached"),
     )  # fmt: skip
     row_template, panel_template, form_template = "console/budgets/row.html", "console/budgets/panel.html", "console/budgets/form.html"
     search_fields, search_label = ("name", "subject"), "Name or target"
     ordering = ("-used_permille",)
     import_columns = ("name", "scope", "subject", "period", "limit", "action", "paused")
     creates = Permission.EDIT_BUDGETS
+    later = "budgets_ahead"
     note = "The dark tick marks how much of the period has passed: fill past the tick means faster than an even pace."
 
     def rows(self, *, membership: Membership, now: datetime) -> QuerySet[Budget]:
@@ -68,10 +68,8 @@ class Budgets(Resource[Budget]):
 
     def panel(self, row: Budget, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
         (standing,) = reports.with_standing([row])
-        burn = reports.burn_of(budget=row, tenant=membership.tenant, limit_nusd=standing.limit_nusd, now=now)
         return {
-            "standing": standing, "pace": _pace(standing, now), "burn": burn, "figure": burn_chart(burn) if burn else None,
-            "series": _series(burn) if burn else None,
+            "standing": standing, "pace": _pace(standing, now),
             "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now),
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),
@@ -165,11 +163,6 @@ Budgets.bulk_actions = (
     BulkAction(name="pause", label="Pause", needs=Permission.EDIT_BUDGETS, changes=lambda row, said: {"is_paused": True}),
     BulkAction(name="resume", label="Resume", needs=Permission.EDIT_BUDGETS, changes=lambda row, said: {"is_paused": False}),
 )
-
-
-def _series(burn: reports.Burn) -> reports.Series:
-    line = reports.Line(value="spent", label="Spent up to then", amounts=burn.spent_nusd)
-    return reports.Series(points=burn.points, lines=[line], names=1)
 
 
 def _pace(standing: reports.BudgetStanding, now: datetime) -> int | None:

@@ -103,6 +103,12 @@ def ago(age: timedelta | None) -> str:
 
 
 @register.filter
+def after(at: datetime, begun_at: datetime) -> str:
+    """How long something took to come. Example: 14:12 after 14:00 is 12 min."""
+    return ago(max(at - begun_at, timedelta(0)))
+
+
+@register.filter
 def in_zone(at: datetime | None, zone: str) -> str:
     """Example: 27 Nov 2026 14:05."""
     if at is None:

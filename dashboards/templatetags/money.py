@@ -36,6 +36,12 @@ def money(nusd: int | None) -> str:
 
 
 @register.filter
+def money_signed(nusd: int) -> str:
+    """For differences. Example: 124_000_000_000 is +$124.00."""
+    return f"+{money(nusd)}" if nusd > 0 else money(nusd)
+
+
+@register.filter
 def money_short(nusd: int | None) -> str:
     """For headings: without cents from a thousand dollars on. Example: 12_655_400_000_000 is $12,655."""
     if nusd is None or abs(nusd) < 1000 * NUSD_PER_USD:
@@ -60,6 +66,12 @@ def permille(value: int | None) -> str:
 @register.filter
 def share_of(part: int, whole: int) -> str:
     return permille(1000 * part // whole) if whole else "n/a"
+
+
+@register.filter
+def share(part: float | None) -> str:
+    """Example: 0.714 is 71.4 %."""
+    return "n/a" if part is None else permille(round(1000 * part))
 
 
 @register.filter

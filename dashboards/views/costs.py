@@ -11,9 +11,10 @@ from django.utils import timezone
 from billing import reports
 from billing.engine.money import to_usd
 from cascade import run_reports
-from dashboards.charts import Swatch, lines_chart, series_chart, swatches_of
+from dashboards.charts import Swatch, lines_chart, series_chart, swatches_of, with_changes
 from dashboards.own_keys import keys_whose_costs
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
+from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.screens.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
 from dashboards.shell import membership_of, show
 from dashboards.views.overview import sentence_of
@@ -43,6 +44,9 @@ def costs(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("format") == "csv":
         return _file(found, question, chosen, name=tenant.slug)
     context |= _runs_shown(question, chosen) if question.is_of_runs else _shown(question, chosen, found, tenant)
+    if keys is None:
+        changes = changes_of_days(chosen.first, chosen.last, zone=chosen.zone)
+        context |= {"changes": changes, "figure": with_changes(context["figure"], by_day(changes, zone=chosen.zone))}
     return show(request, "console/costs.html", {**context, "rows": _rows(question, chosen, found)}, title="Cost explorer", now=now)
 
 

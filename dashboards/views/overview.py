@@ -1,7 +1,7 @@
 """The first page: are we fine, and if not, what do I click?"""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,31 +9,24 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from msgspec import Struct
 
-from billing import reports
+from billing import outlook, reports
+from billing.engine.budgets import BudgetScope, Period
+from billing.forecasts import HISTORY_DAYS
+from billing.models import Anomaly
 from cascade import run_reports
-from dashboards.charts import series_chart, swatches_of
+from dashboards.charts import series_chart, swatches_of, with_anomalies, with_forecast
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
-from dashboards.shell import membership_of, show
+from dashboards.screens.attention import problems_of
+from dashboards.shell import is_part, membership_of, show, show_part
 from dashboards.templatetags.money import money, usd
 from tenants.models import Tenant
 
 DIMENSIONS = {"model": "model", "provider": "provider", "tier": "tier", "end_user": "end user", "domain": "domain", "api_key": "API key"}
 HOUR_DIMENSIONS = ("model", "tier", "end_user", "domain", "api_key")
-SHOWN_LINES, SHOWN_ROWS, MOST_PROBLEMS = 8, 6, 6
-NEAR_PERMILLE = 800
+SHOWN_LINES, SHOWN_ROWS, SHOWN_ANOMALIES = 8, 6, 100
+DAYS_AHEAD = 7
 HOUR = timedelta(hours=1)
-
-
-class Problem(Struct, frozen=True, kw_only=True):
-    """A line of "Needs attention"."""
-
-    icon: str
-    title: str
-    detail: str
-    url: str
-    is_grave: bool = False
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -41,25 +34,40 @@ def overview(request: HttpRequest) -> HttpResponse:
     chosen = range_of(request.GET.dict(), zone=tenant.time_zone, now=now)
     group = request.GET.get("group", "model")
     group = group if group in (HOUR_DIMENSIONS if chosen.is_hours else DIMENSIONS) else "model"
-    series, previous = costs_of(chosen, group)
+    days = reports.spent_days(since=min(chosen.today - timedelta(days=HISTORY_DAYS), chosen.before[0] if chosen.before else chosen.today))
+    series, previous = costs_of(chosen, group, days=days)
     swatches = swatches_of([line.value for line in series.lines], salt=f"{tenant.pk}{group}")
     runs, runs_before = _runs(chosen)
     users, models = _tables(chosen)
+    anomalies = _anomalies(chosen, now)
+    month = outlook.month_end_in(days, zone=tenant.time_zone, now=now)
+    ahead = month.prediction.path[1 : 1 + DAYS_AHEAD] if chosen.is_partial and not chosen.is_hours and not chosen.back else ()
+    figure = series_chart(
+        series, swatches, unit="usd", previous=previous, previous_label=COMPARISONS[chosen.comparison].removeprefix("vs "),
+        is_partial=chosen.is_partial and not chosen.back,
+    )
+    figure = with_forecast(with_anomalies(figure, _marks(anomalies, chosen, tenant=tenant), totals=series.totals), ahead)
     context = {
         "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "group": group, "dimensions": DIMENSIONS,
         "spend": sum(series.totals), "spend_before": None if previous is None else sum(previous), "runs": runs, "runs_before": runs_before,
         "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "previous": previous, "users": users, "models": models,
-        "figure": series_chart(
-            series, swatches, unit="usd", previous=previous, previous_label=COMPARISONS[chosen.comparison].removeprefix("vs "),
-            is_partial=chosen.is_partial and not chosen.back,
-        ),
-        "sentence": sentence_of(series, chosen), "problems": _problems(tenant, now),
+        "figure": figure, "month": month, "month_budget": _month_budget(now), "ahead": ahead,
+        "sentence": sentence_of(series, chosen),
     }  # fmt: skip
     return show(request, "console/overview.html", context, title="Overview", now=now)
 
 
-def costs_of(chosen: Range, group: str) -> tuple[reports.Series, Sequence[int] | None]:
-    """Return the cost by a dimension over a range, and the total of each point's counterpart before it."""
+def attention(request: HttpRequest) -> HttpResponse:
+    """What needs attention: a piece of the overview, and a page where no script runs."""
+    now, tenant = timezone.now(), membership_of(request).tenant
+    context = {"problems": problems_of(tenant, now=now)}
+    if is_part(request):
+        return show_part(request, "console/attention.html", context)
+    return show(request, "console/attention_page.html", context, title="Needs attention", now=now)
+
+
+def costs_of(chosen: Range, group: str, *, days: Mapping[date, int]) -> tuple[reports.Series, Sequence[int] | None]:
+    """Return the cost by a dimension over a range, and the total of each point's counterpart before it. `days` is what each day cost in all."""
     if chosen.start_at and chosen.end_at:
         series = reports.spend_by_quarters(dimension=group, start_at=chosen.start_at, end_at=chosen.end_at, step=HOUR, limit=SHOWN_LINES)
         local = msgspec.structs.replace(series, points=[point.astimezone(ZoneInfo(chosen.zone)) for point in _instants(series.points)])
@@ -70,7 +78,7 @@ def costs_of(chosen: Range, group: str) -> tuple[reports.Series, Sequence[int] |
     series = reports.series_by(dimension=group, first=chosen.first, last=chosen.last, limit=SHOWN_LINES)
     if chosen.before is None:
         return series, None
-    amounts = [cost for _, cost in reports.spend_by_day(first=chosen.before[0], last=chosen.before[1])]
+    amounts = [days.get(day, 0) for day in reports.days_between(*chosen.before)]
     return series, (amounts + [0] * chosen.days)[: chosen.days]
 
 
@@ -104,21 +112,28 @@ def _tables(chosen: Range) -> tuple[Sequence[reports.Standing], Sequence[reports
     return found["end_user"], found["model"]
 
 
-def _problems(tenant: Tenant, now: datetime) -> list[Problem]:
-    """What needs attention, budgets that are used up first. Anomalies and forecasts are told here once they are there."""
-    found = []
-    budgets = reverse("budgets", args=[tenant.slug])
-    for budget in reports.budgets_by_risk(now=now).filter(used_permille__gte=NEAR_PERMILLE).order_by("-used_permille")[:MOST_PROBLEMS]:
-        over = budget.used_permille >= 1000
-        title = f"{budget} is {'over its limit' if budget.used_permille > 1000 else 'used up' if over else 'nearly used up'}"
-        words = {"warn": "calls continue", "degrade": "calls take cheaper paths", "block": "calls are refused"}[budget.action]
-        when = "Now" if over else "When it is reached,"
-        detail = f"{budget.used_permille // 10} % of {money(budget.limit_now_nusd)}, {budget.period}. {when} {words}."
-        found.append(Problem(icon="bud", title=title, detail=detail, url=f"{budgets}?sel={budget.pk}", is_grave=over))
-    costs = reverse("costs", args=[tenant.slug])
-    for trouble in reports.troubled_models(now=now):
-        is_unpriced = trouble.kind == "unpriced"
-        detail = f"{trouble.calls:,} calls in 7 days are booked at $0." if is_unpriced else f"It {trouble.reason}."
-        title = f"{trouble.model} has no price" if is_unpriced else f"{trouble.model} is set aside"
-        found.append(Problem(icon="warn", title=title, detail=detail, url=f"{costs}?f=model:{trouble.model.rpartition('/')[2]}", is_grave=False))
-    return found[:MOST_PROBLEMS]
+def _anomalies(chosen: Range, now: datetime) -> list[Anomaly]:
+    """What was told in the range, the largest impact first."""
+    local = ZoneInfo(chosen.zone)
+    start = chosen.start_at or datetime.combine(chosen.first, time(), tzinfo=local)
+    end = chosen.end_at or datetime.combine(chosen.last + timedelta(days=1), time(), tzinfo=local)
+    rows = reports.anomalies_by_impact(now=now).filter(reports.WORTH_TELLING, started_at__gte=start, started_at__lt=end)
+    return list(rows.order_by("-impact_nusd")[:SHOWN_ANOMALIES])
+
+
+def _marks(rows: Sequence[Anomaly], chosen: Range, *, tenant: Tenant) -> Mapping[Any, str]:
+    """Return where the largest anomaly of each point of the chart is told, by the point."""
+    found: dict[Any, str] = {}
+    for row in rows:
+        local = row.started_at.astimezone(ZoneInfo(chosen.zone))
+        point: Any = local.date()
+        if chosen.start_at:
+            point = (chosen.start_at + (row.started_at - chosen.start_at) // HOUR * HOUR).astimezone(ZoneInfo(chosen.zone))
+        found.setdefault(point, reverse("anomalies_one", args=[tenant.slug, row.pk]))
+    return found
+
+
+def _month_budget(now: datetime) -> Any:
+    """The tightest budget of the whole organisation for a month."""
+    rows = reports.budgets_by_risk(now=now).filter(scope=BudgetScope.TENANT, period=Period.MONTHLY, is_paused=False)
+    return rows.order_by("limit_now_nusd").first()

@@ -65,13 +65,17 @@ class ResourcePages:
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
             "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE, **self._panel(request, now),
         }  # fmt: skip
-        return show(request, "console/list.html", context, title=resource.title, now=now)
+        return show(request, resource.list_template, context, title=resource.title, now=now)
 
     def new(self, request: HttpRequest) -> HttpResponseBase:
         return self._form(request, row=None)
 
     def edit(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         return self._form(request, row=self._row(request, pk, locked=request.method == "POST"))
+
+    def after(self, request: HttpRequest, saved: Any) -> HttpResponseBase:
+        """Where a form leads when it is saved: to the list, with the row beside it."""
+        return redirect(f"{self._url(request, '')}?sel={saved.pk}" if self.resource.panel_template else self._url(request, ""))
 
     def bulk(self, request: HttpRequest) -> HttpResponseBase:
         """First what would change, then, when that is confirmed, the change itself. What changed in between is shown again."""
@@ -121,7 +125,7 @@ class ResourcePages:
             if form.is_valid() and not conflict:
                 saved = self._save(request, form, row=row, now=now, described=described)
                 if saved is not None:
-                    return redirect(f"{self._url(request, '')}?sel={saved.pk}" if resource.panel_template else self._url(request, ""))
+                    return self.after(request, saved)
         title = f"Edit {resource.label(row)}" if row is not None else f"New {resource.one}"
         context = {
             "resource": resource, "form": form, "row": row, "seen": sign_seen(described), "conflict": conflict, "cancel": self._url(request, ""),

@@ -39,12 +39,12 @@ function layoutOf(figure) {
 
 function tracesOf(figure, { mode, hidden }) {
   return figure.data.map((trace, number) => {
-    const made = { ...coloured(trace), hoverinfo: "none", visible: !hidden.has(number) };
+    const made = { ...coloured(trace), hoverinfo: trace.hoverinfo ?? "none", visible: !hidden.has(number) };
     if (trace.type !== "bar" || mode === "stack") return made;
     let sum = 0;
     const y = mode === "sum" ? trace.y.map((amount) => (sum += amount)) : trace.y;
     return { type: "scatter", mode: "lines", name: trace.name, x: trace.x, y, hoverinfo: "none", visible: made.visible, line: { width: 2, color: coloured(trace.marker.color) } };
-  }).filter((trace) => mode !== "sum" || trace.type !== "scatter" || trace.mode !== "markers");
+  }).filter((trace) => mode !== "sum" || trace.type !== "scatter" || (trace.mode !== "markers" && !trace.meta));
 }
 
 /* ---- What is read out, to the eye above the chart and to screen readers below it */
@@ -59,21 +59,30 @@ function pointName(x) {
   return at.toLocaleString("en-GB", x.length > 10 ? { ...day, hour: "2-digit", minute: "2-digit" } : day);
 }
 function readout(figure, index, hidden) {
-  const series = figure.data.map((trace, number) => ({ trace, number })).filter(({ trace, number }) => !hidden.has(number) && trace.hoverinfo !== "skip" && trace.meta !== "previous");
+  const series = figure.data.map((trace, number) => ({ trace, number })).filter(({ trace, number }) => !hidden.has(number) && trace.hoverinfo !== "skip" && !trace.meta);
   const shown = series.map(({ trace }) => ({ name: trace.name, value: trace.y[index] })).filter(({ value }) => value !== null && value !== undefined);
   const x = series.length ? series[0].trace.x[index] : figure.data[0].x[index];
-  const name = pointName(x) + (figure.partial && index === figure.data[0].x.length - 1 ? ", so far" : "");
+  const name = pointName(x) + (figure.partial && index === (figure.last ?? figure.data[0].x.length - 1) ? ", so far" : "");
+  const [most, least, expected] = figure.data.filter((trace) => trace.meta === "forecast").map((trace) => trace.y[index]);
+  if (expected !== undefined && expected !== null) return `${name}: ${amount(expected, figure.unit)} expected (80 %: ${amount(least, figure.unit)} to ${amount(most, figure.unit)})`;
   if (!shown.length) return `${name}: nothing`;
   const total = shown.reduce((sum, { value }) => sum + value, 0);
   if (shown.length === 1) return `${name}: ${shown[0].name} ${amount(shown[0].value, figure.unit)}`;
+  if (figure.apart) return `${name}: ${shown.reverse().map(({ name: of, value }) => `${of} ${amount(value, figure.unit)}`).join(", ")}`;
   const before = figure.data.find((trace) => trace.meta === "previous")?.y[index];
   const change = before ? `, ${(total / before).toFixed(1)} times ${figure.data.find((trace) => trace.meta === "previous").name}` : "";
   const largest = shown.filter(({ value }) => value).sort((one, other) => other.value - one.value);
   return `${name}: total ${amount(total, figure.unit)}${change}. ${largest.map(({ name: of, value }) => `${of} ${amount(value, figure.unit)} (${Math.round((100 * value) / total)} %)`).join(", ")}`;
 }
 
+/* Where the anomaly is told that began at a point. */
+const toldAt = (figure, index) => figure.data.find((trace) => trace.meta === "anomaly")?.customdata[index];
+
+const changedAt = (figure, index) => figure.data.find((trace) => trace.meta === "change")?.text[index];
+
 function say(part, index, { aloud }) {
-  const text = readout(part.figure, index, part.hidden);
+  const changed = changedAt(part.figure, index);
+  const text = readout(part.figure, index, part.hidden) + (changed ? `. Changed that day: ${changed}` : "") + (toldAt(part.figure, index) ? ". Out of the ordinary: Enter, or a click on the diamond, tells more" : "");
   part.readout.textContent = text;
   if (aloud) part.live.textContent = text;
   const x = part.figure.data.find((trace) => trace.hoverinfo !== "skip").x[index];
@@ -94,6 +103,7 @@ async function draw(element) {
   if (!part.isDrawn) {
     part.isDrawn = true;
     part.box.on("plotly_hover", (event) => { part.index = event.points[0].pointIndex; say(part, part.index, { aloud: false }); });
+    part.box.on("plotly_click", (event) => { const hit = event.points.find((point) => point.data.meta === "anomaly" && point.customdata); if (hit) location.assign(hit.customdata); });
     part.box.on("plotly_unhover", () => hush(part));
   }
   element.dataset.drawn = "yes";
@@ -104,6 +114,7 @@ function keys(event, part) {
   else if (event.key === "ArrowLeft") part.index = part.index < 0 ? last : Math.max(0, part.index - 1);
   else if (event.key === "Home") part.index = 0;
   else if (event.key === "End") part.index = last;
+  else if (event.key === "Enter" && toldAt(part.figure, part.index)) { location.assign(toldAt(part.figure, part.index)); return; }
   else if (event.key === "Escape") { hush(part); return; }
   else return;
   event.preventDefault();
@@ -136,7 +147,7 @@ async function tool(button, element) {
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
 }, { rootMargin: "200px" });
-for (const element of document.querySelectorAll("[data-figure]")) {
+function begin(element) {
   const figure = JSON.parse(document.getElementById(element.dataset.figure).textContent);
   const part = { figure, mode: "stack", hidden: new Set(), index: -1, isDrawn: false, box: element.querySelector(".cf-chart"),
     readout: element.querySelector(".readout"), live: element.querySelector("[data-live]") };
@@ -154,6 +165,9 @@ for (const element of document.querySelectorAll("[data-figure]")) {
   });
   near.observe(element);
 }
+for (const element of document.querySelectorAll("[data-figure]")) begin(element);
+/* Pieces that htmx fetches may hold charts, too. */
+document.addEventListener("htmx:after:swap", () => { for (const element of document.querySelectorAll("[data-figure]")) if (!parts.has(element)) begin(element); });
 for (const group of document.querySelectorAll("[data-modes]")) {
   group.addEventListener("click", (event) => {
     const button = event.target.closest("[data-mode]"), element = group.closest("section").querySelector("[data-figure]");

@@ -1,9 +1,12 @@
 """A budget from the browser to the ledger: whoever sets one sees it hold."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.browser.conftest import Visit
+from tests.history import history
 from tests.stage import Stage
 
 Opened = Callable[..., Visit]
@@ -81,3 +84,17 @@ def tab_to(page: Any, name: str, *, most: int = 60) -> None:
         if said == name:
             return
     raise AssertionError(f"{name!r} was not reached with {most} tabs")
+
+
+def test_a_budget_says_when_its_calls_stop(visit: Opened, live_cast: Stage) -> None:
+    live_cast.add_budget("60", period="monthly", name="All of it")
+    live_cast.ask()
+    live_cast.wait_until_closed()
+    today = datetime.now(UTC).date()
+    with history() as past:
+        past.days(live_cast.cast.acme.id, {today - timedelta(days=number): 1000 * 10**9 for number in range(1, 60)})
+        page = visit("finance").go("budgets/")
+        page.locator("td span", has_text=re.compile(r"\(.* (to|or not)|no")).first.wait_for()
+        page.get_by_role("link", name="All of it").click()
+        page.get_by_text("Calls stop").wait_for()
+        page.get_by_text("runs out on").wait_for()

@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {
     "post budgets/{id}/override/": {"limit": "9", "hours": 1},
     "post prices/": {"model": "mini", "input": "1", "output": "2", "source": "test"},
     "post anomalies/{id}/resolve/": {"resolution": "fixed"}, "post anomalies/{id}/snooze/": {"hours": 2},
+    "post anomalies/{id}/note/": {"note": "asked the vendor"},
     "post anomalies/{id}/reopen/": {}, "post alerts/{id}/acknowledge/": {"note": "seen"}, "post alerts/{id}/resolve/": {"note": "done"},
     "post alert-channels/": {"name": "mine", "kind": "webhook", "address": "https://acme.example/alerts"},
     "patch alert-channels/{id}/": {"name": "renamed"}, "post alert-channels/{id}/roll/": {"overlap": "1h"},

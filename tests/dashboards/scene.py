@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
-from billing.models import Budget
+from billing.models import Anomaly, Budget
 from cascade.models import CascadeRun
 from tenants.models import Membership, Role, User
 from tenants.scoping import tenant_scope
@@ -65,3 +65,15 @@ def budget_of(cast: Cast, **fields: Any) -> Budget:
     with tenant_scope(cast.acme.id):
         return Budget.objects.create(**{"scope": "tenant", "period": "monthly", "limit_nusd": 10**10, **fields})
 
+
+def anomaly_of(cast: Cast, *, tenant: Any = None, **fields: Any) -> Anomaly:
+    """An open one of the whole organisation, an hour ago: 96 USD were expected and 220 spent."""
+    started_at = fields.pop("started_at", datetime.now(UTC) - timedelta(hours=1))
+    facts: dict[str, Any] = {
+        "lane": "fast", "kind": "spike", "dimension": "all", "severity": "critical", "started_at": started_at,
+        "ended_at": started_at + timedelta(minutes=15), "found_at": started_at + timedelta(minutes=12), "expected_nusd": 96 * 10**9,
+        "low_nusd": 71 * 10**9, "high_nusd": 121 * 10**9, "actual_nusd": 220 * 10**9, "excess_nusd": 124 * 10**9, "score": 2.0, "facts": {},
+        "told_at": started_at + timedelta(minutes=12),
+    }  # fmt: skip
+    with tenant_scope((tenant or cast.acme).id):
+        return Anomaly.objects.create(**{**facts, **fields})

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from billing import reports
+from billing.models import ModelPrice
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import add_run, logged_in, person_of
@@ -96,3 +97,19 @@ def test_more_lines_than_the_limit_are_one(cast: Cast) -> None:
     assert page.context["series"].lines[-1].total == 3 * 10**9
     assert len(page.context["rows"]) == 7
     assert reports.OTHER not in page.content.decode()
+
+
+def test_what_was_changed_is_marked_on_its_day_and_told(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, model="mini", amount_nusd=2_000_000_000)
+        ModelPrice.objects.create(model="mini", source="test", input_nusd=1, output_nusd=2)
+    with tenant_scope(cast.globex.id):
+        ModelPrice.objects.create(model="CANARY", source="test", input_nusd=1, output_nusd=2)
+    answer = logged_in(cast.finn).get("/o/acme/costs/")
+    (marks,) = [trace for trace in answer.context["figure"]["data"] if trace.get("meta") == "change"]
+    assert marks["text"][-1] == "price of mini created"
+    assert [y for y in marks["y"] if y is not None] == [0]
+    page = answer.content.decode()
+    assert "1 change of presets, prices, policies and rules" in page
+    assert "CANARY" not in page
+    assert "changes" not in logged_in(person_of(cast, "developer")).get("/o/acme/costs/").context

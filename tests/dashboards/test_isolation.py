@@ -12,14 +12,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
-from billing.models import Budget
+from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget
 from dashboards.access import Needs
 from tenants import services
+from tenants.encryption import Secret
 from tenants.models import EndUser, Role, Tier
 from tenants.roles import ROLES
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import CANARY, add_run, budget_of, console_patterns, everybody, logged_in, person_of
+from tests.dashboards.scene import CANARY, add_run, anomaly_of, budget_of, console_patterns, everybody, logged_in, person_of
 from tests.rest import book
 
 ROUTES = sorted(console_patterns(), key=lambda pattern: str(pattern.name))
@@ -30,17 +31,29 @@ BOOKKEEPING = re.compile(r"^(SELECT set_config|SAVEPOINT|RELEASE SAVEPOINT|BEGIN
 
 
 class Things:
-    """A budget and a run of a tenant, by what leads the name of the pages about them."""
+    """One of each of what a tenant has, by what leads the name of the pages about them."""
 
     def __init__(self, cast: Cast, tenant: Any, end_user: EndUser) -> None:
         with tenant_scope(tenant.id):
             self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
+            self.anomaly = anomaly_of(cast, tenant=tenant, note=f"budget {CANARY}", drivers={"volume": 1})
+            self.channel = AlertChannel.objects.create(name=f"budget {CANARY}", kind="webhook", address=Secret("https://example.com/x"))
+            self.rule = AlertRule.objects.create(channel=self.channel, name=f"budget {CANARY}")
+            message = AlertMessage.objects.create(
+                channel=self.channel, event="alert.test", state="sent", due_at=datetime.now(UTC), created_at=datetime.now(UTC)
+            )
+            self.delivery = AlertDelivery.objects.create(
+                message=message, channel=self.channel, attempt=1, at=datetime.now(UTC), is_ok=True, milliseconds=1, excerpt=CANARY
+            )
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
             key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
 
     def id_for(self, name: str) -> uuid.UUID:
-        found: uuid.UUID = self.run.pk if name.startswith("runs") else self.budget.pk
+        things = {
+            "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.rule, "alerts_deliveries": self.delivery, "alerts": self.channel,
+        }  # fmt: skip
+        found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
         return found
 
 
@@ -127,8 +140,9 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     client = logged_in(person_of(cast, "owner"))
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
-        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
-        f"runs/?id={foreign.run.pk}",
+        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/", "anomalies/",
+        "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.rule.pk}", "alerts/deliveries/",
+        f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
@@ -153,7 +167,7 @@ def test_a_stranger_is_sent_to_the_login(cast: Cast, own: Things, pattern: URLPa
 @pytest.mark.parametrize("pattern", [pattern for pattern in ROUTES if needed(pattern).see], ids=lambda pattern: str(pattern.name))
 def test_a_page_asks_the_database_at_most_twelve_questions(cast: Cast, own: Things, pattern: URLPattern, query: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    url = address(pattern, "acme", own) + (query or (f"?sel={own.budget.pk}" if pattern.name == "budgets" else ""))
+    url = address(pattern, "acme", own) + (query or f"?sel={own.id_for(str(pattern.name))}")
     with CaptureQueriesContext(connection) as captured:
         client.get(url)
     asked = [query["sql"] for query in captured if not BOOKKEEPING.match(query["sql"])]
@@ -163,8 +177,9 @@ def test_a_page_asks_the_database_at_most_twelve_questions(cast: Cast, own: Thin
 HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7}", "../../etc", "\u202e", "null", "eyJh")
 """As a person, or a scanner, may write into any address."""
 PARAMETERS = (
-    "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
-    "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
+    "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id",
+    "status", "size", "channel", "result", "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do",
+    "period", "action",
 )  # fmt: skip
 
 

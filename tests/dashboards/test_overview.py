@@ -1,13 +1,14 @@
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.test import Client
 
+from billing.alerting import BudgetNearlyExhausted, raise_alert
 from billing.models import Budget
 from billing.quarters import sum_quarters
 from tenants.scoping import tenant_scope
 from tests.cast import PASSWORD, Cast
-from tests.dashboards.scene import add_run, logged_in
+from tests.dashboards.scene import add_run, anomaly_of, budget_of, logged_in
 from tests.rest import book
 
 
@@ -66,7 +67,7 @@ def test_the_overview_says_which_budgets_need_attention(cast: Cast) -> None:
     with tenant_scope(cast.acme.id):
         Budget.objects.create(scope="end_user", period="daily", limit_nusd=250_000_000, action="degrade")
         book(cast.acme, amount_nusd=240_000_000, end_user=cast.ann.id)
-    page = logged_in(cast.finn).get("/o/acme/").content.decode()
+    page = logged_in(cast.finn).get("/o/acme/attention/").content.decode()
     assert "Each end user, daily is nearly used up" in page
     assert "96 % of $0.25, daily. When it is reached, calls take cheaper paths." in page
     assert "CANARY" not in page
@@ -87,3 +88,45 @@ def test_every_page_forbids_foreign_and_inline_scripts(cast: Cast) -> None:
         assert "unsafe" not in answer["content-security-policy"]
         assert not re.search(rb"<script(?![^>]*(src=|application/json))", answer.content)
         assert b"style=" not in answer.content
+
+
+def test_a_short_history_has_a_reason_in_place_of_a_forecast(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=10**9)
+    page = logged_in(cast.finn).get("/o/acme/").content.decode()
+    assert "Nothing has been spent yet." in page
+    assert "expected" not in page.partition("<dl class=\"kpis\">")[2].partition("</dl>")[0]
+
+
+def test_an_open_anomaly_stands_on_the_chart_and_needs_attention(cast: Cast) -> None:
+    row = anomaly_of(cast, started_at=datetime.now(UTC), dimension="end_user", value=str(cast.ann.id))
+    anomaly_of(cast, tenant=cast.globex)
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=10**9)
+    client = logged_in(cast.finn)
+    figure = client.get("/o/acme/").context["figure"]
+    (marks,) = [trace for trace in figure["data"] if trace.get("meta") == "anomaly"]
+    assert [url for url in marks["customdata"] if url] == [f"/o/acme/anomalies/{row.pk}/"]
+    assert [y for y in marks["y"] if y is not None] == [1.0]
+    page = client.get("/o/acme/attention/", HTTP_HX_REQUEST="true").content.decode()
+    assert "+$124.00: ann" in page
+    assert page.count("<li>") == 1
+    assert "<html" not in page
+
+
+def test_a_budget_that_was_foreseen_to_run_out_needs_attention_until_its_limit_is_raised(cast: Cast) -> None:
+    now = datetime.now(UTC)
+    budget = budget_of(cast, limit_nusd=100 * 10**9, action="block")
+    with tenant_scope(cast.acme.id):
+        event = BudgetNearlyExhausted(
+            budget=budget.pk, scope="tenant", period="monthly", action="block", start_at=now, end_at=now + timedelta(days=5),
+            limit_nusd=100 * 10**9, spent_nusd=10**9, runs_out_at=now + timedelta(days=2), earliest_at=now + timedelta(days=1),
+        )
+        raise_alert(event=event, now=now)
+    client = logged_in(cast.finn)
+    page = client.get("/o/acme/attention/").content.decode()
+    assert "Whole organisation, monthly runs out" in page or "Everything, monthly runs out" in page
+    assert "or not at all. Then calls are refused." in page
+    with tenant_scope(cast.acme.id):
+        Budget.objects.filter(pk=budget.pk).update(limit_nusd=500 * 10**9)
+    assert "runs out" not in client.get("/o/acme/attention/").content.decode()

@@ -1,0 +1,105 @@
+"""When budgets run out: pieces that come after the list and its panel, for they look at the sums of all days."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+
+from billing import reports
+from billing.engine.budgets import Action
+from billing.engine.forecasting.exhaustion import Exhaustion
+from billing.models import Budget, BudgetWindow
+from billing.outlook import BudgetOutlook, outlooks_of
+from dashboards.charts import burn_chart
+from dashboards.resources import narrowed, page_of
+from dashboards.screens.budgets import Budgets
+from dashboards.shell import is_part, membership_of, show, show_part
+from tenants.models import Tenant
+
+RESOURCE = Budgets()
+STOPS = {Action.BLOCK: "", Action.DEGRADE: "where no cheaper path fits"}
+"""Of budgets that refuse calls: which ones."""
+
+
+def ahead(request: HttpRequest) -> HttpResponse:
+    """Fill in when the budgets of the list run out."""
+    now, membership = timezone.now(), membership_of(request)
+    rows = narrowed(RESOURCE, request.GET, membership=membership, now=now)
+    found = page_of(rows, ordering=RESOURCE.ordering, after=request.GET.get("after", "")).rows
+    outlooks = _outlooks([row for row in found if not row.is_paused], zone=membership.tenant.time_zone, now=now)
+    shown = [_told(each, zone=membership.tenant.time_zone) for each in outlooks]
+    return show_part(request, "console/budgets/ahead.html", {"outlooks": shown})
+
+
+def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Say when one budget runs out: a piece of its panel, and a page where no script runs."""
+    now, membership = timezone.now(), membership_of(request)
+    tenant = membership.tenant
+    row = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
+    found = _outlooks([row], zone=tenant.time_zone, now=now)
+    told = _told(found[0], zone=tenant.time_zone) if found else None
+    context = {"outlook": told, "budget": row, **_burnt(row, found, tenant=tenant, now=now)}
+    if is_part(request):
+        return show_part(request, "console/budgets/outlook.html", context)
+    return show(request, "console/budgets/outlook_page.html", context, title="Budget", now=now)
+
+
+def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Where alerts lead: the list with the budget beside it."""
+    get_object_or_404(Budget, pk=pk, ended_at=None)
+    return redirect(f"{reverse('budgets', args=[membership_of(request).tenant.slug])}?sel={pk}")
+
+
+def _outlooks(rows: Sequence[Any], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
+    """Of each budget the fullest window that runs; those without one are left out."""
+    windows = BudgetWindow.objects.select_related("budget").in_bulk([row.fullest_window_id for row in rows if row.fullest_window_id])
+    return outlooks_of(list(windows.values()), zone=zone, now=now)
+
+
+def _burnt(row: Any, found: Sequence[BudgetOutlook], *, tenant: Tenant, now: datetime) -> dict[str, Any]:
+    """The curve of the window, and how it will go on."""
+    burn = reports.burn_of(budget=row, tenant=tenant, limit_nusd=row.limit_now_nusd, now=now)
+    if burn is None:
+        return {}
+    line = reports.Line(value="spent", label="Spent up to then", amounts=burn.spent_nusd)
+    ahead = [(_local(step.begins, tenant.time_zone), spent) for each in found for step, spent in zip(each.prediction.path, each.sums, strict=False)]
+    return {"figure": burn_chart(burn, ahead[1:]), "series": reports.Series(points=burn.points, lines=[line], names=1)}
+
+
+def _local(at: date, zone: str) -> date:
+    return at.astimezone(ZoneInfo(zone)) if isinstance(at, datetime) else at
+
+
+def _told(found: BudgetOutlook, *, zone: str) -> dict[str, Any]:
+    budget, ends = found.budget, found.runs_out
+    is_out = found.spent_nusd >= found.limit_nusd
+    stops = ""
+    if budget.action in STOPS and ends is not None and ends.expected is not None and not is_out:
+        stops = " ".join(filter(None, (_moment(ends.expected, zone), STOPS[Action(budget.action)])))
+    return {
+        "budget": budget, "at_end": found.at_end, "limit_nusd": found.limit_nusd, "runs_out": ends, "reason": found.prediction.reason,
+        "words": "it has run out" if is_out else ends.words(zone=zone) if ends else "", "short": "now" if is_out else _short(ends, zone),
+        "is_grave": is_out or (ends is not None and ends.expected is not None), "is_early": found.prediction.is_early,
+        "error": found.prediction.wape, "tests": found.prediction.tests, "stops": "now" if is_out and budget.action in STOPS else stops,
+    }  # fmt: skip
+
+
+def _short(ends: Exhaustion | None, zone: str) -> str:
+    """Example: "29 Nov (28 Nov to 1 Dec)"; "no" for one that lasts until its window ends."""
+    if ends is None:
+        return "n/a"
+    if ends.earliest is None:
+        return "no"
+    latest = f"to {_moment(ends.latest, zone)}" if ends.latest else "or not at all"
+    return f"{_moment(ends.expected, zone) if ends.expected else 'not expected'} ({_moment(ends.earliest, zone)} {latest})"
+
+
+def _moment(at: date, zone: str) -> str:
+    local = _local(at, zone)
+    return f"{local:%H:%M}" if isinstance(local, datetime) else f"{local.day} {local:%b}"

@@ -1,0 +1,57 @@
+"""When budgets run out: beside the list, in the panel, and where alerts lead."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+
+from tenants.scoping import tenant_scope
+from tests.cast import Cast
+from tests.dashboards.scene import budget_of, logged_in
+from tests.rest import book
+
+PART = {"HTTP_HX_REQUEST": "true"}
+
+
+@pytest.fixture
+def client(cast: Cast) -> Client:
+    return logged_in(cast.finn)
+
+
+def spend(cast: Cast, amount_nusd: int) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=amount_nusd, end_user=cast.ann.id)
+
+
+def test_where_too_little_is_known_it_says_so(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, action="block")
+    assert "Nothing was spent in the running window" in client.get(f"/o/acme/budgets/{budget.pk}/outlook/").content.decode()
+    spend(cast, 10**9)
+    page = client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode()
+    assert "a forecast needs 3" in page or "Nothing has been spent yet" in page
+    assert "<html" not in page
+
+
+def test_what_has_run_out_stops_calls_now(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, action="block", limit_nusd=10**9)
+    spend(cast, 10**9)
+    assert "now</span>" in client.get("/o/acme/budgets/ahead/", **PART).content.decode()
+    page = client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode()
+    assert "it has run out" in page
+    assert "<dt>Calls stop</dt><dd>now</dd>" in page
+
+
+def test_a_paused_budget_runs_out_never(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, name="quiet", is_paused=True)
+    spend(cast, 10**9)
+    assert str(budget.pk) not in client.get("/o/acme/budgets/ahead/", **PART).content.decode()
+
+
+def test_the_address_of_an_alert_leads_to_the_budget_beside_its_list(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, name="ours")
+    answer = client.get(f"/o/acme/budgets/{budget.pk}/")
+    assert answer["location"] == f"/o/acme/budgets/?sel={budget.pk}"
+    with tenant_scope(cast.acme.id):
+        budget.ended_at = datetime.now(UTC)
+        budget.save()
+    assert client.get(f"/o/acme/budgets/{budget.pk}/").status_code == 404
