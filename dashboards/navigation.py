@@ -60,6 +60,10 @@ SECTIONS: Sequence[Section] = (
         entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),),
     ),
     Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
+    Section(
+        label="Account",
+        entries=(Entry(label="Audit log", name="audit", icon="log", needs=(Permission.SEE_AUDIT,), key="l"),),
+    ),
 )
 
 

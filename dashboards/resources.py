@@ -84,6 +84,7 @@ class Resource(Generic[Row]):
     row_template: ClassVar[str]
     panel_template: ClassVar[str] = ""
     form_template: ClassVar[str] = "console/form.html"
+    list_template: ClassVar[str] = "console/list.html"
     filters: ClassVar[Sequence[Filter]] = ()
     search_fields: ClassVar[Sequence[str]] = ()
     search_label: ClassVar[str] = "Search"

@@ -127,7 +127,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     client = logged_in(person_of(cast, "owner"))
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
-        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
+        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/", "audit/", "audit/file/",
         f"runs/?id={foreign.run.pk}",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
@@ -164,7 +164,8 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 """As a person, or a scanner, may write into any address."""
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
-    "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
+    "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action", "kind", "door", "what",
+    "thing", "since", "until",
 )  # fmt: skip
 
 
@@ -183,7 +184,7 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/"):
+    for path in ("", "costs/", "runs/", "budgets/", "audit/"):
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 
