@@ -53,6 +53,7 @@ SECTIONS: Sequence[Section] = (
             Entry(label="Overview", name="overview", icon="home", needs=SEE_OVERVIEW, key="o"),
             Entry(label="Cost explorer", name="costs", icon="cost", needs=SEE_COSTS, key="c"),
             Entry(label="Runs", name="runs", icon="run", needs=SEE_RUNS, key="r"),
+            Entry(label="Reports", name="reports", icon="rep", needs=(Permission.SEE_REPORTS,), key="e"),
         ),
     ),
     Section(

@@ -7,7 +7,7 @@ from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.audit import AuditLog
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import audit, budgets, costs, overview, runs, shell, start
+from dashboards.views import audit, budgets, costs, overview, reports, runs, shell, start, statements
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -19,6 +19,13 @@ urlpatterns = [
     page("costs/", costs.costs, name="costs", see=SEE_COSTS),
     page("runs/", ResourcePages(Runs()).listing, name="runs", see=SEE_RUNS),
     page("runs/<uuid:pk>/", runs.run, name="runs_one", see=SEE_RUNS),
+    page("reports/", reports.reports, name="reports", see=Permission.SEE_REPORTS),
+    page("reports/read/", statements.read, name="reports_read", see=Permission.SEE_REPORTS),
+    page("reports/files/", reports.files, name="reports_files", see=Permission.EXPORT),
+    action("reports/files/new/", reports.make, name="reports_make", needs=Permission.EXPORT),
+    page("reports/files/<uuid:pk>/", reports.download, name="reports_download", see=Permission.EXPORT),
+    action("reports/files/<uuid:pk>/cancel/", reports.cancel, name="reports_cancel", needs=Permission.EXPORT),
+    action("reports/files/<uuid:pk>/link/", reports.link, name="reports_link", needs=Permission.EXPORT),
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),
     page("budgets/<uuid:pk>/preview/", budgets.preview, name="budgets_preview_one", see=Permission.EDIT_BUDGET_LIMITS),

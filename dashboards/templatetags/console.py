@@ -149,6 +149,11 @@ def points_from(now: int, before: int) -> str:
 
 
 @register.filter
+def at(items: Sequence[Any], number: int) -> Any:
+    return items[number]
+
+
+@register.filter
 def slice_id(identity: object) -> str:
     """An id is told by its end: its beginning is the time, which neighbours share. Example: …9f3c2a71."""
     return f"…{str(identity)[-8:]}"

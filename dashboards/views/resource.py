@@ -64,7 +64,8 @@ class ResourcePages:
             "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after, "filters": self._filters(request),
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
-            "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE, **self._panel(request, found.rows, now),
+            "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE,
+            **self._panel(request, found.rows, now),
         }  # fmt: skip
         return show(request, resource.list_template, context, title=resource.title, now=now)
 

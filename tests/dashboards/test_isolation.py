@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
-from billing.models import Budget
+from billing.models import Budget, ExportJob
 from dashboards.access import Needs
 from tenants import services
 from tenants.models import EndUser, Role, Tier
@@ -39,8 +39,14 @@ class Things:
             key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
 
+            self.export = ExportJob.objects.create(
+                what="budgets", format="csv", file_name=f"{CANARY}.csv", state="waiting", created_by="x", created_at=datetime.now(UTC),
+                expires_at=datetime.now(UTC), wanted={"wanted": {"what": "budgets", "first": "2026-11-01", "last": "2026-11-01"}, "catalog": {}},
+            )
+
     def id_for(self, name: str) -> uuid.UUID:
-        found: uuid.UUID = self.run.pk if name.startswith("runs") else self.budget.pk
+        rows = {"runs": self.run, "reports": self.export}
+        found: uuid.UUID = next((row.pk for leads, row in rows.items() if name.startswith(leads)), self.budget.pk)
         return found
 
 
@@ -127,7 +133,9 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     client = logged_in(person_of(cast, "owner"))
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
-        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/", "audit/", "audit/file/",
+        f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
+        "audit/", "audit/file/", "reports/", "reports/files/",
+        "reports/read/?report=budgets",
         f"runs/?id={foreign.run.pk}",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
@@ -165,7 +173,7 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
     "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action", "kind", "door", "what",
-    "thing", "since", "until",
+    "thing", "since", "until", "report", "month", "by",
 )  # fmt: skip
 
 
@@ -184,7 +192,7 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/", "audit/"):
+    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/"):
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 
