@@ -31,3 +31,12 @@ def month_choices(months: Sequence[date]) -> list[tuple[str, str]]:
 
 def days_of_month(month: date) -> Mapping[str, date]:
     return {"first": month, "last": next_month(month) - timedelta(days=1)}
+
+
+def month_of_text(text: str) -> date | None:
+    """Return the month that a form names; None for a text that is none. Example: 2026-10 is 1 October 2026."""
+    try:
+        month = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    return month if 2000 <= month.year <= 9000 else None

@@ -7,7 +7,7 @@ from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.audit import AuditLog
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import audit, budgets, costs, overview, reports, runs, shell, start, statements
+from dashboards.views import audit, budgets, costs, months, overview, reconciliations, reports, runs, shell, start, statements
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -26,6 +26,18 @@ urlpatterns = [
     page("reports/files/<uuid:pk>/", reports.download, name="reports_download", see=Permission.EXPORT),
     action("reports/files/<uuid:pk>/cancel/", reports.cancel, name="reports_cancel", needs=Permission.EXPORT),
     action("reports/files/<uuid:pk>/link/", reports.link, name="reports_link", needs=Permission.EXPORT),
+    page("reports/months/", months.months, name="reports_months", see=Permission.SEE_REPORTS),
+    action("reports/months/close/", months.close, name="reports_months_close", needs=Permission.CLOSE_BOOKS),
+    action("reports/months/reopen/", months.reopen, name="reports_months_reopen", needs=Permission.CLOSE_BOOKS),
+    action("reports/months/verify/", months.verify, name="reports_months_verify", needs=Permission.CLOSE_BOOKS),
+    page(
+        "reports/reconciliations/", reconciliations.reconciliations, name="reports_reconciliations", see=Permission.SEE_REPORTS,
+        change=Permission.CLOSE_BOOKS,
+    ),
+    page(
+        "reports/reconciliations/<uuid:pk>/", reconciliations.reconciliation, name="reports_reconciliations_one", see=Permission.SEE_REPORTS,
+        change=Permission.CLOSE_BOOKS,
+    ),
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),
     page("budgets/<uuid:pk>/preview/", budgets.preview, name="budgets_preview_one", see=Permission.EDIT_BUDGET_LIMITS),

@@ -1,6 +1,6 @@
 """Small pictures and words that pages of the console share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -151,6 +151,11 @@ def points_from(now: int, before: int) -> str:
 @register.filter
 def at(items: Sequence[Any], number: int) -> Any:
     return items[number]
+
+
+@register.filter
+def of(values: Mapping[Any, Any], key: Any) -> Any:
+    return values.get(key, "")
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
-from billing.models import Budget, ExportJob
+from billing.models import Budget, ExportJob, Reconciliation
 from dashboards.access import Needs
 from tenants import services
 from tenants.models import EndUser, Role, Tier
@@ -44,8 +44,12 @@ class Things:
                 expires_at=datetime.now(UTC), wanted={"wanted": {"what": "budgets", "first": "2026-11-01", "last": "2026-11-01"}, "catalog": {}},
             )
 
+            self.reconciliation = Reconciliation.objects.create(
+                provider=CANARY, file_digest="0" * 64, first_day="2026-11-01", last_day="2026-11-02", provider_nusd=1, booked_nusd=1, created_by="x",
+            )
+
     def id_for(self, name: str) -> uuid.UUID:
-        rows = {"runs": self.run, "reports": self.export}
+        rows = {"runs": self.run, "reports_reconciliations": self.reconciliation, "reports": self.export}
         found: uuid.UUID = next((row.pk for leads, row in rows.items() if name.startswith(leads)), self.budget.pk)
         return found
 
@@ -135,7 +139,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
         f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
         "audit/", "audit/file/", "reports/", "reports/files/",
-        "reports/read/?report=budgets",
+        "reports/read/?report=budgets", "reports/months/", "reports/reconciliations/",
         f"runs/?id={foreign.run.pk}",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
