@@ -6,16 +6,19 @@ the time of the call instead would change months that are over with each correct
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
-from django.db import connection
+import psycopg
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from msgspec import Struct
 
 from billing.engine.lines import BY_PRICE
-from billing.engine.months import Stretch, next_month
+from billing.engine.months import Stretch, month_stretch, next_month
 from billing.models import CloseOfMonth, CostEntry, Reservation
 from billing.reports.statements import month_of
 from tenants.errors import Conflict
@@ -26,6 +29,7 @@ SETTLED_AFTER = timedelta(minutes=15)
 """A booking takes its time first and commits within seconds. The database refuses to close sooner, too."""
 MARK = 24
 """Bytes that a sealed block keeps of an entry: its id, and the first eight of its digest."""
+OUT_OF_TURN = "CF005"
 OPEN_HOLDS, UNPRICED = "open_holds", "unpriced"
 OBSTACLES = (OPEN_HOLDS, UNPRICED)
 """What may be accepted by saying so."""
@@ -63,6 +67,20 @@ def next_to_close(*, tenant: Tenant) -> Stretch | None:
     return month_of(tenant=tenant, day=next_month(last.month)) if last else None
 
 
+def open_months(*, tenant: Tenant, now: datetime) -> list[Stretch]:
+    """Return the months that are not closed, oldest first, up to the one that runs: from the one after the last closed month on, or from that of
+    the first entry. Worked example: with August closed, on 27 November they are September, October and November.
+    """
+    found = next_to_close(tenant=tenant)
+    if found is None:
+        first = CostEntry.objects.order_by("booked_at").values_list("booked_at", flat=True).first()
+        found = month_of(tenant=tenant, day=(first or now).astimezone(ZoneInfo(tenant.time_zone)).date())
+    months = [found]
+    while months[-1].end_at <= now:
+        months.append(month_stretch(next_month(months[-1].first), zone=tenant.time_zone))
+    return months
+
+
 def close_month(
     *, month: date, actor: str, now: datetime, reason: str = "", in_spite_of: Collection[str] = (),
     catalog: Mapping[str, Mapping[str, str]] | None = None,
@@ -80,7 +98,7 @@ def close_month(
     if left:
         raise Conflict(_why_not(wanted, left), code=next(iter(left)))
     names = {"tenant": tenant.name, "slug": tenant.slug, "keys": {str(key.pk): key.name for key in ApiKey.objects.only("name")}, **(catalog or {})}
-    with connection.cursor() as cursor:
+    with _said_by_the_database(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT billing_close_month(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [tenant.pk, wanted.first, wanted.start_at, wanted.end_at, wanted.zone, msgspec.json.encode(names).decode(), sorted(found), actor, reason],
@@ -153,6 +171,18 @@ def _differences(month: date, number: int, sealed: dict[UUID, bytes], found: dic
 def _marks(packed: bytes) -> dict[UUID, bytes]:
     data = bytes(packed)
     return {UUID(bytes=data[at : at + 16]): data[at + 16 : at + MARK] for at in range(0, len(data), MARK)}
+
+
+@contextmanager
+def _said_by_the_database() -> Iterator[None]:
+    """Somebody else may close the month meanwhile: the database has the last word, and says it in words."""
+    try:
+        yield
+    except DatabaseError as refused:
+        if not isinstance(refused.__cause__, psycopg.Error) or refused.__cause__.sqlstate != OUT_OF_TURN:
+            raise
+        said = refused.__cause__.diag.message_primary or "the month cannot be closed"
+        raise Conflict(f"{said[0].upper()}{said[1:]}.", code="cannot_be_closed") from refused
 
 
 def _check_turn(wanted: Stretch, following: Stretch | None, *, now: datetime) -> None:

@@ -20,6 +20,7 @@ from billing.api.views import CostEntryViewSet, PlatformPriceViewSet, PriceViewS
 from cascade.api.end_users import EndUserDataViewSet
 from cascade.api.enforcement_hooks import EnforcementHookViewSet
 from cascade.api.exports import ExportViewSet, export_file
+from cascade.api.month_closes import MonthCloseViewSet
 from cascade.api.policy_replays import PolicyReplayViewSet
 from cascade.api.presets import PresetViewSet
 from cascade.api.reconciliations import ReconciliationViewSet
@@ -63,6 +64,7 @@ router.register("alert-channels", AlertChannelViewSet, basename="alert-channel")
 router.register("alert-rules", AlertRuleViewSet, basename="alert-rule")
 router.register("cost-entries", CostEntryViewSet, basename="cost-entry")
 router.register("reconciliations", ReconciliationViewSet, basename="reconciliation")
+router.register("month-closes", MonthCloseViewSet, basename="month-close")
 router.register("quarantined-models", QuarantinedModelViewSet, basename="quarantined-model")
 router.register("exports", ExportViewSet, basename="export")
 router.register("report-schedules", ReportScheduleViewSet, basename="report-schedule")

@@ -56,6 +56,7 @@ SECTIONS: Sequence[Section] = (
                 label="Anomalies", name="anomalies", icon="anom", needs=(Permission.SEE_ANOMALIES,), key="a", count="anomalies_open",
             ),
             Entry(label="Runs", name="runs", icon="run", needs=SEE_RUNS, key="r"),
+            Entry(label="Reports", name="reports", icon="rep", needs=(Permission.SEE_REPORTS,), key="e"),
         ),
     ),
     Section(
@@ -63,7 +64,13 @@ SECTIONS: Sequence[Section] = (
         entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),),
     ),
     Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
-    Section(label="Organisation", entries=(Entry(label="Alerts", name="alerts", icon="bell", needs=(Permission.MANAGE_ALERTS,), key="l"),)),
+    Section(
+        label="Organisation",
+        entries=(
+            Entry(label="Alerts", name="alerts", icon="bell", needs=(Permission.MANAGE_ALERTS,), key="l"),
+            Entry(label="Audit log", name="audit", icon="log", needs=(Permission.SEE_AUDIT,), key="u"),
+        ),
+    ),
 )
 
 

@@ -4,9 +4,25 @@ from django.urls import path
 
 from dashboards.access import action, page
 from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
+from dashboards.screens.audit import AuditLog
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import alerts, anomalies, budget_outlooks, budgets, costs, overview, runs, shell, start
+from dashboards.views import (
+    alerts,
+    anomalies,
+    audit,
+    budget_outlooks,
+    budgets,
+    costs,
+    months,
+    overview,
+    reconciliations,
+    reports,
+    runs,
+    shell,
+    start,
+    statements,
+)
 from dashboards.views.alerts import ChannelPages
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
@@ -26,6 +42,25 @@ urlpatterns = [
     action("anomalies/<uuid:pk>/note/", anomalies.note, name="anomalies_note", needs=Permission.COMMENT_ANOMALIES),
     page("runs/", ResourcePages(Runs()).listing, name="runs", see=SEE_RUNS),
     page("runs/<uuid:pk>/", runs.run, name="runs_one", see=SEE_RUNS),
+    page("reports/", reports.reports, name="reports", see=Permission.SEE_REPORTS),
+    page("reports/read/", statements.read, name="reports_read", see=Permission.SEE_REPORTS),
+    page("reports/files/", reports.files, name="reports_files", see=Permission.EXPORT),
+    action("reports/files/new/", reports.make, name="reports_make", needs=Permission.EXPORT),
+    page("reports/files/<uuid:pk>/", reports.download, name="reports_download", see=Permission.EXPORT),
+    action("reports/files/<uuid:pk>/cancel/", reports.cancel, name="reports_cancel", needs=Permission.EXPORT),
+    action("reports/files/<uuid:pk>/link/", reports.link, name="reports_link", needs=Permission.EXPORT),
+    page("reports/months/", months.months, name="reports_months", see=Permission.SEE_REPORTS),
+    action("reports/months/close/", months.close, name="reports_months_close", needs=Permission.CLOSE_BOOKS),
+    action("reports/months/reopen/", months.reopen, name="reports_months_reopen", needs=Permission.CLOSE_BOOKS),
+    action("reports/months/verify/", months.verify, name="reports_months_verify", needs=Permission.CLOSE_BOOKS),
+    page(
+        "reports/reconciliations/", reconciliations.reconciliations, name="reports_reconciliations", see=Permission.SEE_REPORTS,
+        change=Permission.CLOSE_BOOKS,
+    ),
+    page(
+        "reports/reconciliations/<uuid:pk>/", reconciliations.reconciliation, name="reports_reconciliations_one", see=Permission.SEE_REPORTS,
+        change=Permission.CLOSE_BOOKS,
+    ),
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),
     page("budgets/<uuid:pk>/preview/", budgets.preview, name="budgets_preview_one", see=Permission.EDIT_BUDGET_LIMITS),
@@ -44,6 +79,8 @@ urlpatterns = [
     action("alerts/<uuid:pk>/delete/", alerts.delete, name="alerts_delete", needs=Permission.MANAGE_ALERTS),
     action("alerts/rules/<uuid:pk>/delete/", alerts.delete_rule, name="alerts_rules_delete", needs=Permission.MANAGE_ALERTS),
     action("alerts/deliveries/<uuid:pk>/resend/", alerts.resend, name="alerts_deliveries_resend", needs=Permission.MANAGE_ALERTS),
+    page("audit/", ResourcePages(AuditLog()).listing, name="audit", see=Permission.SEE_AUDIT),
+    page("audit/file/", audit.file, name="audit_file", see=Permission.SEE_AUDIT),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]

@@ -22,6 +22,8 @@ class Permission(StrEnum):
     SEE_REPORTS = "see_reports"
     EXPORT = "export"
     SCHEDULE_REPORTS = "schedule_reports"
+    CLOSE_BOOKS = "close_books"
+    """Close months, and post the corrections of providers' bills. Opening a closed month again is the owners' alone."""
     SEE_BUDGETS = "see_budgets"
     EDIT_BUDGET_LIMITS = "edit_budget_limits"
     EDIT_BUDGETS = "edit_budgets"
@@ -53,7 +55,7 @@ _OPERATE = frozenset(
     }
 )  # fmt: skip
 _OPERATOR = _LOOK | _MONEY | _OPERATE | {P.SEE_PROMPT_TEXT, P.EXPORT, P.SCHEDULE_REPORTS}
-_FINANCE = {P.COMMENT_ANOMALIES, P.EXPORT, P.SCHEDULE_REPORTS, P.EDIT_BUDGET_LIMITS, P.EDIT_PRICES, P.SEE_AUDIT}
+_FINANCE = {P.COMMENT_ANOMALIES, P.EXPORT, P.SCHEDULE_REPORTS, P.CLOSE_BOOKS, P.EDIT_BUDGET_LIMITS, P.EDIT_PRICES, P.SEE_AUDIT}
 
 ROLES: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),

@@ -72,11 +72,15 @@ def read_upload(request: Request) -> Upload:
         stream, name = file, ""
     else:
         raise ValidationError({"file": "Send the file as multipart/form-data in the field 'file', or as the body with the type text/csv."})
-    digest, usage = _read(stream)
+    try:
+        digest, usage = read_file(stream)
+    except InvalidUsageFile as wrong:
+        raise ValidationError({"file": [str(problem) for problem in wrong.problems]}) from wrong
     return Upload(provider=provider, file_name=str(said.get("file_name") or name)[:255], digest=digest, usage=usage)
 
 
-def _read(stream: Any) -> tuple[str, UsageFile]:
+def read_file(stream: Any) -> tuple[str, UsageFile]:
+    """Return the SHA-256 of a file and what it says. Raises InvalidUsageFile that names every wrong line."""
     stream.seek(0)
     digest = hashlib.sha256()
     while chunk := stream.read(CHUNK):
@@ -85,7 +89,5 @@ def _read(stream: Any) -> tuple[str, UsageFile]:
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     try:
         return digest.hexdigest(), read_usage(text)
-    except InvalidUsageFile as wrong:
-        raise ValidationError({"file": [str(problem) for problem in wrong.problems]}) from wrong
     finally:
         text.detach()

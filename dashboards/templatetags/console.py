@@ -1,6 +1,6 @@
 """Small pictures and words that pages of the console share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -152,6 +152,16 @@ def trend_of(amounts: Sequence[int]) -> str:
 def points_from(now: int, before: int) -> str:
     """A difference of shares. Example: 714 from 735 is 2.1 pt."""
     return f"{abs(now - before) // 10}.{abs(now - before) % 10} pt"
+
+
+@register.filter
+def at(items: Sequence[Any], number: int) -> Any:
+    return items[number]
+
+
+@register.filter
+def of(values: Mapping[Any, Any], key: Any) -> Any:
+    return values.get(key, "")
 
 
 @register.filter

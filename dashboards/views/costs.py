@@ -1,6 +1,5 @@
 """The cost explorer: who spent what, in a picture, a table and a file."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,11 +16,9 @@ from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.screens.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
 from dashboards.shell import membership_of, show
+from dashboards.spreadsheets import csv_file
 from dashboards.views.overview import sentence_of
 from tenants.models import Tenant
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would carry out."""
 
 
 def costs(request: HttpRequest) -> HttpResponseBase:
@@ -101,15 +98,11 @@ def _rows(question: Question, chosen: Range, found: reports.Series) -> Sequence[
 
 
 def _file(found: reports.Series, question: Question, chosen: Range, *, name: str) -> HttpResponse:
-    """The answer as CSV: one line a value and point. A cell that a spreadsheet would carry out gets a leading apostrophe."""
-    answer = HttpResponse(content_type="text/csv; charset=utf-8")
-    answer["content-disposition"] = f'attachment; filename="{name}-{question.metric}-{chosen.first}-{chosen.last}.csv"'
-    lines = csv.writer(answer)
+    """The answer as CSV: one line a value and point."""
     headings = [DIMENSIONS[question.group], *([DIMENSIONS[question.subgroup]] if question.subgroup else [])]
-    lines.writerow(["Day", " and ".join(headings), "Cost in USD" if question.unit == "usd" else question.label])
-    for line in found.lines:
-        label = f"'{line.label}" if line.label.startswith(FORMULA) else line.label
-        for point, amount in zip(found.points, line.amounts, strict=True):
-            if amount:
-                lines.writerow([point.isoformat(), label, to_usd(amount) if question.unit == "usd" else amount])
-    return answer
+    rows = [
+        [point.isoformat(), line.label, to_usd(amount) if question.unit == "usd" else amount]
+        for line in found.lines for point, amount in zip(found.points, line.amounts, strict=True) if amount
+    ]  # fmt: skip
+    headings = ["Day", " and ".join(headings), "Cost in USD" if question.unit == "usd" else question.label]
+    return csv_file(f"{name}-{question.metric}-{chosen.first}-{chosen.last}.csv", headings=headings, rows=rows)

@@ -31,6 +31,7 @@ from dashboards.resources import (
     told,
 )
 from dashboards.shell import membership_of, show
+from dashboards.trail import last_changes
 from tenants.errors import Conflict
 from tenants.roles import Permission
 
@@ -63,7 +64,8 @@ class ResourcePages:
             "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after, "filters": self._filters(request),
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
-            "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE, **self._panel(request, now),
+            "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE,
+            **self._panel(request, found.rows, now),
         }  # fmt: skip
         return show(request, resource.list_template, context, title=resource.title, now=now)
 
@@ -129,6 +131,7 @@ class ResourcePages:
         title = f"Edit {resource.label(row)}" if row is not None else f"New {resource.one}"
         context = {
             "resource": resource, "form": form, "row": row, "seen": sign_seen(described), "conflict": conflict, "cancel": self._url(request, ""),
+            "last_changes": last_changes(row, membership=membership) if row is not None else (),
         }  # fmt: skip
         status = 409 if conflict else 422 if form.errors else 200
         return show(request, resource.form_template, context, title=title, now=now, status=status)
@@ -190,13 +193,16 @@ class ResourcePages:
         model = rows.model._default_manager
         return (model.select_for_update() if locked else model.all()).get(pk=pk)
 
-    def _panel(self, request: HttpRequest, now: Any) -> dict[str, Any]:
+    def _panel(self, request: HttpRequest, rows: Sequence[Any], now: Any) -> dict[str, Any]:
         selected = _uuid(request.GET.get("sel", "")) if self.resource.panel_template else None
         membership = membership_of(request)
-        row = self.resource.rows(membership=membership, now=now).filter(pk=selected).first() if selected else None
+        row = next((row for row in rows if row.pk == selected), None)
+        if row is None and selected:
+            row = self.resource.rows(membership=membership, now=now).filter(pk=selected).first()
         if row is None:
             return {"selected": None}
-        return {"selected": row, "panel": self.resource.panel(row, membership=membership, now=now)}
+        panel = self.resource.panel(row, membership=membership, now=now)
+        return {"selected": row, "panel": panel, "last_changes": last_changes(row, membership=membership)}
 
     def _filters(self, request: HttpRequest) -> list[dict[str, Any]]:
         return [

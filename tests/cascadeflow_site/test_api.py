@@ -1,7 +1,7 @@
 """What holds for every operation of the REST API. The tables come from the router, so no route can be forgotten."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.serializers import ModelSerializer
 
 from billing.alerting import ProviderDown, raise_alert
+from billing.closing import close_month
 from billing.models import (
     AlertChannel,
     AlertRule,
@@ -94,6 +95,7 @@ def one_of_each(tenant: Tenant) -> dict[str, Any]:
                 provider="theirs", file_digest="0" * 64, first_day="2026-11-01", last_day="2026-11-02", provider_nusd=1, booked_nusd=1,
                 created_by="x",
             ).pk,
+            "month-close": close_month(month=date(2026, 9, 1), actor="x", now=datetime.now(UTC)).pk,
             "quarantined-model": QuarantinedModel.objects.get().pk,
             "anomaly": Anomaly.objects.create(**ANOMALY).pk,
             "cost-entry": CostEntry.objects.filter(kind="settled").get().pk,

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
-from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget
+from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget, ExportJob, Reconciliation
 from dashboards.access import Needs
 from tenants import services
 from tenants.encryption import Secret
@@ -49,9 +49,19 @@ class Things:
             key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
 
+            self.export = ExportJob.objects.create(
+                what="budgets", format="csv", file_name=f"{CANARY}.csv", state="waiting", created_by="x", created_at=datetime.now(UTC),
+                expires_at=datetime.now(UTC), wanted={"wanted": {"what": "budgets", "first": "2026-11-01", "last": "2026-11-01"}, "catalog": {}},
+            )
+
+            self.reconciliation = Reconciliation.objects.create(
+                provider=CANARY, file_digest="0" * 64, first_day="2026-11-01", last_day="2026-11-02", provider_nusd=1, booked_nusd=1, created_by="x",
+            )
+
     def id_for(self, name: str) -> uuid.UUID:
         things = {
             "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.rule, "alerts_deliveries": self.delivery, "alerts": self.channel,
+            "reports_reconciliations": self.reconciliation, "reports": self.export,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
         return found
@@ -143,6 +153,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/", "anomalies/",
         "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.rule.pk}", "alerts/deliveries/",
         f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
+        "audit/", "audit/file/", "reports/", "reports/files/", "reports/read/?report=budgets", "reports/months/", "reports/reconciliations/",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
@@ -179,7 +190,7 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id",
     "status", "size", "channel", "result", "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do",
-    "period", "action",
+    "period", "action", "kind", "door", "what", "thing", "since", "until", "report", "month", "by",
 )  # fmt: skip
 
 
@@ -198,7 +209,7 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/"):
+    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/"):
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 

@@ -19,6 +19,7 @@ see_prompt_text     yes    yes       -        -          -       -
 see_reports         yes    yes       yes      -          yes     yes
 export              yes    yes       yes      -          -       -
 schedule_reports    yes    yes       yes      -          -       -
+close_books         yes    -         yes      -          -       -
 see_budgets         yes    yes       yes      yes        yes     yes
 edit_budget_limits  yes    yes       yes      -          -       yes
 edit_budgets        yes    yes       -        -          -       yes

@@ -1,0 +1,47 @@
+"""What finance can take away, and what it can read: each with one sentence."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from billing.models import ExportJob
+
+State = ExportJob.State
+READINGS: Mapping[str, tuple[str, str]] = {
+    "statement": ("Month statement", "What the month opened with, what its calls came to, what was corrected, what it closed with."),
+    "chargeback": ("Chargeback", "The month split by end user, tier, key, tag, domain or model: the parts sum to the statement."),
+    "budgets": ("Budget report", "Each budget beside what was spent of it."),
+    "savings": ("Savings statement", "What the same answers would have cost without the cascade. Beside the book, never an entry in it."),
+}  # fmt: skip
+
+
+class ShownFile(Struct, frozen=True, kw_only=True):
+    """An export as the page shows it. `percent` is how far the worker is."""
+
+    job: ExportJob
+    label: str
+    tag: str
+    percent: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.job.state in (State.WAITING, State.RUNNING)
+
+    @property
+    def is_there(self) -> bool:
+        return self.job.state in (State.READY, State.DONE)
+
+
+LABELS = {
+    State.READY: ("ready", "g"), State.WAITING: ("waiting", "w"), State.RUNNING: ("being written", "w"), State.DONE: ("done", "g"),
+    State.CANCELLED: ("cancelled", ""), State.FAILED: ("failed", "d"), State.EXPIRED: ("expired", ""),
+}  # fmt: skip
+
+
+def shown_file(job: ExportJob) -> ShownFile:
+    label, tag = LABELS[State(job.state)]
+    return ShownFile(job=job, label=label, tag=tag, percent=min(100, 100 * job.rows_done // job.rows_expected) if job.rows_expected else 0)
+
+
+def newest_files(count: int = 20) -> Sequence[ShownFile]:
+    return [shown_file(job) for job in ExportJob.objects.defer("manifest").order_by("-created_at", "-id")[:count]]
