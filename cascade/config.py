@@ -84,7 +84,7 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
             },
             parts={row.part: row.name for row in catalog if row.part}, aliases=aliases,
             presets={**BUILT_IN_PRESETS, **_presets()}, rollouts=_rollouts(),
-            detector=_detector(DomainRule.objects.all()),
+            detector=detector_of(DomainRule.objects.all()),
             router=TierAwareRouter(policies={row.tier.name: _policy(row, aliases) for row in TierPolicy.objects.select_related("tier")}),
             today=now.date().isoformat(),
         )
@@ -132,7 +132,8 @@ def _rollouts() -> dict[str, Rollout]:
     return {row.preset: Rollout(share=row.share, shadow=row.shadow) for row in rows}
 
 
-def _detector(rows: Iterable[DomainRule]) -> DomainDetector:
+def detector_of(rows: Iterable[DomainRule]) -> DomainDetector:
+    """Return the detector of a tenant with these rules beside the built-in ones."""
     own = {(row.domain, row.phrase.lower()): row for row in rows}
     if not own:
         return BUILT_IN_DETECTOR

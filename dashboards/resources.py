@@ -82,6 +82,7 @@ class Resource(Generic[Row]):
     title: ClassVar[str]
     columns: ClassVar[Sequence[Column]]
     row_template: ClassVar[str]
+    list_template: ClassVar[str] = "console/list.html"
     panel_template: ClassVar[str] = ""
     form_template: ClassVar[str] = "console/form.html"
     filters: ClassVar[Sequence[Filter]] = ()
@@ -104,6 +105,10 @@ class Resource(Generic[Row]):
 
     def panel(self, row: Row, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
         """Return what the panel beside the list shows of one row."""
+        return {}
+
+    def beside(self, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        """Return what a list template of one's own shows beside the list."""
         return {}
 
     def describe(self, row: Row) -> Mapping[str, str]:

@@ -64,8 +64,9 @@ class ResourcePages:
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
             "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE, **self._panel(request, now),
+            **resource.beside(membership=membership, now=now),
         }  # fmt: skip
-        return show(request, "console/list.html", context, title=resource.title, now=now)
+        return show(request, resource.list_template, context, title=resource.title, now=now)
 
     def new(self, request: HttpRequest) -> HttpResponseBase:
         return self._form(request, row=None)

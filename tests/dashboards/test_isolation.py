@@ -13,6 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
 from billing.models import Budget
+from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
+from cascade.models import DomainRule
+from cascade.publishing import create_preset, definition_of
 from dashboards.access import Needs
 from tenants import services
 from tenants.models import EndUser, Role, Tier
@@ -30,17 +33,20 @@ BOOKKEEPING = re.compile(r"^(SELECT set_config|SAVEPOINT|RELEASE SAVEPOINT|BEGIN
 
 
 class Things:
-    """A budget and a run of a tenant, by what leads the name of the pages about them."""
+    """A budget, a run, a tier, a rule and a preset of a tenant, by what leads the name of the pages about them."""
 
     def __init__(self, cast: Cast, tenant: Any, end_user: EndUser) -> None:
         with tenant_scope(tenant.id):
             self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
             key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
+            self.tier, self.rule = Tier.objects.get(name="free"), DomainRule.objects.create(domain="legal", phrase=f"phrase {CANARY}")
+            self.preset = create_preset(name=f"own-{CANARY}", title="", definition=definition_of(PRESET_COST_OPTIMIZED_SAAS)).preset
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
 
     def id_for(self, name: str) -> uuid.UUID:
-        found: uuid.UUID = self.run.pk if name.startswith("runs") else self.budget.pk
+        rows = {"runs": self.run, "tiers": self.tier, "rules": self.rule}
+        found: uuid.UUID = rows.get(name.partition("_")[0], self.budget).pk
         return found
 
 
@@ -57,6 +63,8 @@ def foreign(cast: Cast) -> Things:
 
 
 def address(pattern: URLPattern, slug: str, things: Things) -> str:
+    if "preset" in pattern.pattern.converters:
+        return reverse(str(pattern.name), args=[slug, things.preset.name])
     takes_id = "pk" in pattern.pattern.converters
     return reverse(str(pattern.name), args=[slug, things.id_for(str(pattern.name))] if takes_id else [slug])
 
@@ -128,11 +136,12 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
         f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/",
-        f"runs/?id={foreign.run.pk}",
+        f"runs/?id={foreign.run.pk}", "rules/", f"rules/?q={CANARY}", "tiers/", "presets/",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
         assert b"budget canary" not in answer.content, path
+        assert not any(text in answer.content for text in (b"phrase canary", b"own-canary")), path
         assert f"/runs/{foreign.run.pk}/".encode() not in answer.content, path
 
 
@@ -164,7 +173,7 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 """As a person, or a scanner, may write into any address."""
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
-    "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
+    "day", "complexity", "prompt_bytes", "left", "old", "new", "phrase", "weight", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
 )  # fmt: skip
 
 
@@ -183,7 +192,7 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/"):
+    for path in ("", "costs/", "runs/", "budgets/", "rules/", "tiers/", "presets/"):
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 
