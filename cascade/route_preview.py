@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import get_args
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -17,6 +16,7 @@ from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
 from cascade.engine.presets import AgentConfig
 from cascade.engine.quality.thresholds import default_threshold
 from cascade.engine.values import Complexity, ModelConfig
+from tenants.models import Tenant
 
 BLOCKED = "The end user is blocked, so every call is refused. An operator can lift it."
 COMPLEXITIES: tuple[Complexity, ...] = get_args(Complexity)
@@ -73,14 +73,14 @@ def standing_of(best: CascadePlan, *, agent: CascadeAgent, windows: Sequence[Win
 
 
 def preview_route(
-    *, tenant_id: UUID, tier: str, end_user: str, domain: str, complexity: Complexity, prompt_bytes: int, left_nusd: int | None, now: datetime
+    *, tenant: Tenant, tier: str, end_user: str, domain: str, complexity: Complexity, prompt_bytes: int, left_nusd: int | None, now: datetime
 ) -> RoutePreview:
     """Return the way of an imagined call: its models, steps, worst cost and what was left out.
 
     `end_user` is the tenant's own name of one whose budgets then count as they stand at `now`; empty: nobody's. `left_nusd` is the most that
     the run may hold, in nano-USD, as a call says it with max_cost.
     """
-    agent_config = config.load(tenant_id=tenant_id, now=now).agent
+    agent_config = config.load_agent(now=now)
     models, agent = models_for(tier=tier, agent_config=agent_config), CascadeAgent(config=agent_config, providers={})
     request = CascadeRequest(
         messages=[{"role": "user", "content": "x" * prompt_bytes}], domain=domain, tier=tier, max_cost_nusd=left_nusd, lot=end_user
@@ -89,7 +89,7 @@ def preview_route(
         best = agent.affordable(agent.plan(request))
     except CascadeError as refused:
         return RoutePreview(models=models, problem=refused.message)
-    windows = reports.LedgerSpend(tier=tier).windows_of(end_user, now=now)
+    windows = reports.LedgerSpend(tier=tier, tenant=tenant).windows_of(end_user, now=now)
     stands = standing_of(best, agent=agent, windows=windows)
     if stands.chosen is None:
         return RoutePreview(models=models, problem=stands.explanation.partition(" `windows`")[0])

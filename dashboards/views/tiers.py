@@ -52,7 +52,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     said: dict[str, Any] = form.cleaned_data
     user = EndUser.objects.select_related("tier").filter(external_id=said["user"]).first() if said.get("user") else None
     found = preview_route(
-        tenant_id=tenant.pk, tier=tier.name, end_user=said.get("user") or "", domain=said.get("domain") or "general",
+        tenant=tenant, tier=tier.name, end_user=said.get("user") or "", domain=said.get("domain") or "general",
         complexity=said.get("complexity") or "moderate", prompt_bytes=said.get("prompt_bytes") or 1000, left_nusd=said.get("left"), now=now,
     )
     context = {

@@ -173,7 +173,8 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 """As a person, or a scanner, may write into any address."""
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id", "status",
-    "day", "complexity", "prompt_bytes", "left", "old", "new", "phrase", "weight", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
+    "complexity", "prompt_bytes", "left", "old", "new", "phrase", "weight", "day",
+    "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do", "period", "action",
 )  # fmt: skip
 
 
