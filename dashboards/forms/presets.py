@@ -21,9 +21,9 @@ NEW_STEP = {"name": "", "models": [], "kind": "answer", "timeout_s": 60.0}
 class StepForm(forms.Form):
     """One step as people write it."""
 
-    name = forms.CharField(max_length=64, required=False, label="Name", widget=forms.TextInput({**PLAIN, "size": 12}))
+    name = forms.CharField(max_length=64, required=False, label="Name", widget=forms.TextInput({**PLAIN, "size": 10}))
     kind = forms.ChoiceField(choices=[("answer", "answers"), ("check", "checks")], label="Does")
-    models = forms.CharField(max_length=1000, required=False, label="Models", widget=forms.TextInput({**PLAIN, "size": 18}))
+    models = forms.CharField(max_length=1000, required=False, label="Models", widget=forms.TextInput({**PLAIN, "size": 14}))
     validator = forms.ChoiceField(
         required=False, choices=[("", "nobody"), ("fast", "fast"), ("balanced", "balanced"), ("strict", "strict")], label="Judged by"
     )
