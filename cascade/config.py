@@ -1,6 +1,6 @@
 """From a tenant's rows to what the engine needs to answer its calls."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 from uuid import UUID
@@ -70,28 +70,9 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
         version, slug = Tenant.objects.values_list("config_version", "slug").get(id=tenant_id)
         connections = {row.id: row for row in ProviderConnection.objects.filter(is_active=True) if _may_answer(row)}
         catalog = [row for row in CatalogModel.objects.select_related("connection") if row.connection_id in connections]
-        book = read_book((row.place for row in catalog), since=now)
-        quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
-        aliases = aliases_among((row.name, row.place[1]) for row in catalog)
-        retiring = Catalog(catalog, now.date())
-        agent = AgentConfig(
-            models={
-                row.name: _model(
-                    row, connections[row.connection_id], book.at(now, model=row.name, place=row.place),
-                    list_price=book.listed_at(now, model=row.name, place=row.place),
-                    is_quarantined=(connections[row.connection_id].name, row.name) in quarantined, notice=retiring.notice_of(row),
-                )
-                for row in catalog
-            },
-            parts={row.part: row.name for row in catalog if row.part}, aliases=aliases,
-            presets={**BUILT_IN_PRESETS, **_presets()}, rollouts=_rollouts(),
-            detector=_detector(DomainRule.objects.all()),
-            router=TierAwareRouter(policies={row.tier.name: _policy(row, aliases) for row in TierPolicy.objects.select_related("tier")}),
-            today=now.date().isoformat(),
-        )
+        agent, changes = _agent(catalog, connections, detector=detector_of(DomainRule.objects.all()), now=now)
         hooks = tuple(hook_config(row) for row in EnforcementHook.objects.filter(is_active=True))
         tiers = {row.name: (row.requests_per_minute, row.tokens_per_minute) for row in Tier.objects.all()}
-    changes = [*book.changes_after(now), *next_days(catalog, now=now)]
     return TenantConfig(
         version=version, slug=slug, agent=agent, hooks=hooks, tiers=frozenset(tiers), changes_at=min(changes, default=None),
         tier_rates={name: rates for name, rates in tiers.items() if rates != (None, None)},
@@ -100,6 +81,39 @@ def load(*, tenant_id: UUID, now: datetime) -> TenantConfig:
             for row in connections.values()
         ),
     )
+
+
+def load_agent(*, now: datetime) -> AgentConfig:
+    """Read what plans a call whose domain is said, of the scope's tenant: as `load` does, without rules, hooks and credentials to hand out."""
+    found = CatalogModel.objects.select_related("connection")
+    catalog = [row for row in found if row.connection.is_active and _may_answer(row.connection)]
+    return _agent(catalog, {row.connection_id: row.connection for row in catalog}, detector=BUILT_IN_DETECTOR, now=now)[0]
+
+
+def _agent(
+    catalog: Sequence[CatalogModel], connections: Mapping[UUID, ProviderConnection], *, detector: DomainDetector, now: datetime
+) -> tuple[AgentConfig, list[datetime]]:
+    """Return the agent's configuration, and when prices or retirements will change it."""
+    book = read_book((row.place for row in catalog), since=now)
+    quarantined = set(QuarantinedModel.objects.filter(cleared_at=None).values_list("provider", "model"))
+    aliases = aliases_among((row.name, row.place[1]) for row in catalog)
+    retiring = Catalog(catalog, now.date())
+    agent = AgentConfig(
+        models={
+            row.name: _model(
+                row, connections[row.connection_id], book.at(now, model=row.name, place=row.place),
+                list_price=book.listed_at(now, model=row.name, place=row.place),
+                is_quarantined=(connections[row.connection_id].name, row.name) in quarantined, notice=retiring.notice_of(row),
+            )
+            for row in catalog
+        },
+        parts={row.part: row.name for row in catalog if row.part}, aliases=aliases,
+        presets={**BUILT_IN_PRESETS, **_presets()}, rollouts=_rollouts(),
+        detector=detector,
+        router=TierAwareRouter(policies={row.tier.name: _policy(row, aliases) for row in TierPolicy.objects.select_related("tier")}),
+        today=now.date().isoformat(),
+    )
+    return agent, [*book.changes_after(now), *next_days(catalog, now=now)]
 
 
 def hook_config(row: EnforcementHook) -> HookConfig:
@@ -135,7 +149,8 @@ def _rollouts() -> dict[str, Rollout]:
     return {row.preset: Rollout(share=row.share, shadow=row.shadow) for row in rows}
 
 
-def _detector(rows: Iterable[DomainRule]) -> DomainDetector:
+def detector_of(rows: Iterable[DomainRule]) -> DomainDetector:
+    """Return the detector of a tenant with these rules beside the built-in ones."""
     own = {(row.domain, row.phrase.lower()): row for row in rows}
     if not own:
         return BUILT_IN_DETECTOR

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from billing.engine.money import to_usd
 from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, RateLimited, Subject, TooManyOpen
 from cascade.alarms import note_refused
 from cascade.enforcement import enforce
@@ -93,7 +92,7 @@ async def _run(
         best, notices = await away_as_503(
             enforce(best, runtime=runtime, tenant=tenant, caller=caller, subject=subject, run_id=run_id, now=now)
         )
-    best = _affordable(best, tenant=tenant)
+    best = tenant.agent.affordable(best)
     asked_at = perf_counter()
     hold, plan = await _hold(runtime, best, run_id=run_id, tenant=tenant, caller=caller, subject=subject, request=request, now=now)
     progress.hold_ms = (perf_counter() - asked_at) * 1000
@@ -168,23 +167,6 @@ async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, requ
         tier=tier, tags=tuple(request.tags),
     )
     return subject, tier
-
-
-def _affordable(best: CascadePlan, *, tenant: TenantRuntime) -> CascadePlan:
-    """Return the best rung within what the call itself and its tier allow for one run. Raises InvalidRequest when none is."""
-    policy = tenant.config.agent.router.policy_for(best.tier)
-    limits = [limit for limit in (best.request.max_cost_nusd, policy.max_cost_nusd) if limit is not None]
-    if not limits or best.max_cost_nusd <= min(limits):
-        return best
-    rungs = tenant.agent.ladder(best)
-    fitting = next((plan for plan in rungs if plan.max_cost_nusd <= min(limits)), None)
-    if fitting is None:
-        raise InvalidRequest(
-            f"This run may cost at most {to_usd(min(limits))} USD (max_cost of the call or of its tier), but its cheapest way can cost "
-            f"{to_usd(rungs[-1].max_cost_nusd)}. Raise the limit, or ask for less with a smaller max_tokens or a shorter prompt.",
-            param="max_cost",
-        )
-    return fitting
 
 
 async def _hold(

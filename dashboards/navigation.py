@@ -61,7 +61,12 @@ SECTIONS: Sequence[Section] = (
     ),
     Section(
         label="Control",
-        entries=(Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),),
+        entries=(
+            Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),
+            Entry(label="Tiers and policies", name="tiers", icon="tier", needs=(Permission.SEE_POLICIES,), key="t"),
+            Entry(label="Presets", name="presets", icon="pre", needs=(Permission.SEE_POLICIES,), key="p"),
+            Entry(label="Domain rules", name="rules", icon="rule", needs=(Permission.SEE_POLICIES,), key="d"),
+        ),
     ),
     Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
     Section(

@@ -109,6 +109,10 @@ class Resource(Generic[Row]):
         """Return what the panel beside the list shows of one row."""
         return {}
 
+    def beside(self, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        """Return what a list template of one's own shows beside the list."""
+        return {}
+
     def describe(self, row: Row) -> Mapping[str, str]:
         """Return the row as people read it, name by name: what editors compare, what a preview shows, what is kept of a change."""
         raise NotImplementedError

@@ -116,12 +116,14 @@ class LedgerSpend:
     `tier` is the one that a call would say; without it the end user's own counts, else the tenant's default, as for calls.
     """
 
-    def __init__(self, *, tier: str | None = None, api_key: str | None = None, tags: Sequence[str] = ()) -> None:
-        self._tier, self._api_key, self._tags = tier, api_key, tags
+    def __init__(
+        self, *, tier: str | None = None, api_key: str | None = None, tags: Sequence[str] = (), tenant: Tenant | None = None
+    ) -> None:
+        self._tier, self._api_key, self._tags, self._tenant = tier, api_key, tags, tenant
 
     def windows_of(self, user_id: str, *, now: datetime) -> Sequence[WindowSum]:
         """Return each window that would bind a call of the user at `now`. An empty user_id is a call that names nobody."""
-        tenant = Tenant.objects.get(pk=current_tenant_id())
+        tenant = self._tenant or Tenant.objects.get(pk=current_tenant_id())
         identity = end_user_id(salt=bytes(tenant.end_user_salt), external_id=user_id) if user_id else None
         known = EndUser.objects.filter(pk=identity).select_related("tier").first() if identity else None
         own = known.tier.name if known and known.tier else None

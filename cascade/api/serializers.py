@@ -6,10 +6,10 @@ from rest_framework import serializers
 
 from billing.api.fields import UsdField
 from cascade.connections import change_connection, last_four
-from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.engine.values import Capability
-from cascade.models import CatalogModel, DomainRule, Preset, ProviderConnection, TierPolicy
+from cascade.models import CatalogModel, DomainRule, ProviderConnection, TierPolicy
 from cascade.retirements import Catalog, read_catalog
+from cascade.tier_policies import check_fallback, check_preset
 from tenants.api.base import FiniteFloatField, TenantModelSerializer
 from tenants.api.serializers import SecretField, TierNameField
 from tenants.encryption import Secret
@@ -106,13 +106,11 @@ class TierPolicySerializer(TenantModelSerializer[TierPolicy]):
         create_only = ["tier"]
 
     def validate_fallback(self, name: str) -> str:
-        if name and not CatalogModel.objects.filter(name=name).exists():
-            raise serializers.ValidationError("You have no model of this name. Name one that GET /api/v1/models/ lists.")
+        check_fallback(name)
         return name
 
     def validate_preset(self, name: str) -> str:
-        if name and name not in BUILT_IN_PRESETS and not Preset.objects.filter(name=name).exists():
-            raise serializers.ValidationError("There is no preset of this name. Name one that GET /api/v1/presets/ lists.")
+        check_preset(name)
         return name
 
 

@@ -14,10 +14,10 @@ from rest_framework.viewsets import GenericViewSet
 from billing import reports
 from billing.api.budgets import WindowSumSerializer
 from billing.engine.money import to_usd
-from billing.engine.tracking import choose_rung
 from cascade import config
 from cascade.engine.agent import CascadeAgent
 from cascade.engine.plans import CascadePlan, CascadeRequest
+from cascade.route_preview import BLOCKED, standing_of
 from tenants.api.base import ScopedViewMixin
 from tenants.models import EndUser, Tenant
 from tenants.permissions import MANAGEMENT
@@ -76,15 +76,13 @@ class StandingViewSet(ScopedViewMixin, GenericViewSet[EndUser]):
                 messages=[message], model=given["model"], max_tokens=given.get("max_tokens"), domain=given.get("domain"), tier=tier, lot=str(user.pk)
             )
         )
-        rungs = agent.ladder(best)
         windows = reports.LedgerSpend(tier=tier).windows_of(user.external_id, now=now)
-        chosen = choose_rung([plan.max_cost_nusd for plan in rungs], windows)
-        unbounded = [*best.unpriced_models, *best.quarantined_models] if any(window.action != "warn" for window in windows) else []
+        stands = standing_of(best, agent=agent, windows=windows)
         return Response(
             {
-                "user_id": user.external_id, "tier": tier, "rung": rungs[chosen].rung if chosen is not None and not unbounded else None,
-                "explanation": _explanation(rungs[chosen] if chosen is not None else None, is_blocked=user.is_blocked, unbounded=unbounded),
-                "rungs": [_rung(plan) for plan in rungs], "windows": WindowSumSerializer(windows, many=True).data,
+                "user_id": user.external_id, "tier": tier, "rung": stands.chosen.rung if stands.chosen else None,
+                "explanation": BLOCKED if user.is_blocked else stands.explanation,
+                "rungs": [_rung(plan) for plan in stands.rungs], "windows": WindowSumSerializer(windows, many=True).data,
             }
         )
 
@@ -94,13 +92,3 @@ def _rung(plan: CascadePlan) -> dict[str, Any]:
         "rung": plan.rung, "worst_cost": to_usd(plan.max_cost_nusd), "models": [step.model.name for step in plan.steps],
         "max_tokens": max(step.max_tokens for step in plan.steps if step.kind == "answer"), "why": plan.degraded,
     }
-
-
-def _explanation(plan: CascadePlan | None, *, is_blocked: bool, unbounded: list[str]) -> str:
-    if is_blocked:
-        return "The end user is blocked, so every call is refused. An operator can lift it."
-    if unbounded:
-        return f"A budget that degrades or blocks applies, and the cost of {', '.join(unbounded)} has no bound that can be trusted: refused."
-    if plan is None:
-        return "No budget can bear even the cheapest way that it allows: the call would be refused. `windows` has the arithmetic."
-    return plan.degraded or "Every budget bears the best path."

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from billing.engine.money import to_usd
 from cascade.engine.breaker import ConnectionBreaker
+from cascade.engine.errors import InvalidRequest
 from cascade.engine.execution import BeforeLeg, Execution, Sink
 from cascade.engine.ladder import TIGHT_BUDGET, ladder
 from cascade.engine.planning import available_models, make_plan
@@ -41,6 +43,25 @@ class CascadeAgent:
     def ladder(self, plan: CascadePlan, *, because: str = TIGHT_BUDGET) -> Sequence[CascadePlan]:
         """Return the plan and what a tight budget still bears, dearest first."""
         return ladder(plan, config=self._config, because=because)
+
+    def affordable(self, best: CascadePlan) -> CascadePlan:
+        """Return the best rung within what the call itself and its tier allow for one run. Raises InvalidRequest when none is.
+
+        Worked number: a plan that can cost 5,300,000 nano-USD in a tier that allows 2,000,000 for one run gives the rung of 1,300,000.
+        """
+        policy = self._config.router.policy_for(best.tier)
+        limits = [limit for limit in (best.request.max_cost_nusd, policy.max_cost_nusd) if limit is not None]
+        if not limits or best.max_cost_nusd <= min(limits):
+            return best
+        rungs = self.ladder(best)
+        fitting = next((plan for plan in rungs if plan.max_cost_nusd <= min(limits)), None)
+        if fitting is None:
+            raise InvalidRequest(
+                f"This run may cost at most {to_usd(min(limits))} USD (max_cost of the call or of its tier), but its cheapest way can cost "
+                f"{to_usd(rungs[-1].max_cost_nusd)}. Raise the limit, or ask for less with a smaller max_tokens or a shorter prompt.",
+                param="max_cost",
+            )
+        return fitting
 
     def available_models(self, request: CascadeRequest) -> Sequence[str]:
         """Return the names of the models that could answer this request and may."""

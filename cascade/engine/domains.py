@@ -8,7 +8,7 @@ from cascade.engine.domain_rules import BUILT_IN_RULES, DOMAINS, KeywordRule
 from cascade.engine.domain_shapes import endings_in, shapes_in
 from cascade.engine.values import DomainMatch
 
-__all__ = ["BUILT_IN_RULES", "DOMAINS", "DomainDetector", "KeywordRule", "words_of"]
+__all__ = ["BUILT_IN_RULES", "DOMAINS", "DomainDetector", "Hit", "KeywordRule", "part_read", "words_of"]
 
 HEAD_CHARS, TAIL_CHARS = 6_000, 2_000
 """Only this much of a long prompt's start and end is read: instructions stand there, and the time stays bounded."""
@@ -18,7 +18,7 @@ EVIDENCE_SCALE = 0.55
 """Words of one field come together, so their nats are not independent: scaled down before they become a probability."""
 MAX_MATCHED = 12
 
-_Hit = tuple[str, str, float]
+Hit = tuple[str, str, float]
 """Domain, the word or phrase or shape, nats."""
 
 _SEPARATED = b"!\"$%&'()*,-./:;<=>?@[\\]^`{|}~\x00"
@@ -27,6 +27,11 @@ _ASCII_LOWER = bytes.maketrans(_SEPARATED + _CAPITALS, b" " * len(_SEPARATED) + 
 _TYPOGRAPHIC = tuple(char.encode() for char in "\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u200b")
 _TYPOGRAPHIC_START = b"\xe2\x80"
 """All of them start so in UTF-8."""
+
+
+def part_read(text: str) -> str:
+    """Return what of a text is looked at: all of it, or the start and end of a long one."""
+    return text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
 
 
 def words_of(text: str) -> list[str]:
@@ -61,8 +66,8 @@ class DomainDetector:
     """
 
     def __init__(self, *, rules: Sequence[KeywordRule] = BUILT_IN_RULES) -> None:
-        self._by_word: dict[str, list[_Hit]] = {}
-        self._by_pair: dict[tuple[str, str], list[tuple[frozenset[str], _Hit]]] = {}
+        self._by_word: dict[str, list[Hit]] = {}
+        self._by_pair: dict[tuple[str, str], list[tuple[frozenset[str], Hit]]] = {}
         latest = {(rule.domain, " ".join(words_of(rule.phrase))): rule for rule in rules}
         for (domain, phrase), rule in latest.items():
             if rule.enabled and phrase:
@@ -88,8 +93,11 @@ class DomainDetector:
         Worked number: "Prescribe 5 mg" matches `mg` 3.0, `prescribe` 2.0 and the shape dosage 2.0 for medical: 7 nats against general's
         0.6 + 0.35 x ln 4 = 1.09 and 0 elsewhere; scaled by 0.55 that is e^3.85 / (e^3.85 + e^0.60 + 4) = 0.89.
         """
-        if len(text) > HEAD_CHARS + TAIL_CHARS:
-            text = f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+        return _match(*self.evidence(text))
+
+    def evidence(self, text: str) -> tuple[dict[str, float], list[Hit]]:
+        """Return the nats of every domain, and each word, phrase and shape that gave them: what `detect` decides by."""
+        text = part_read(text)
         words = words_of(text)
         scores = dict.fromkeys(self.domains, 0.0)
         scores["general"] = GENERAL_PRIOR + GENERAL_PRIOR_PER_LOG_WORD * log1p(len(words))
@@ -97,10 +105,10 @@ class DomainDetector:
         hits = [*self._keyword_hits(words, present), *endings_in(present), *shapes_in(text, words=present)]
         for domain, _, weight in hits:
             scores[domain] += weight
-        return _match(scores, hits)
+        return scores, hits
 
-    def _keyword_hits(self, words: list[str], present: set[str]) -> list[_Hit]:
-        hits: list[_Hit] = []
+    def _keyword_hits(self, words: list[str], present: set[str]) -> list[Hit]:
+        hits: list[Hit] = []
         for word in self._words & present:
             hits += self._by_word[word]
         joined = ""
@@ -116,7 +124,7 @@ class DomainDetector:
         return hits
 
 
-def _match(scores: dict[str, float], hits: list[_Hit]) -> DomainMatch:
+def _match(scores: dict[str, float], hits: list[Hit]) -> DomainMatch:
     ranked = sorted(scores.items(), key=lambda item: -item[1])
     (first, top), (second, next_best) = ranked[:2]
     total = sum(exp(EVIDENCE_SCALE * (score - top)) for score in scores.values())

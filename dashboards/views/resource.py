@@ -66,6 +66,7 @@ class ResourcePages:
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
             "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE,
             **self._panel(request, found.rows, now),
+            **resource.beside(membership=membership, now=now),
         }  # fmt: skip
         return show(request, resource.list_template, context, title=resource.title, now=now)
 

@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from billing.quarters import sum_quarters
+from cascade.engine.presets import PRESET_MEDICAL_AI
+from cascade.models import DomainRule
+from cascade.publishing import definition_of
 from dashboards.access import Needs
+from tenants.models import Tier
+from tenants.scoping import tenant_scope
 from tests.browser.conftest import AXE, Visit
 from tests.dashboards.scene import console_patterns
 from tests.stage import Stage
@@ -23,6 +28,8 @@ def called(live_cast: Stage) -> Stage:
         live_cast.ask("production_ready", content="What is 17 + 25?", user=user)
     live_cast.wait_until_closed(holds=2)
     live_cast.run(live_cast.holds()[0].id)
+    live_cast.add_rule("legal", "deposit")
+    live_cast.add_definition("ours", definition_of(PRESET_MEDICAL_AI))
     sum_quarters(now=datetime.now(UTC))
     return live_cast
 
@@ -30,14 +37,19 @@ def called(live_cast: Stage) -> Stage:
 def paths(stage: Stage) -> Iterator[str]:
     """Every page that can be looked at, from the URL conf, and some ways to look."""
     run, budget = stage.holds()[0].id, stage.windows()[0].budget_id
+    with tenant_scope(stage.cast.acme.id):
+        tier, rule = Tier.objects.get(name="free").pk, DomainRule.objects.get().pk
     for pattern in console_patterns():
         needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
-        if needs.see and not re.search(r"preview|palette|first|bulk|ahead", route):
-            yield route.replace("<uuid:pk>", str(run if str(pattern.name).startswith("runs") else budget))
+        if needs.see and not re.search(r"preview|palette|first|bulk|ahead|rollout", route):
+            ids = {"runs": run, "tiers": tier, "rules": rule}
+            row = ids.get(str(pattern.name).partition("_")[0], budget)
+            yield route.replace("<uuid:pk>", str(row)).replace("<slug:preset>", "ours")
     yield from (
         f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free",
         "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
+        "presets/medical_ai/",
     )  # fmt: skip
 
 

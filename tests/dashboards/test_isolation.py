@@ -13,6 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
 from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget, ExportJob, Reconciliation
+from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
+from cascade.models import DomainRule
+from cascade.publishing import create_preset, definition_of
 from dashboards.access import Needs
 from tenants import services
 from tenants.encryption import Secret
@@ -38,7 +41,7 @@ class Things:
             self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
             self.anomaly = anomaly_of(cast, tenant=tenant, note=f"budget {CANARY}", drivers={"volume": 1})
             self.channel = AlertChannel.objects.create(name=f"budget {CANARY}", kind="webhook", address=Secret("https://example.com/x"))
-            self.rule = AlertRule.objects.create(channel=self.channel, name=f"budget {CANARY}")
+            self.alert_rule = AlertRule.objects.create(channel=self.channel, name=f"budget {CANARY}")
             message = AlertMessage.objects.create(
                 channel=self.channel, event="alert.test", state="sent", due_at=datetime.now(UTC), created_at=datetime.now(UTC)
             )
@@ -47,6 +50,8 @@ class Things:
             )
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
             key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
+            self.tier, self.rule = Tier.objects.get(name="free"), DomainRule.objects.create(domain="legal", phrase=f"phrase {CANARY}")
+            self.preset = create_preset(name=f"own-{CANARY}", title="", definition=definition_of(PRESET_COST_OPTIMIZED_SAAS)).preset
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
 
             self.export = ExportJob.objects.create(
@@ -60,8 +65,8 @@ class Things:
 
     def id_for(self, name: str) -> uuid.UUID:
         things = {
-            "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.rule, "alerts_deliveries": self.delivery, "alerts": self.channel,
-            "reports_reconciliations": self.reconciliation, "reports": self.export,
+            "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.alert_rule, "alerts_deliveries": self.delivery,
+            "alerts": self.channel, "reports_reconciliations": self.reconciliation, "reports": self.export, "tiers": self.tier, "rules": self.rule,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
         return found
@@ -80,6 +85,8 @@ def foreign(cast: Cast) -> Things:
 
 
 def address(pattern: URLPattern, slug: str, things: Things) -> str:
+    if "preset" in pattern.pattern.converters:
+        return reverse(str(pattern.name), args=[slug, things.preset.name])
     takes_id = "pk" in pattern.pattern.converters
     return reverse(str(pattern.name), args=[slug, things.id_for(str(pattern.name))] if takes_id else [slug])
 
@@ -151,13 +158,15 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}", "runs/", f"runs/?user={CANARY}", "budgets/",
         f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}", "start/", "anomalies/",
-        "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.rule.pk}", "alerts/deliveries/",
+        "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.alert_rule.pk}", "alerts/deliveries/",
         f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
         "audit/", "audit/file/", "reports/", "reports/files/", "reports/read/?report=budgets", "reports/months/", "reports/reconciliations/",
+        "rules/", f"rules/?q={CANARY}", "tiers/", "presets/",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
         assert b"budget canary" not in answer.content, path
+        assert not any(text in answer.content for text in (b"phrase canary", b"own-canary")), path
         assert f"/runs/{foreign.run.pk}/".encode() not in answer.content, path
 
 
@@ -190,7 +199,8 @@ HOSTILE = ("'", '"><script>', "%00", "\x00", "9" * 400, "-1", "[]", "{}", "${7*7
 PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id",
     "status", "size", "channel", "result", "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do",
-    "period", "action", "kind", "door", "what", "thing", "since", "until", "report", "month", "by",
+    "period", "action", "kind", "door", "what", "thing", "since", "until", "report", "month", "by", "complexity", "prompt_bytes",
+    "left", "old", "new", "phrase", "weight",
 )  # fmt: skip
 
 
@@ -209,7 +219,7 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/"):
+    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/", "rules/", "tiers/", "presets/"):
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 
