@@ -63,7 +63,11 @@ SECTIONS: Sequence[Section] = (
     Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
     Section(
         label="Account",
-        entries=(Entry(label="Audit log", name="audit", icon="log", needs=(Permission.SEE_AUDIT,), key="l"),),
+        entries=(
+            Entry(label="Audit log", name="audit", icon="log", needs=(Permission.SEE_AUDIT,), key="l"),
+            Entry(label="Members", name="members", icon="key", needs=(Permission.MANAGE_MEMBERS,)),
+            Entry(label="Settings", name="settings", icon="set", needs=(Permission.EDIT_SETTINGS,)),
+        ),
     ),
 )
 

@@ -7,7 +7,7 @@ from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.audit import AuditLog
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.runs import Runs
-from dashboards.views import audit, budgets, costs, months, overview, reconciliations, reports, runs, shell, start, statements
+from dashboards.views import audit, budgets, costs, months, overview, reconciliations, reports, runs, settings, shell, start, statements
 from dashboards.views.resource import ResourcePages
 from tenants.roles import Permission
 
@@ -46,6 +46,7 @@ urlpatterns = [
     action("budgets/<uuid:pk>/end/", budgets.end, name="budgets_end", needs=Permission.EDIT_BUDGETS),
     page("audit/", ResourcePages(AuditLog()).listing, name="audit", see=Permission.SEE_AUDIT),
     page("audit/file/", audit.file, name="audit_file", see=Permission.SEE_AUDIT),
+    page("settings/", settings.settings, name="settings", see=Permission.EDIT_SETTINGS, change=Permission.EDIT_SETTINGS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]
