@@ -16,6 +16,11 @@ SAID = {
 }  # fmt: skip
 
 
+def stored(cast: Cast) -> Tenant:
+    with tenant_scope(cast.acme.id):
+        return Tenant.objects.get(pk=cast.acme.id)
+
+
 def send(cast: Cast, **changes: str) -> Any:
     client = logged_in(person_of(cast, "owner"))
     return client.post("/o/acme/settings/", {"seen": client.get("/o/acme/settings/").context["seen"], **SAID, **changes}, follow=True)
@@ -25,7 +30,7 @@ def test_an_owner_changes_them_and_sees_the_change_beside_the_form(cast: Cast) -
     text = send(cast).content.decode()
     assert "Saved: Name Acme Inc. → Acme Ltd." in text
     assert "owner@example.com</b> changed it" in text
-    tenant = Tenant.objects.get(pk=cast.acme.pk)
+    tenant = stored(cast)
     assert (tenant.name, tenant.time_zone, tenant.default_tier, tenant.budget_refusal_status) == ("Acme Ltd.", "Asia/Kolkata", "pro", 429)
     assert (tenant.new_end_users_per_hour, tenant.open_calls_per_end_user) == (50, None)
     with tenant_scope(cast.acme.id):
@@ -38,7 +43,7 @@ def test_the_time_zone_stays_once_a_call_is_booked_and_the_page_says_why(cast: C
     client = logged_in(person_of(cast, "owner"))
     assert b"It stays: days were booked in it" in client.get("/o/acme/settings/").content
     send(cast)
-    tenant = Tenant.objects.get(pk=cast.acme.pk)
+    tenant = stored(cast)
     assert (tenant.time_zone, tenant.name) == ("Europe/Berlin", "Acme Ltd.")
 
 
@@ -51,7 +56,7 @@ def test_the_time_zone_stays_once_a_call_is_booked_and_the_page_says_why(cast: C
 )  # fmt: skip
 def test_what_makes_no_sense_is_said_and_nothing_is_saved(cast: Cast, wrong: dict[str, str]) -> None:
     assert send(cast, **wrong).status_code == 422
-    assert Tenant.objects.get(pk=cast.acme.pk).name == "Acme Inc."
+    assert stored(cast).name == "Acme Inc."
 
 
 def test_members_stand_in_the_consoles_menu(cast: Cast) -> None:
