@@ -81,7 +81,9 @@ def screens() -> Iterator[tuple[str, str]]:
         ("costs_sub", "costs/?group=domain&sub=tier&f=tier:pro&range=90d"), ("costs_accepted", "costs/?metric=accepted&group=domain"),
         ("runs", "runs/"), ("run", f"runs/{run.pk}/"), ("run_ledger", f"runs/{run.pk}/?tab=ledger"), ("budgets", "budgets/"),
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
-        ("budgets_import", "budgets/import/"), ("start", "start/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
+        ("budgets_import", "budgets/import/"), ("audit", "audit/"), ("reports", "reports/"),
+        ("reports_chargeback", "reports/read/?report=chargeback&by=tier"), ("months", "reports/months/"),
+        ("reconciliations", "reports/reconciliations/"), ("settings", "settings/"), ("members", "members/"), ("start", "start/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
     )  # fmt: skip
 
 

@@ -33,11 +33,12 @@ def paths(stage: Stage) -> Iterator[str]:
     for pattern in console_patterns():
         needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
-        if needs.see and not re.search(r"preview|palette|first|bulk", route):
+        if needs.see and not re.search(r"preview|palette|first|bulk|file", route):
             yield route.replace("<uuid:pk>", str(run if str(pattern.name).startswith("runs") else budget))
     yield from (
         f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free",
-        "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
+        "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/", "reports/read/?report=chargeback&by=tier", "reports/read/?report=budgets",
+        "members/",
     )  # fmt: skip
 
 
