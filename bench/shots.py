@@ -83,7 +83,8 @@ def screens() -> Iterator[tuple[str, str]]:
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
         ("budgets_import", "budgets/import/"), ("audit", "audit/"), ("reports", "reports/"),
         ("reports_chargeback", "reports/read/?report=chargeback&by=tier"), ("months", "reports/months/"),
-        ("reconciliations", "reports/reconciliations/"), ("settings", "settings/"), ("members", "members/"), ("start", "start/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
+        ("reconciliations", "reports/reconciliations/"), ("settings", "settings/"), ("members", "members/"),
+        ("start", "start/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
     )  # fmt: skip
 
 
