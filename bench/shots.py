@@ -86,7 +86,10 @@ def screens() -> Iterator[tuple[str, str]]:
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
         ("budgets_import", "budgets/import/"), ("start", "start/"),
         ("anomalies", "anomalies/"), ("alerts", "alerts/"), ("alerts_new", "alerts/new/"), ("alerts_rule", "alerts/rules/new/"),
-        ("deliveries", "alerts/deliveries/"), ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
+        ("deliveries", "alerts/deliveries/"), ("audit", "audit/"), ("reports", "reports/"),
+        ("reports_chargeback", "reports/read/?report=chargeback&by=tier"), ("months", "reports/months/"),
+        ("reconciliations", "reports/reconciliations/"), ("settings", "settings/"), ("members", "members/"),
+        ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
     )  # fmt: skip
 
 

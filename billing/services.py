@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from billing.engine.budgets import BudgetScope
-from billing.models import Anomaly, Budget, ModelPrice, QuarantinedModel
+from billing.models import Anomaly, Budget, BudgetWindow, CostEntry, ModelPrice, QuarantinedModel
 from billing.pricebook import insert_version
 from tenants.errors import Conflict
 from tenants.models import ApiKey, Tenant, Tier
@@ -137,3 +137,27 @@ def refuse_twin(budget: Budget) -> None:
     ).exclude(pk=budget.pk)  # fmt: skip
     if same.exists():
         raise Conflict("There is a budget for the same subject and period that does the same: change that one.", code="budget_exists")
+
+
+def has_days(*, tenant: Tenant) -> bool:
+    """Is anything booked or held for the tenant, so that days were cut in its time zone?"""
+    return CostEntry.objects.filter(tenant=tenant).exists() or BudgetWindow.objects.filter(tenant=tenant).exists()
+
+
+def change_time_zone(*, tenant: Tenant, zone: str) -> Tenant:
+    """Let the tenant's days begin at midnight of another zone. Raises ValidationError for what is none, and Conflict once there are days.
+
+    An entry keeps the day that it was booked on, as do day sums, windows of budgets and closed months. In another zone the days of then would
+    overlap those from now on, or leave hours out, and no sum over both would be right.
+    """
+    if zone == tenant.time_zone:
+        return tenant
+    if has_days(tenant=tenant):
+        raise Conflict(
+            f"Days were booked in {tenant.time_zone} already. They would overlap days of {zone}, or leave hours out, so the zone stays.",
+            code="days_are_booked",
+        )
+    tenant.time_zone = zone
+    tenant.clean_fields(exclude=[field.name for field in Tenant._meta.fields if field.name != "time_zone"])
+    tenant.save(update_fields=["time_zone"])
+    return tenant

@@ -86,6 +86,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "tenants.middleware.console_context",
                 "dashboards.shell.theme",
+                "dashboards.shell.menu",
             ]
         },
     }

@@ -74,6 +74,8 @@ SECTIONS: Sequence[Section] = (
         entries=(
             Entry(label="Alerts", name="alerts", icon="bell", needs=(Permission.MANAGE_ALERTS,), key="l"),
             Entry(label="Audit log", name="audit", icon="log", needs=(Permission.SEE_AUDIT,), key="u"),
+            Entry(label="Members", name="members", icon="key", needs=(Permission.MANAGE_MEMBERS,)),
+            Entry(label="Settings", name="settings", icon="set", needs=(Permission.EDIT_SETTINGS,)),
         ),
     ),
 )

@@ -87,3 +87,13 @@ def theme_of(request: HttpRequest) -> str:
 def theme(request: HttpRequest) -> dict[str, str]:
     """Context processor: the theme is in the page before its first byte is drawn, so nothing flashes."""
     return {"theme": theme_of(request)}
+
+
+def menu(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: pages of other apps under /o/<tenant>/, such as the members', stand in the console's menu too."""
+    return console_context(request) if getattr(request, "membership", None) and _is_of_others(request) else {}
+
+
+def _is_of_others(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return match is not None and not hasattr(match.func, "needs")

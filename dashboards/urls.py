@@ -24,6 +24,7 @@ from dashboards.views import (
     reports,
     rules,
     runs,
+    settings,
     shell,
     start,
     statements,
@@ -104,6 +105,7 @@ urlpatterns = [
     action("alerts/deliveries/<uuid:pk>/resend/", alerts.resend, name="alerts_deliveries_resend", needs=Permission.MANAGE_ALERTS),
     page("audit/", ResourcePages(AuditLog()).listing, name="audit", see=Permission.SEE_AUDIT),
     page("audit/file/", audit.file, name="audit_file", see=Permission.SEE_AUDIT),
+    page("settings/", settings.settings, name="settings", see=Permission.EDIT_SETTINGS, change=Permission.EDIT_SETTINGS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]

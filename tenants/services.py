@@ -88,3 +88,17 @@ def actor_of_key(key_id: UUID | None) -> str:
         return "a command of ours"
     key = ApiKey.objects.get(pk=key_id)
     return f"API key {key.name} ({key.prefix}…{key.last4})"
+
+
+def change_settings(*, tenant: Tenant, changes: Mapping[str, Any]) -> Tenant:
+    """Change what a tenant settled for all of its calls; it holds within a second. Raises ValidationError, and Conflict for a tier that is none.
+
+    The time zone is not changed here: billing.services.change_time_zone knows whether it can be.
+    """
+    if "default_tier" in changes and not Tier.objects.filter(name=changes["default_tier"]).exists():
+        raise Conflict(f"There is no tier called {changes['default_tier'][:64]!r}.", code="no_such_tier")
+    for name, value in changes.items():
+        setattr(tenant, name, value)
+    tenant.clean_fields(exclude=[field.name for field in Tenant._meta.fields if field.name not in changes])
+    tenant.save(update_fields=list(changes))
+    return tenant

@@ -42,14 +42,14 @@ def paths(stage: Stage) -> Iterator[str]:
     for pattern in console_patterns():
         needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
-        if needs.see and not re.search(r"preview|palette|first|bulk|ahead|rollout", route):
+        if needs.see and not re.search(r"preview|palette|first|bulk|ahead|rollout|file", route):
             ids = {"runs": run, "tiers": tier, "rules": rule}
             row = ids.get(str(pattern.name).partition("_")[0], budget)
             yield route.replace("<uuid:pk>", str(row)).replace("<slug:preset>", "ours")
     yield from (
         f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free",
         "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
-        "presets/medical_ai/",
+        "presets/medical_ai/", "reports/read/?report=chargeback&by=tier", "reports/read/?report=budgets", "members/",
     )  # fmt: skip
 
 
