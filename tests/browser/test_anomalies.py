@@ -17,7 +17,7 @@ Opened = Callable[..., Visit]
 def found(live_cast: Stage) -> Anomaly:
     live_cast.ask()
     live_cast.wait_until_closed()
-    return anomaly_of(live_cast.cast, drivers={"volume": 100 * 10**9, "price": 24 * 10**9})
+    return anomaly_of(live_cast.cast, drivers={"volume": 100 * 10**9, "escalation": 24 * 10**9})
 
 
 def test_an_operator_resolves_what_the_overview_points_at(visit: Opened, live_cast: Stage, found: Anomaly) -> None:
