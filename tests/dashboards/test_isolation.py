@@ -36,11 +36,12 @@ class Things:
         with tenant_scope(tenant.id):
             self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
-            key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
-            self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
+            self.key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
+            self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=self.key.pk), api_key_id=self.key.pk)
 
     def id_for(self, name: str) -> uuid.UUID:
-        found: uuid.UUID = self.run.pk if name.startswith("runs") else self.budget.pk
+        thing = self.run if name.startswith("runs") else self.key if name.startswith("keys") else self.budget
+        found: uuid.UUID = thing.pk
         return found
 
 
