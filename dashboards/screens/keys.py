@@ -23,8 +23,8 @@ class Keys(Resource[ApiKey]):
 
     name, one, title = "keys", "API key", "API keys"
     columns = (
-        Column(label="Name"), Column(label="Key"), Column(label="May"), Column(label="Limits"), Column(label="Made by"), Column(label="Last used"),
-        Column(label="State"),
+        Column(label="Name"), Column(label="Key"), Column(label="State"), Column(label="May"), Column(label="Limits"), Column(label="Made by"),
+        Column(label="Last used"),
     )  # fmt: skip
     row_template, panel_template, form_template = "console/keys/row.html", "console/keys/panel.html", "console/keys/form.html"
     search_fields, search_label = ("name", "prefix", "last4"), "Name, beginning or end of a key"
