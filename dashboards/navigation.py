@@ -68,7 +68,13 @@ SECTIONS: Sequence[Section] = (
             Entry(label="Domain rules", name="rules", icon="rule", needs=(Permission.SEE_POLICIES,), key="d"),
         ),
     ),
-    Section(label="Build", entries=(Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),)),
+    Section(
+        label="Build",
+        entries=(
+            Entry(label="API keys", name="keys", icon="key", needs=(Permission.MANAGE_OWN_KEYS,), key="k"),
+            Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),
+        ),
+    ),
     Section(
         label="Organisation",
         entries=(

@@ -6,6 +6,7 @@ from dashboards.access import action, page
 from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.audit import AuditLog
 from dashboards.screens.budgets import Budgets
+from dashboards.screens.keys import Keys
 from dashboards.screens.rules import Rules
 from dashboards.screens.runs import Runs
 from dashboards.screens.tiers import Tiers
@@ -16,6 +17,7 @@ from dashboards.views import (
     budget_outlooks,
     budgets,
     costs,
+    keys,
     months,
     overview,
     preset_drafts,
@@ -106,6 +108,10 @@ urlpatterns = [
     page("audit/", ResourcePages(AuditLog()).listing, name="audit", see=Permission.SEE_AUDIT),
     page("audit/file/", audit.file, name="audit_file", see=Permission.SEE_AUDIT),
     page("settings/", settings.settings, name="settings", see=Permission.EDIT_SETTINGS, change=Permission.EDIT_SETTINGS),
+    page("keys/", ResourcePages(Keys()).listing, name="keys", see=Permission.MANAGE_OWN_KEYS),
+    page("keys/new/", keys.new, name="keys_new", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
+    action("keys/<uuid:pk>/roll/", keys.roll, name="keys_roll", needs=Permission.MANAGE_OWN_KEYS),
+    action("keys/<uuid:pk>/revoke/", keys.revoke, name="keys_revoke", needs=Permission.MANAGE_OWN_KEYS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]

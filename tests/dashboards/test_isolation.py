@@ -49,10 +49,10 @@ class Things:
                 message=message, channel=self.channel, attempt=1, at=datetime.now(UTC), is_ok=True, milliseconds=1, excerpt=CANARY
             )
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
-            key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
+            self.key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
             self.tier, self.rule = Tier.objects.get(name="free"), DomainRule.objects.create(domain="legal", phrase=f"phrase {CANARY}")
             self.preset = create_preset(name=f"own-{CANARY}", title="", definition=definition_of(PRESET_COST_OPTIMIZED_SAAS)).preset
-            self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=key.pk), api_key_id=key.pk)
+            self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=self.key.pk), api_key_id=self.key.pk)
 
             self.export = ExportJob.objects.create(
                 what="budgets", format="csv", file_name=f"{CANARY}.csv", state="waiting", created_by="x", created_at=datetime.now(UTC),
@@ -67,6 +67,7 @@ class Things:
         things = {
             "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.alert_rule, "alerts_deliveries": self.delivery,
             "alerts": self.channel, "reports_reconciliations": self.reconciliation, "reports": self.export, "tiers": self.tier, "rules": self.rule,
+            "keys": self.key,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
         return found
