@@ -85,6 +85,8 @@ def screens() -> Iterator[tuple[str, str]]:
         ("runs", "runs/"), ("run", f"runs/{run.pk}/"), ("run_ledger", f"runs/{run.pk}/?tab=ledger"), ("budgets", "budgets/"),
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
         ("budgets_import", "budgets/import/"), ("start", "start/"),
+        ("playground", "playground/"), ("keys", "keys/"), ("models", "models/"), ("providers", "providers/"), ("tiers", "tiers/"),
+        ("presets", "presets/"), ("preset", "presets/production_ready/"), ("rules", "rules/"),
         ("anomalies", "anomalies/"), ("alerts", "alerts/"), ("alerts_new", "alerts/new/"), ("alerts_rule", "alerts/rules/new/"),
         ("deliveries", "alerts/deliveries/"), ("audit", "audit/"), ("reports", "reports/"),
         ("reports_chargeback", "reports/read/?report=chargeback&by=tier"), ("months", "reports/months/"),

@@ -13,7 +13,7 @@ from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, Le
 from cascade.alarms import note_refused
 from cascade.enforcement import enforce
 from cascade.engine.errors import CascadeError, InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
-from cascade.engine.execution import Sink
+from cascade.engine.execution import OnStep, Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
 from cascade.holding import leg_marker, ttl_s
@@ -60,17 +60,20 @@ Admitted = Callable[[Admission], Awaitable[None]]
 
 
 async def run_cascade(
-    *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None = None, on_admitted: Admitted | None = None
-) -> RunOutcome:
+    *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None = None, on_admitted: Admitted | None = None,
+    on_step: OnStep | None = None,
+) -> RunOutcome:  # fmt: skip
     """Answer one call: plan, ask the operator's callbacks where there are any, hold, execute, settle, in this order.
 
     Returns the outcome once its cost is durably booked. Raises a CascadeError whose message tells the caller what to do; its cost, if
-    any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live.
+    any, is booked by then too. `on_admitted` is called once the money is held, `sink` takes the chunks of an answer streamed live,
+    `on_step` each step as it ends.
     Where a server cancels what it no longer waits for, wrap it in `runtime.see_through`: what money is held for must be booked.
     """
     progress = Progress(began=perf_counter(), started_at=now, trace=request.trace)
     try:
-        return await _run(runtime=runtime, caller=caller, request=request, now=now, sink=sink, on_admitted=on_admitted, progress=progress)
+        return await _run(runtime=runtime, caller=caller, request=request, now=now, sink=sink, on_admitted=on_admitted, on_step=on_step,
+                          progress=progress)  # fmt: skip
     except Exception as failure:
         if not isinstance(failure, CascadeError) or failure.run_id is None:
             observe_refusal(runtime, caller, failure, progress=progress)
@@ -78,8 +81,9 @@ async def run_cascade(
 
 
 async def _run(
-    *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None, on_admitted: Admitted | None, progress: Progress
-) -> RunOutcome:
+    *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None, on_admitted: Admitted | None, on_step: OnStep | None,
+    progress: Progress,
+) -> RunOutcome:  # fmt: skip
     _check_texts(request)
     tenant = await away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)
@@ -99,7 +103,7 @@ async def _run(
     if on_admitted is not None:
         await on_admitted(Admission(run_id=hold.id, plan=plan, hold=hold))
     progress.admission_ms = progress.so_far_ms
-    result = await tenant.agent.execute(plan, before_leg=leg_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S)
+    result = await tenant.agent.execute(plan, before_leg=leg_marker(runtime, hold), sink=sink, deadline_s=LONGEST_RUN_S, on_step=on_step)
     first_token_ms = _first_token_ms(result, progress) if sink is not None else None
     outcome = await _book(
         runtime, tenant, result, hold=hold, notices=notices, subject=subject, request=request, progress=progress, first_token_ms=first_token_ms

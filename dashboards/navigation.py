@@ -71,7 +71,10 @@ SECTIONS: Sequence[Section] = (
     Section(
         label="Build",
         entries=(
+            Entry(label="Playground", name="playground", icon="play", needs=(Permission.USE_PLAYGROUND,), key="y"),
             Entry(label="API keys", name="keys", icon="key", needs=(Permission.MANAGE_OWN_KEYS,), key="k"),
+            Entry(label="Models and prices", name="models", icon="price", needs=(Permission.SEE_PRICES,), key="m"),
+            Entry(label="Providers", name="providers", icon="prov", needs=(Permission.EDIT_PROVIDERS,), key="v"),
             Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),
         ),
     ),

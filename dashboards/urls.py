@@ -7,6 +7,8 @@ from dashboards.navigation import SEE_COSTS, SEE_OVERVIEW, SEE_RUNS
 from dashboards.screens.audit import AuditLog
 from dashboards.screens.budgets import Budgets
 from dashboards.screens.keys import Keys
+from dashboards.screens.models import Models
+from dashboards.screens.providers import Providers
 from dashboards.screens.rules import Rules
 from dashboards.screens.runs import Runs
 from dashboards.screens.tiers import Tiers
@@ -18,8 +20,10 @@ from dashboards.views import (
     budgets,
     costs,
     keys,
+    models,
     months,
     overview,
+    playground,
     preset_drafts,
     presets,
     reconciliations,
@@ -112,6 +116,16 @@ urlpatterns = [
     page("keys/new/", keys.new, name="keys_new", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     action("keys/<uuid:pk>/roll/", keys.roll, name="keys_roll", needs=Permission.MANAGE_OWN_KEYS),
     action("keys/<uuid:pk>/revoke/", keys.revoke, name="keys_revoke", needs=Permission.MANAGE_OWN_KEYS),
+    page("playground/", playground.playground, name="playground", see=Permission.USE_PLAYGROUND),
+    action("playground/way/", playground.dry, name="playground_dry", needs=Permission.USE_PLAYGROUND),
+    action("playground/run/", playground.run, name="playground_run", needs=Permission.USE_PLAYGROUND, opens_scopes=True),
+    *ResourcePages(Models()).pages(route="models", see=Permission.SEE_PRICES, change=Permission.EDIT_PROVIDERS),
+    page("models/<uuid:pk>/price/", models.price, name="models_price", see=Permission.EDIT_PRICES, change=Permission.EDIT_PRICES),
+    page("models/prices/<uuid:pk>/", models.reprice, name="models_reprice", see=Permission.EDIT_PRICES, change=Permission.EDIT_PRICES),
+    action("models/<uuid:pk>/delete/", models.delete_model, name="models_delete", needs=Permission.EDIT_PROVIDERS),
+    *ResourcePages(Providers()).pages(route="providers", see=Permission.EDIT_PROVIDERS, change=Permission.EDIT_PROVIDERS),
+    action("providers/<uuid:pk>/check/", models.check, name="providers_check", needs=Permission.EDIT_PROVIDERS, opens_scopes=True),
+    action("providers/<uuid:pk>/delete/", models.delete_provider, name="providers_delete", needs=Permission.EDIT_PROVIDERS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
     page("start/first/", start.first_call, name="start_first", see=Permission.MANAGE_OWN_KEYS),
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from billing.engine.money import to_usd
 from cascade.engine.breaker import ConnectionBreaker
 from cascade.engine.errors import InvalidRequest
-from cascade.engine.execution import BeforeLeg, Execution, Sink
+from cascade.engine.execution import BeforeLeg, Execution, OnStep, Sink
 from cascade.engine.ladder import TIGHT_BUDGET, ladder
 from cascade.engine.planning import available_models, make_plan
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
@@ -68,14 +68,15 @@ class CascadeAgent:
         return available_models(request, config=self._config)
 
     async def execute(
-        self, plan: CascadePlan, *, before_leg: BeforeLeg = _nothing, sink: Sink | None = None, deadline_s: float = DEADLINE_S
-    ) -> CascadeResult:
+        self, plan: CascadePlan, *, before_leg: BeforeLeg = _nothing, sink: Sink | None = None, deadline_s: float = DEADLINE_S,
+        on_step: OnStep | None = None,
+    ) -> CascadeResult:  # fmt: skip
         """Carry the plan out. Errors are in the result, beside the steps that must be booked; only `before_leg` and `sink` can raise.
 
-        With a sink, the last step's answer is streamed to it live; answers that are judged come whole.
+        With a sink, the last step's answer is streamed to it live; answers that are judged come whole. `on_step` is told each step as it ends.
         """
         execution = Execution(
-            plan=plan, providers=self._providers, breakers=self._breakers, before_leg=before_leg, sink=sink, deadline_s=deadline_s
+            plan=plan, providers=self._providers, breakers=self._breakers, before_leg=before_leg, sink=sink, deadline_s=deadline_s, on_step=on_step
         )
         return await execution.run()
 

@@ -15,11 +15,13 @@ from cascade.engine.quality.validator import QualityValidator
 from cascade.engine.tries import Asked, Sink, Tries
 from cascade.engine.values import Completion, CompletionRequest, ValidationResult
 
-__all__ = ["VALIDATORS", "BeforeLeg", "Execution", "Sink"]
+__all__ = ["VALIDATORS", "BeforeLeg", "Execution", "OnStep", "Sink"]
 
 log = logging.getLogger(__name__)
 BeforeLeg = Callable[[int], Awaitable[None]]
 """Called before the first byte of a leg leaves; raising stops the run."""
+OnStep = Callable[[StepOutcome], None]
+"""Told each step as it ends: for those who watch. It must neither block nor raise."""
 VALIDATORS = {name: QualityValidator(preset=name) for name in ("fast", "balanced", "strict")}
 
 
@@ -28,9 +30,9 @@ class Execution:
 
     def __init__(
         self, *, plan: CascadePlan, providers: Mapping[str, BaseProvider], before_leg: BeforeLeg, sink: Sink | None, deadline_s: float,
-        breakers: Mapping[str, ConnectionBreaker],
+        breakers: Mapping[str, ConnectionBreaker], on_step: OnStep | None = None,
     ) -> None:
-        self._plan, self._before_leg, self._streams = plan, before_leg, sink is not None
+        self._plan, self._before_leg, self._streams, self._on_step = plan, before_leg, sink is not None, on_step
         started = perf_counter()
         self._tries = Tries(providers=providers, breakers=breakers, sink=sink, started=started, deadline=started + deadline_s)
         self._outcomes: list[StepOutcome] = []
@@ -122,6 +124,8 @@ class Execution:
                 latency_ms=(perf_counter() - began) * 1000, first_token_ms=asked.first_token_ms, reason=reason,
             )
         )
+        if self._on_step is not None:
+            self._on_step(self._outcomes[-1])
 
     async def _score(self) -> float | None:
         """How good the served answer is held to be: by its judge, or, where the plan is measured, by one that decides nothing."""

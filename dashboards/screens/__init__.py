@@ -1,1 +1,1 @@
-"""What each screen is about: its rows or its question, read for the views. One module a screen; screens do not know each other."""
+"""What each screen is about: its rows or its question, read for the views. One module a screen."""

@@ -16,7 +16,7 @@ from tenants.models import AuditEntry, Membership, Tenant
 from tenants.scoping import Audited, current_tenant_id
 
 ACTIONS = {"created": "Created", "changed": "Changed", "deleted": "Deleted"}
-PAGES = {"budget": "budgets"}
+PAGES = {"budget": "budgets", "api_key": "keys", "catalog_model": "models", "provider_connection": "providers", "alert_channel": "alerts"}
 """Things that have a panel in the console, by the name of their list."""
 
 

@@ -1,0 +1,96 @@
+"""The playground: a call like any other, with a daily limit of its own, whose steps are watched."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from billing import reports, services
+from billing.engine.budgets import Action, BudgetScope, Period
+from billing.models import Budget
+from cascade import config
+from cascade.engine.agent import CascadeAgent
+from cascade.engine.errors import CascadeError
+from cascade.engine.plans import CascadePlan, CascadeRequest, StepOutcome
+from cascade.outcomes import RunOutcome, extension_of
+from cascade.runtime import borrowed
+from cascade.services import Admission, RunRequest, run_cascade
+from dashboards.resources import carry_out
+from dashboards.screens.budgets import Budgets
+from tenants.authentication import Caller
+from tenants.models import Membership
+
+TAG = "playground"
+FIRST_LIMIT_NUSD = 1_000_000_000
+"""A dollar a day, until somebody sets another."""
+UNDER_WAY: set[asyncio.Task[None]] = set()
+"""Runs that may have lost their watcher: the event loop alone would forget them."""
+PARTS = "console/playground/{}.html"
+
+
+def cap() -> Budget | None:
+    """Return the budget that limits the playground."""
+    return Budget.objects.filter(scope=BudgetScope.TAG, subject=TAG, action=Action.BLOCK, ended_at=None).order_by("limit_nusd").first()
+
+
+def with_cap(membership: Membership) -> Budget:
+    """Return the playground's limit, and set one where nobody has: a person who tries something out must not spend without bound."""
+    wanted = Budget(scope=BudgetScope.TAG, subject=TAG, period=Period.DAILY, action=Action.BLOCK, limit_nusd=FIRST_LIMIT_NUSD, name="Playground")
+    return cap() or carry_out(Budgets(), verb="create", before={}, do=lambda: services.create_budget(budget=wanted), membership=membership)
+
+
+def spent_of(budget: Budget) -> reports.BudgetStanding:
+    (standing,) = reports.with_standing([budget])
+    return standing
+
+
+def plan_of(request: CascadeRequest, *, membership: Membership, now: datetime) -> CascadePlan:
+    """Return the way of a call, without making it. Raises CascadeError."""
+    agent = CascadeAgent(config=config.load(tenant_id=membership.tenant_id, now=now).agent, providers={})
+    return agent.affordable(agent.plan(request))
+
+
+async def watched(request: CascadeRequest, *, caller: Caller, user: str, now: datetime, shown: Mapping[str, Any]) -> AsyncIterator[str]:
+    """Make the call, and yield a line of JSON for each thing that happens: what was held, each step as it ends, the answer or the reason.
+
+    The call goes the one road: it is held, booked and traced whether somebody goes on watching or not.
+    """
+    happened: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
+
+    async def admitted(admission: Admission) -> None:
+        happened.put_nowait(("held", admission))
+
+    async def run() -> None:
+        try:
+            async with borrowed() as runtime:
+                making = run_cascade(
+                    runtime=runtime, caller=caller, request=RunRequest(cascade=request, user_id=user or None, tags=(TAG,)), now=now,
+                    on_admitted=admitted, on_step=lambda step: happened.put_nowait(("step", step)),
+                )  # fmt: skip
+                happened.put_nowait(("answer", await runtime.see_through(making)))
+        except CascadeError as refused:
+            happened.put_nowait(("refused", refused))
+        finally:
+            happened.put_nowait(None)
+
+    task = asyncio.ensure_future(run())
+    UNDER_WAY.add(task)
+    task.add_done_callback(UNDER_WAY.discard)
+    while (one := await happened.get()) is not None:
+        yield json.dumps({"kind": one[0], "html": _html(*one, shown)}) + "\n"
+
+
+def _html(kind: str, thing: Any, shown: Mapping[str, Any]) -> str:
+    said: dict[str, Any] = {**shown, "thing": thing}
+    if isinstance(thing, StepOutcome):
+        said["usage"] = thing.attempts[-1].usage if thing.attempts else None
+    if isinstance(thing, RunOutcome):
+        said |= {"told": extension_of(thing), "text": thing.completion.message.get("content") or "", "saved": _saved(thing)}
+    return render_to_string(PARTS.format(kind), said)
+
+
+def _saved(outcome: RunOutcome) -> int | None:
+    return None if outcome.baseline_nusd is None else outcome.baseline_nusd - outcome.cost_nusd
