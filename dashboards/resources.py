@@ -20,6 +20,7 @@ from msgspec import Struct
 from tenants.errors import Conflict
 from tenants.models import Membership
 from tenants.roles import Permission
+from tenants.scoping import current_tenant_id
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
@@ -276,6 +277,7 @@ def planned(resource: Resource[Row], action: BulkAction, rows: Sequence[Row], sa
 def with_changes(row: Row, changes: Mapping[str, Any]) -> Row:
     """Return a copy of a row, not saved, with some attributes changed."""
     copy = type(row)(**{field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields})
+    copy._state.adding = row._state.adding  # so that constraints know the row itself
     for name, value in changes.items():
         setattr(copy, name, value)
     return copy
@@ -291,6 +293,14 @@ def do_planned(resource: Resource[Row], plans: Sequence[Planned], *, membership:
         carry_out(resource, verb="change", before=plan.before, do=do, membership=membership)
         done += 1
     return done
+
+
+def checked(row: Row, *, exclude: Sequence[str] = ()) -> Row:
+    """Return a row of the scope's tenant that may be saved. Raises ValidationError for what its fields or its constraints do not take."""
+    row.tenant_id = current_tenant_id()  # type: ignore[attr-defined]
+    row.clean_fields(exclude={"tenant", *exclude})
+    row.validate_constraints()
+    return row
 
 
 def told(wrong: Exception) -> str:

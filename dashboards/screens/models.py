@@ -16,7 +16,7 @@ from cascade.models import CatalogModel
 from cascade.retirements import Catalog
 from dashboards.access import may
 from dashboards.forms.providers import CAPABILITIES, ModelForm
-from dashboards.resources import Column, Filter, Resource
+from dashboards.resources import Column, Filter, Resource, checked
 from dashboards.templatetags.money import money
 from tenants.models import Membership, Tenant
 from tenants.roles import Permission
@@ -85,8 +85,7 @@ class Models(Resource[CatalogModel]):
         model = row or CatalogModel()
         for name, value in form.changes().items():
             setattr(model, name, value)
-        model.full_clean(exclude=["tenant"])
-        model.save()
+        checked(model).save()
         return model
 
 

@@ -12,7 +12,7 @@ from cascade.models import ProviderConnection
 from cascade.provider_health import health_of
 from dashboards.access import may
 from dashboards.forms.providers import PROVIDERS, ConnectionForm
-from dashboards.resources import Column, Resource
+from dashboards.resources import Column, Resource, checked, with_changes
 from tenants.encryption import LostSecret, Secret
 from tenants.models import Membership
 from tenants.roles import Permission
@@ -61,9 +61,8 @@ class Providers(Resource[ProviderConnection]):
 
     def save(self, form: ConnectionForm, *, row: ProviderConnection | None, membership: Membership, now: datetime) -> ProviderConnection:
         connection = row or ProviderConnection(credential=Secret(""))
-        saved = change_connection(connection=connection, changes=form.changes())
-        saved.full_clean(exclude=["credential"])
-        return saved
+        checked(with_changes(connection, {name: value for name, value in form.changes().items() if name != "credential"}), exclude=["credential"])
+        return change_connection(connection=connection, changes=form.changes())
 
 
 def credential_of(row: ProviderConnection) -> str:

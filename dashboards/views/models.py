@@ -21,7 +21,7 @@ from cascade.models import CatalogModel, ProviderConnection
 from cascade.provider_checks import ConnectionCheck, check_connection
 from cascade.runtime import borrowed
 from dashboards.forms.providers import PriceForm
-from dashboards.resources import carry_out, told
+from dashboards.resources import carry_out, checked, told
 from dashboards.screens.models import Models
 from dashboards.screens.providers import Providers
 from dashboards.shell import membership_of, show
@@ -85,8 +85,7 @@ def price(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         begins = form.cleaned_data["valid_from"]
         wanted = ModelPrice(model=row.name, valid_from=begins.replace(tzinfo=UTC) if begins else now, **form.columns())
         try:
-            wanted.full_clean(exclude=["tenant"])
-            add_price(price=wanted)
+            add_price(price=checked(wanted))
         except (ValidationError, Conflict) as wrong:
             form.add_error(None, told(wrong))
         else:

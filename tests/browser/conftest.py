@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 
-from tenants.models import Membership, Role, User
-from tenants.scoping import tenant_scope
+from tenants.models import Role
+from tests.dashboards.scene import session_of
 from tests.stage import Stage
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -98,15 +96,3 @@ def visit(chromium: Any, live_cast: Stage) -> Iterator[Callable[..., Visit]]:
     for one in visits:
         assert one.errors == []
         assert one.foreign == []
-
-
-def session_of(stage: Stage, role: str) -> str:
-    """The session of somebody who has just logged in."""
-    person, _ = User.objects.get_or_create(email=f"{role}-{stage.suffix}@example.com", defaults={"name": role.title()})
-    with tenant_scope(stage.cast.acme.id):
-        Membership.objects.get_or_create(user=person, defaults={"role": role})
-    session = SessionStore()
-    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session.create()
-    return str(session.session_key)

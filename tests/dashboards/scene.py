@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
@@ -13,6 +15,7 @@ from cascade.models import CascadeRun
 from tenants.models import Membership, Role, User
 from tenants.scoping import tenant_scope
 from tests.cast import Cast, hashed_password
+from tests.stage import Stage
 
 CANARY = "canary-of-globex"
 
@@ -77,3 +80,15 @@ def anomaly_of(cast: Cast, *, tenant: Any = None, **fields: Any) -> Anomaly:
     }  # fmt: skip
     with tenant_scope((tenant or cast.acme).id):
         return Anomaly.objects.create(**{**facts, **fields})
+
+
+def session_of(stage: Stage, role: str) -> str:
+    """The session of somebody who has just logged in."""
+    person, _ = User.objects.get_or_create(email=f"{role}-{stage.suffix}@example.com", defaults={"name": role.title()})
+    with tenant_scope(stage.cast.acme.id):
+        Membership.objects.get_or_create(user=person, defaults={"role": role})
+    session = SessionStore()
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session.create()
+    return str(session.session_key)

@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
-from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget, ExportJob, Reconciliation
+from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget, ExportJob, ModelPrice, Reconciliation
 from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
-from cascade.models import DomainRule
+from cascade.models import CatalogModel, DomainRule, ProviderConnection
 from cascade.publishing import create_preset, definition_of
 from dashboards.access import Needs
 from tenants import services
@@ -50,6 +50,9 @@ class Things:
             )
             maker = person_of(cast, "developer")  # who sees the runs of the keys that they made
             self.key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
+            connection = ProviderConnection.objects.create(name=f"up-{CANARY}", provider="simulated")
+            self.connection, self.model = connection, CatalogModel.objects.create(name=f"model {CANARY}", connection=connection)
+            self.price = ModelPrice.objects.create(model=self.model.name, input_nusd=1, output_nusd=1, source="test")
             self.tier, self.rule = Tier.objects.get(name="free"), DomainRule.objects.create(domain="legal", phrase=f"phrase {CANARY}")
             self.preset = create_preset(name=f"own-{CANARY}", title="", definition=definition_of(PRESET_COST_OPTIMIZED_SAAS)).preset
             self.run = add_run(cast, end_user_id=end_user.id, id=book(tenant, end_user=end_user.id, api_key=self.key.pk), api_key_id=self.key.pk)
@@ -67,7 +70,7 @@ class Things:
         things = {
             "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.alert_rule, "alerts_deliveries": self.delivery,
             "alerts": self.channel, "reports_reconciliations": self.reconciliation, "reports": self.export, "tiers": self.tier, "rules": self.rule,
-            "keys": self.key,
+            "keys": self.key, "models_reprice": self.price, "models": self.model, "providers": self.connection,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
         return found
@@ -162,7 +165,8 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.alert_rule.pk}", "alerts/deliveries/",
         f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
         "audit/", "audit/file/", "reports/", "reports/files/", "reports/read/?report=budgets", "reports/months/", "reports/reconciliations/",
-        "rules/", f"rules/?q={CANARY}", "tiers/", "presets/",
+        "rules/", f"rules/?q={CANARY}", "tiers/", "presets/", "models/", f"models/?q={CANARY}", "models/?priced=no",
+        f"models/?sel={foreign.model.pk}", "providers/", f"providers/?sel={foreign.connection.pk}", "playground/", "keys/",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
@@ -220,7 +224,7 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/", "rules/", "tiers/", "presets/"):
+    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/", "rules/", "tiers/", "presets/", "models/", "providers/"):
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 
