@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from billing.models import ModelPrice
 from billing.quarters import sum_quarters
 from cascade.engine.presets import PRESET_MEDICAL_AI
-from cascade.models import DomainRule
+from cascade.models import CatalogModel, DomainRule
 from cascade.publishing import definition_of
 from dashboards.access import Needs
-from tenants.models import Tier
+from tenants.models import ApiKey, Tier
 from tenants.scoping import tenant_scope
 from tests.browser.conftest import AXE, Visit
 from tests.dashboards.scene import console_patterns
@@ -39,17 +40,20 @@ def paths(stage: Stage) -> Iterator[str]:
     run, budget = stage.holds()[0].id, stage.windows()[0].budget_id
     with tenant_scope(stage.cast.acme.id):
         tier, rule = Tier.objects.get(name="free").pk, DomainRule.objects.get().pk
+        model, price = CatalogModel.objects.get(name="scripted"), ModelPrice.objects.get(model="scripted").pk
+        key = ApiKey.objects.first()
     for pattern in console_patterns():
         needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
         if needs.see and not re.search(r"preview|palette|first|bulk|ahead|rollout|file", route):
-            ids = {"runs": run, "tiers": tier, "rules": rule}
-            row = ids.get(str(pattern.name).partition("_")[0], budget)
+            ids = {"runs": run, "tiers": tier, "rules": rule, "models": model.pk, "providers": model.connection_id}
+            row = price if pattern.name == "models_reprice" else ids.get(str(pattern.name).partition("_")[0], budget)
             yield route.replace("<uuid:pk>", str(row)).replace("<slug:preset>", "ours")
     yield from (
         f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free",
         "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
         "presets/medical_ai/", "reports/read/?report=chargeback&by=tier", "reports/read/?report=budgets", "members/",
+        f"models/?sel={model.pk}", f"providers/?sel={model.connection_id}", f"keys/?sel={key.pk if key else budget}",
     )  # fmt: skip
 
 
