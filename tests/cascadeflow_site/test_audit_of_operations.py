@@ -11,7 +11,7 @@ from billing.models import Anomaly, Budget
 from cascade.models import EnforcementHook, Preset, PresetDraft, ProviderConnection
 from cascade.provisioning import provision
 from cascade.publishing import publish_version
-from tenants.models import ApiKey, AuditEntry, Tenant, Tier
+from tenants.models import ApiKey, AuditEntry, Membership, Tenant, Tier, User
 from tenants.scoping import Audited, TenantOwnedModel, platform_scope, tenant_scope
 from tests.cascadeflow_site.test_api import DEFINITION, one_of_each
 from tests.cast import Cast
@@ -24,7 +24,7 @@ WRITES = [operation for operation in operations() if operation.method not in ("g
 CHANGES_NOTHING = {
     "post alert-channels/{id}/replay/", "post alert-channels/{id}/test/", "post budgets/check/", "post enforcement-hooks/{id}/test/",
     "post providers/{id}/check/", "post runs/", "post exports/{id}/link/",
-    "post policy-replays/",
+    "post policy-replays/", "post month-closes/verify/",
 }
 """Questions, and calls, which the book has."""
 BOOKED_BESIDE = {"post prices/{id}/repricing/", "post reconciliations/{id}/approve/"}
@@ -53,6 +53,7 @@ BODIES: dict[str, Any] = {
     "patch alert-channels/{id}/": {"name": "renamed"}, "post alert-channels/{id}/roll/": {"overlap": "1h"},
     "patch alert-rules/{id}/": {"min_severity": "info"},
     "post exports/": {"what": "budgets", "format": "csv", "first": "2026-11-01", "last": "2026-11-30"},
+    "post month-closes/": {"month": "2026-10"}, "post month-closes/{id}/reopen/": {"reason": "a bill came late"},
     "post report-schedules/": {"name": "mine", "wanted": {"what": "focus"}, "recipients": ["finn@example.com"]},
     "patch report-schedules/{id}/": {"hour": 7},
     "post budgets/": {"scope": "tier", "subject": "free", "period": "daily", "limit": "5"},
@@ -74,6 +75,10 @@ def prepare(name: str, tenant: Tenant, ids: dict[str, Any]) -> Any:
             Budget.objects.filter(pk=ids["budget"]).update(override_limit_nusd=5, override_until="2027-01-01T00:00:00Z")
         if name == "delete providers/{id}/":
             ProviderConnection.objects.get().models.all().delete()
+        if name == "post month-closes/{id}/reopen/":  # a key may do what the person may who made it
+            owner = User.objects.create(email="owner@globex.example")
+            Membership.objects.create(user=owner, role="owner")
+            ApiKey.objects.update(created_by=owner)
         if name == "delete tiers/{id}/":
             ids["tier"] = Tier.objects.create(name="gone").pk
         if name == "post tier-policies/":
