@@ -9,13 +9,15 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from dashboards.models import SavedView
 from dashboards.navigation import first_page_of
 from dashboards.palette import hits_of
 from dashboards.shell import SHORTCUTS_COOKIE, THEME_COOKIE, THEMES, membership_of, show_part
+from dashboards.views.saved import address_of
 from tenants.middleware import memberships_of
 from tenants.models import Role
 from tenants.roles import ROLES
-from tenants.scoping import uuid7
+from tenants.scoping import tenant_scope, uuid7
 
 log = logging.getLogger(__name__)
 A_YEAR = 365 * 86_400
@@ -23,11 +25,15 @@ A_YEAR = 365 * 86_400
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Send a person to their first tenant, and there to the first page that their role may see."""
+    """Send a person to their first tenant, and there to the view that they want to see first, or the first page that their role may see."""
     memberships = memberships_of(request.user.pk)
     if not memberships:
         return render(request, "console/no_tenant.html")
     first = memberships[0]
+    with tenant_scope(first.tenant_id):
+        view = SavedView.objects.filter(owner=request.user.pk, is_home=True).first()
+    if view is not None:
+        return redirect(address_of(view, first.tenant.slug))
     return redirect(first_page_of(ROLES[Role(first.role)]), tenant_slug=first.tenant.slug)
 
 

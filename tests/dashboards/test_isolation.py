@@ -17,6 +17,7 @@ from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
 from cascade.models import CatalogModel, DomainRule, ProviderConnection
 from cascade.publishing import create_preset, definition_of
 from dashboards.access import Needs
+from dashboards.models import SavedView
 from tenants import services
 from tenants.encryption import Secret
 from tenants.models import EndUser, Role, Tier
@@ -52,6 +53,7 @@ class Things:
             self.key, _ = services.issue_key(name="key", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=maker)
             connection = ProviderConnection.objects.create(name=f"up-{CANARY}", provider="simulated")
             self.connection, self.model = connection, CatalogModel.objects.create(name=f"model {CANARY}", connection=connection)
+            self.view = SavedView.objects.create(name=f"view {CANARY}", page="costs", owner=person_of(cast, "owner"))
             self.price = ModelPrice.objects.create(model=self.model.name, input_nusd=1, output_nusd=1, source="test")
             self.tier, self.rule = Tier.objects.get(name="free"), DomainRule.objects.create(domain="legal", phrase=f"phrase {CANARY}")
             self.preset = create_preset(name=f"own-{CANARY}", title="", definition=definition_of(PRESET_COST_OPTIMIZED_SAAS)).preset
@@ -70,7 +72,7 @@ class Things:
         things = {
             "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.alert_rule, "alerts_deliveries": self.delivery,
             "alerts": self.channel, "reports_reconciliations": self.reconciliation, "reports": self.export, "tiers": self.tier, "rules": self.rule,
-            "keys": self.key, "models_reprice": self.price, "models": self.model, "providers": self.connection,
+            "keys": self.key, "models_reprice": self.price, "models": self.model, "providers": self.connection, "views": self.view,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
         return found
@@ -166,7 +168,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
         "audit/", "audit/file/", "reports/", "reports/files/", "reports/read/?report=budgets", "reports/months/", "reports/reconciliations/",
         "rules/", f"rules/?q={CANARY}", "tiers/", "presets/", "models/", f"models/?q={CANARY}", "models/?priced=no",
-        f"models/?sel={foreign.model.pk}", "providers/", f"providers/?sel={foreign.connection.pk}", "playground/", "keys/",
+        f"models/?sel={foreign.model.pk}", "providers/", f"providers/?sel={foreign.connection.pk}", "playground/", "keys/", "views/",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
