@@ -21,7 +21,7 @@ from cascade.services import Admission, RunRequest, run_cascade
 from dashboards.resources import carry_out
 from dashboards.screens.budgets import Budgets
 from tenants.authentication import Caller
-from tenants.models import Membership
+from tenants.models import Membership, Tenant
 
 TAG = "playground"
 FIRST_LIMIT_NUSD = 1_000_000_000
@@ -37,7 +37,11 @@ def cap() -> Budget | None:
 
 
 def with_cap(membership: Membership) -> Budget:
-    """Return the playground's limit, and set one where nobody has: a person who tries something out must not spend without bound."""
+    """Return the playground's limit, and set one where nobody has: a person who tries something out must not spend without bound.
+
+    Two runs side by side may be the first ones: they come here one at a time.
+    """
+    Tenant.objects.select_for_update(no_key=True).get(pk=membership.tenant_id)
     wanted = Budget(scope=BudgetScope.TAG, subject=TAG, period=Period.DAILY, action=Action.BLOCK, limit_nusd=FIRST_LIMIT_NUSD, name="Playground")
     return cap() or carry_out(Budgets(), verb="create", before={}, do=lambda: services.create_budget(budget=wanted), membership=membership)
 

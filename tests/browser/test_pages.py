@@ -58,7 +58,7 @@ def paths(stage: Stage) -> Iterator[str]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_is_whole_and_open_to_everybody(visit: Opened, called: Stage, theme: str, width: int) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: `make test` installs it (clients/package-lock.json).")

@@ -1,6 +1,7 @@
 """The playground: a call of the one road, watched step by step, under a limit of its own."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -93,3 +94,10 @@ def test_a_form_of_another_page_starts_nothing(player: Player) -> None:
 @pytest.mark.parametrize(("role", "status"), [("finance", 403), ("viewer", 403), ("developer", 200)])
 def test_who_may_not_spend_may_not_play(cast: Cast, role: str, status: int) -> None:
     assert logged_in(person_of(cast, role)).get("/o/acme/playground/").status_code == status
+
+
+def test_two_first_runs_side_by_side_set_one_limit(player: Player) -> None:
+    with ThreadPoolExecutor(2) as both:
+        told = list(both.map(lambda model: player.run(model=model), ("house", "scripted")))
+    assert [lines[-1][0] for lines in told] == ["answer", "answer"]
+    assert cap_of(player.stage).limit_nusd == 10**9
