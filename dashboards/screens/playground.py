@@ -74,7 +74,10 @@ async def watched(request: CascadeRequest, *, caller: Caller, user: str, now: da
                     runtime=runtime, caller=caller, request=RunRequest(cascade=request, user_id=user or None, tags=(TAG,)), now=now,
                     on_admitted=admitted, on_step=lambda step: happened.put_nowait(("step", step)),
                 )  # fmt: skip
-                happened.put_nowait(("answer", await runtime.see_through(making)))
+                outcome = await runtime.see_through(making)
+                if outcome.recorded is not None:
+                    await asyncio.wait([outcome.recorded])  # so that its trace is there when somebody follows the link
+                happened.put_nowait(("answer", outcome))
         except CascadeError as refused:
             happened.put_nowait(("refused", refused))
         finally:
