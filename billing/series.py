@@ -25,7 +25,7 @@ BY_DAY = """
 SELECT value, day - %s, cost_nusd FROM billing_dayrollup WHERE tenant_id = %s AND dimension = %s AND day >= %s AND day <= %s
 """
 BY_BUCKET = """
-SELECT value, (extract(epoch FROM start_at - %s) / %s)::int, sum(cost_nusd)::bigint FROM billing_quarterrollup
+SELECT value, floor(extract(epoch FROM start_at - %s) / %s)::int, sum(cost_nusd)::bigint FROM billing_quarterrollup
  WHERE tenant_id = %s AND dimension = %s AND start_at >= %s AND start_at < %s
 """
 OF_NAMES = "AND (dimension, value) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
@@ -33,7 +33,7 @@ DAYS_OF_NAMES = f"""
 SELECT dimension, value, day - %s, cost_nusd FROM billing_dayrollup WHERE tenant_id = %s AND day >= %s AND day <= %s {OF_NAMES}
 """  # noqa: S608 - all of it is ours
 BUCKETS_OF_NAMES = f"""
-SELECT dimension, value, (extract(epoch FROM start_at - %s) / %s)::int, sum(cost_nusd)::bigint FROM billing_quarterrollup
+SELECT dimension, value, floor(extract(epoch FROM start_at - %s) / %s)::int, sum(cost_nusd)::bigint FROM billing_quarterrollup
  WHERE tenant_id = %s AND start_at >= %s AND start_at < %s {OF_NAMES} GROUP BY 1, 2, 3
 """  # noqa: S608 - all of it is ours
 Name = tuple[str, str]

@@ -12,6 +12,7 @@ from billing.engine.forecasting.series import Step
 from billing.models import Budget, BudgetWindow
 from billing.outlook import budget_outlook, budget_outlooks, limit_of, month_end_in, month_end_of, outlooks_of, predict, series_of
 from billing.reports import spent_days
+from billing.series import bucketed_spend, bucketed_spend_of
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.history import History, history
@@ -179,3 +180,14 @@ def test_the_end_of_the_month_is_the_same_from_days_that_were_read_already(commi
         asked = month_end_of(dimension="all", value="", zone=BERLIN, now=NOON)
         assert month_end_in(spent_days(since=TODAY - timedelta(days=800)), zone=BERLIN, now=NOON) == asked
     assert month_end_in({}, zone=BERLIN, now=NOON).estimate is None
+
+
+def test_every_quarter_of_an_hour_counts_to_its_own_hour_the_running_one_included(committed_cast: Cast, past: History) -> None:
+    """A quarter in the second half of an hour is no part of the next one, which may not have begun."""
+    hour = NOON.replace(minute=0)
+    quarters = {hour + timedelta(minutes=minutes): USD for minutes in (-30, -15, 0, 15, 30, 45)}
+    past.quarters(committed_cast.acme.id, quarters)
+    with tenant_scope(committed_cast.acme.id):
+        one = bucketed_spend(dimension="all", first_at=hour - timedelta(hours=1), buckets=2, length=timedelta(hours=1), values=[""])
+        many = bucketed_spend_of([("all", "")], first_at=hour - timedelta(hours=1), buckets=2, length=timedelta(hours=1))
+    assert one.amounts.tolist() == many.tolist() == [[2 * USD, 4 * USD]]
