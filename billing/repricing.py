@@ -83,6 +83,13 @@ class Repricing(Struct, frozen=True, kw_only=True):
             record(action="repriced", object_type="model", object_id=self.model[:64], object_name=self.model, changes=told)
         return Posted(effect=effect, read=len(sheet.found), posted=len(done), posted_nusd=sum(done), changed=len(wanted) - len(done), next=sheet.next)
 
+    def post_pages(self, *, actor: str, reason: str, after: Position | None = None, most: int) -> Sequence[Posted]:
+        """Post page after page until about `most` lines were read or none is left: what one request bears. The last page says where to go on."""
+        pages = [self.post(actor=actor, reason=reason, after=after)]
+        while pages[-1].next is not None and sum(page.read for page in pages) < most:
+            pages.append(self.post(actor=actor, reason=reason, after=pages[-1].next))
+        return pages
+
     def _sheets(self, *, most: int | None) -> Iterator[Sheet]:
         after: Position | None = None
         left = most

@@ -76,7 +76,11 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Generic[Row]):
-    """What a screen says of its model. `name` leads the names of its pages: "budgets", "budgets_new", "budgets_edit" and so on."""
+    """What a screen says of its model. `name` leads the names of its pages: "budgets", "budgets_new", "budgets_edit" and so on.
+
+    No method here is every screen's: the audit log is looked at only, a rollout is changed and has no list, few are imported. So each raises
+    NotImplementedError until a screen that routes the page that needs it says what it does.
+    """
 
     name: ClassVar[str]
     one: ClassVar[str]

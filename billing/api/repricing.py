@@ -11,7 +11,7 @@ from billing.engine.money import to_usd
 from billing.engine.repricing import Effect
 from billing.lines import Position
 from billing.models import ModelPrice
-from billing.repricing import Posted, to_version
+from billing.repricing import to_version
 
 MOST_SHOWN = 20_000
 """Lines that a preview reads: more take longer than a request should. `manage.py reprice` reads all."""
@@ -74,15 +74,9 @@ def show_repricing(version: ModelPrice) -> dict[str, Any]:
 
 def post_repricing(version: ModelPrice, *, actor: str, reason: str, cursor: str | None) -> dict[str, Any]:
     """Post as many pages as one request bears. What is posted stays, whatever becomes of the request."""
-    repricing, after = to_version(version), position_of(cursor) if cursor else None
-    pages: list[Posted] = []
-    read = 0
-    while read < MOST_POSTED:
-        page = repricing.post(actor=actor, reason=reason, after=after)
-        pages.append(page)
-        read, after = read + page.read, page.next
-        if after is None:
-            break
+    begins = position_of(cursor) if cursor else None
+    pages = to_version(version).post_pages(actor=actor, reason=reason, after=begins, most=MOST_POSTED)
+    after = pages[-1].next
     left = Effect.nothing().left
     for page in pages:
         for why, count in page.effect.left.items():

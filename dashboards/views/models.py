@@ -129,17 +129,10 @@ def delete_model(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 def _post(request: HttpRequest, version: ModelPrice) -> HttpResponse:
     """Post as many pages as one request bears. What is posted stays; posting again posts what is missing."""
     actor, reason = f"user {request.user}", request.POST.get("reason", "").strip()[:500] or f"price of {version.source}"
-    read = posted = posted_nusd = changed = 0
-    after = None
-    while read < MOST_POSTED:
-        page = to_version(version).post(actor=actor, reason=reason, after=after)
-        read, posted, posted_nusd, changed, after = (
-            read + page.read, posted + page.posted, posted_nusd + page.posted_nusd, changed + page.changed, page.next,
-        )  # fmt: skip
-        if after is None:
-            break
+    pages = to_version(version).post_pages(actor=actor, reason=reason, most=MOST_POSTED)
+    posted, posted_nusd = sum(page.posted for page in pages), sum(page.posted_nusd for page in pages)
     messages.success(request, f"{posted:,} corrections are posted: {money(posted_nusd)}.")
-    if after is not None or changed:
+    if pages[-1].next is not None or any(page.changed for page in pages):
         messages.warning(request, "There is more to correct: look below, and post again.")
         return redirect(request.path)
     return redirect(reverse("models", args=[membership_of(request).tenant.slug]))
