@@ -102,16 +102,12 @@ def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
     return sorted(found, key=lambda outlook: (outlook.runs_out is None or outlook.runs_out.expected is None, -_share(outlook)))
 
 
-def budget_outlook(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetOutlook:
-    """Return how a running window will probably end: from the hours for a budget of a day, else from the days.
+def outlooks_of(windows: Sequence[BudgetWindow], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
+    """Return how running windows, with their budgets read along, will probably end, in their order: from the hours for a budget of a day, else
+    from the days. Three looks at the sums, however many windows.
 
     Worked number: 60 of 100 USD spent and 10 a day expected, 8 to 13: it runs out on the fourth day ahead, 80 %: the fourth to the fifth.
     """
-    return outlooks_of([window], zone=zone, now=now)[0]
-
-
-def outlooks_of(windows: Sequence[BudgetWindow], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
-    """Return how running windows, with their budgets read along, will probably end, in their order. Three looks at the sums, however many."""
     seen = {
         **_foreseen([window for window in windows if window.budget.period == Period.DAILY], step=Step.HOUR, zone=zone, now=now),
         **_foreseen([window for window in windows if window.budget.period != Period.DAILY], step=Step.DAY, zone=zone, now=now),

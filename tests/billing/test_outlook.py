@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.engine.forecasting.series import Step
 from billing.models import Budget, BudgetWindow
-from billing.outlook import budget_outlook, budget_outlooks, limit_of, month_end_in, month_end_of, outlooks_of, predict, series_of
+from billing.outlook import BudgetOutlook, budget_outlooks, limit_of, month_end_in, month_end_of, outlooks_of, predict, series_of
 from billing.reports import spent_days
 from billing.series import bucketed_spend, bucketed_spend_of
 from tenants.scoping import tenant_scope
@@ -41,6 +41,11 @@ def running(cast: Cast, *, limit: int, spent: int, period: str = "monthly", **fi
     return BudgetWindow(
         budget=budget, start_at=datetime(2026, 10, 31, 23, tzinfo=UTC), end_at=ends[period].replace(tzinfo=UTC), limit_nusd=limit, spent_nusd=spent
     )
+
+
+def outlook_of(window: BudgetWindow, *, zone: str, now: datetime) -> BudgetOutlook:
+    (found,) = outlooks_of([window], zone=zone, now=now)
+    return found
 
 
 def test_days_are_forecast_from_today_on(committed_cast: Cast, past: History) -> None:
@@ -86,14 +91,14 @@ def test_the_end_of_the_month_is_what_was_spent_and_what_is_ahead(committed_cast
 def test_a_monthly_budget_runs_out_on_the_day_that_the_path_passes_it(committed_cast: Cast, past: History) -> None:
     past.days(committed_cast.acme.id, {**daily(50, 10 * USD), TODAY: 4 * USD})
     with tenant_scope(committed_cast.acme.id):
-        found = budget_outlook(running(committed_cast, limit=255 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
+        found = outlook_of(running(committed_cast, limit=255 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
     assert found.runs_out is not None
     assert found.runs_out.expected == date(2026, 11, 26)
     assert found.is_over
     assert found.at_end is not None
     assert found.at_end.expected_nusd == pytest.approx(300 * USD, rel=0.01)
     with tenant_scope(committed_cast.acme.id):
-        safe = budget_outlook(running(committed_cast, limit=400 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
+        safe = outlook_of(running(committed_cast, limit=400 * USD, spent=224 * USD), zone=BERLIN, now=NOON)
     assert not safe.is_over
     assert safe.runs_out is not None
     assert safe.runs_out.expected is None
@@ -103,7 +108,7 @@ def test_a_daily_budget_runs_out_at_an_hour(committed_cast: Cast, past: History)
     hours = {NOON.replace(minute=0) - timedelta(hours=number): USD for number in range(1, 20 * 24)}
     past.quarters(committed_cast.acme.id, hours)
     with tenant_scope(committed_cast.acme.id):
-        found = budget_outlook(running(committed_cast, limit=15 * USD, spent=12 * USD, period="daily"), zone=BERLIN, now=NOON)
+        found = outlook_of(running(committed_cast, limit=15 * USD, spent=12 * USD, period="daily"), zone=BERLIN, now=NOON)
     assert found.runs_out is not None
     assert found.runs_out.expected == datetime(2026, 11, 23, 13, tzinfo=UTC)
 
@@ -111,7 +116,7 @@ def test_a_daily_budget_runs_out_at_an_hour(committed_cast: Cast, past: History)
 def test_a_budget_over_all_time_has_no_end_but_may_run_out(committed_cast: Cast, past: History) -> None:
     past.days(committed_cast.acme.id, daily(50, 10 * USD))
     with tenant_scope(committed_cast.acme.id):
-        found = budget_outlook(running(committed_cast, limit=1_000 * USD, spent=700 * USD, period="total"), zone=BERLIN, now=NOON)
+        found = outlook_of(running(committed_cast, limit=1_000 * USD, spent=700 * USD, period="total"), zone=BERLIN, now=NOON)
     assert found.at_end is None
     assert found.runs_out is not None
     assert found.runs_out.expected == date(2026, 12, 22)
@@ -134,7 +139,7 @@ def test_windows_of_many_end_users_are_read_together(committed_cast: Cast, past:
     for number, one in enumerate(found):
         assert one.prediction.path[0].spend.expected_nusd == pytest.approx((number + 1) * USD, rel=0.01)
     with tenant_scope(committed_cast.acme.id):
-        assert [budget_outlook(window, zone=BERLIN, now=NOON).runs_out for window in windows[:3]] == [one.runs_out for one in found[:3]]
+        assert [outlook_of(window, zone=BERLIN, now=NOON).runs_out for window in windows[:3]] == [one.runs_out for one in found[:3]]
 
 
 def test_an_override_is_the_limit_while_it_lasts() -> None:
@@ -168,7 +173,7 @@ def test_many_windows_are_looked_at_together_and_each_as_if_alone(committed_cast
     with tenant_scope(committed_cast.acme.id):
         with CaptureQueriesContext(connection) as captured:
             together = outlooks_of(windows, zone=BERLIN, now=NOON)
-        alone = [budget_outlook(window, zone=BERLIN, now=NOON) for window in windows]
+        alone = [outlook_of(window, zone=BERLIN, now=NOON) for window in windows]
         assert outlooks_of([], zone=BERLIN, now=NOON) == []
     assert [(each.runs_out, each.at_end) for each in together] == [(each.runs_out, each.at_end) for each in alone]
     assert len(captured) == 3
