@@ -156,7 +156,7 @@ def detector_of(rows: Iterable[DomainRule]) -> DomainDetector:
         return BUILT_IN_DETECTOR
     rules = {(rule.domain, rule.phrase.lower()): rule for rule in BUILT_IN_RULES}
     for key, row in own.items():
-        rules[key] = KeywordRule(domain=row.domain, phrase=row.phrase, weight=row.weight, enabled=row.is_enabled)
+        rules[key] = KeywordRule(domain=row.domain, phrase=row.phrase, weight=row.weight, enabled=row.is_enabled, id=str(row.pk))
     return DomainDetector(rules=tuple(rules.values()))
 
 

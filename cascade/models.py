@@ -256,6 +256,7 @@ class CascadeRun(TenantOwnedModel):
     shadow_of = models.UUIDField(null=True, help_text="The served run beside which this was drafted.")
     domain = models.CharField(max_length=64)
     domain_confidence = models.FloatField()
+    domain_evidence = models.JSONField(null=True, help_text="Where rules of the tenant's own were met: their ids, and every domain's score. No text.")
     complexity = models.CharField(max_length=16)
     model_used = models.CharField(max_length=200, blank=True)
     draft_accepted = models.BooleanField(null=True)
@@ -273,7 +274,10 @@ class CascadeRun(TenantOwnedModel):
 
     class Meta:
         ordering = ["-started_at", "-id"]
-        indexes = [models.Index(fields=["tenant", "-started_at", "-id"], name="runs_by_time")]
+        indexes = [
+            models.Index(fields=["tenant", "-started_at", "-id"], name="runs_by_time"),
+            models.Index(fields=["tenant", "started_at"], name="runs_that_met_rules", condition=models.Q(domain_evidence__isnull=False)),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return str(self.id)
@@ -293,6 +297,7 @@ class RunDay(TenantOwnedModel):
         DOMAIN = "domain"
         API_KEY = "api_key"
         PRESET = "preset"
+        RULE = "rule"
 
     pk = models.CompositePrimaryKey("tenant_id", "day", "dimension", "value")
     day = models.DateField()

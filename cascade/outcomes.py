@@ -172,18 +172,24 @@ def status_of(result: CascadeResult) -> str:
     return "failed" if result.error else "degraded" if result.degraded else "served"
 
 
-def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], started_at: datetime) -> dict[str, Any]:
-    """Return the run's trace as cascade_record_runs takes it: scores, counts and times, never text."""
+def trace_of(
+    outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], started_at: datetime, is_trial: bool = False
+) -> dict[str, Any]:  # fmt: skip
+    """Return the run's trace as cascade_record_runs takes it: scores, counts and times, never text.
+
+    A trial is compared with nothing: nobody needed its answer, so no saving may be claimed for it and no rollout measured by it.
+    """
     result, plan = outcome.result, outcome.result.plan
+    saved_by = NOTHING if is_trial else outcome.saved_by
     return {
         "id": outcome.run_id, "tenant_id": subject.tenant_id, "status": status_of(result), "end_user_id": subject.end_user_id,
         "api_key_id": subject.api_key_id, "tier": plan.tier or "",
-        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "arm": plan.arm, "shadow_of": outcome.shadow_of,
-        "domain": plan.domain.domain,
+        "preset": plan.preset, "policy_version": plan.policy_version[-LONGEST_POLICY:], "arm": "" if is_trial else plan.arm,
+        "shadow_of": outcome.shadow_of, "domain": plan.domain.domain, "domain_evidence": plan.domain.evidence,
         "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
         "draft_accepted": result.draft_accepted, "score": None if result.score is None else round(result.score, 4), "cost_nusd": outcome.cost_nusd,
-        "baseline_nusd": outcome.baseline_nusd, "saved_by_cache_nusd": outcome.saved_by.cache_nusd,
-        "saved_by_price_nusd": outcome.saved_by.price_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
+        "baseline_nusd": None if is_trial else outcome.baseline_nusd, "saved_by_cache_nusd": saved_by.cache_nusd,
+        "saved_by_price_nusd": saved_by.price_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
         "steps": outcome.steps, "error_code": result.error.code if result.error else "", "tags": tags,
         "started_at": started_at,
     }

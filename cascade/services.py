@@ -43,6 +43,8 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     tags: Sequence[str] = ()
     unpriced_fields: Sequence[str] = ()
     """Fields of the request whose cost has no bound."""
+    is_trial: bool = False
+    """Does somebody only try something out? Then it is booked like any call, and compared with nothing."""
     key: CallKey | None = None
     trace: Mapping[str, str] = {}
     """The W3C headers of the trace that the call belongs to."""
@@ -125,7 +127,8 @@ async def _book(
     )
     await away_as_503(runtime.ledger.settle(hold, entries=entries))
     progress.settle_ms = progress.so_far_ms - outcome.latency_ms
-    recorded = runtime.record(trace_of(outcome, subject=subject, tags=request.tags, started_at=progress.started_at))
+    trace = trace_of(outcome, subject=subject, tags=request.tags, started_at=progress.started_at, is_trial=request.is_trial)
+    recorded = runtime.record(trace)
     observe_run(runtime, tenant, outcome, entries=entries, subject=subject, progress=progress)
     if result.error is not None:
         await asyncio.wait([recorded])  # the error names the run, so its trace is there to be looked at

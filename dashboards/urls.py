@@ -104,6 +104,7 @@ urlpatterns = [
     *ResourcePages(Rules()).pages(route="rules", see=Permission.SEE_POLICIES, change=Permission.EDIT_RULES),
     page("rules/test/", rules.test, name="rules_test", see=Permission.SEE_POLICIES, change=Permission.SEE_POLICIES),
     page("rules/batch/", rules.batch, name="rules_batch", see=Permission.SEE_POLICIES, change=Permission.SEE_POLICIES),
+    page("rules/<uuid:pk>/replay/", rules.replay, name="rules_replay", see=Permission.SEE_POLICIES),
     action("rules/<uuid:pk>/delete/", rules.delete, name="rules_delete", needs=Permission.EDIT_RULES),
     *ChannelPages(alerts.CHANNELS).pages(route="alerts", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
     *ResourcePages(alerts.RULES).pages(route="alerts/rules", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),

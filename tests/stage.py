@@ -116,9 +116,9 @@ class Stage:
             for part, name in parts.items():
                 CatalogModel.objects.filter(name=name).update(part=part)
 
-    def add_rule(self, domain: str, phrase: str, **fields: Any) -> None:
+    def add_rule(self, domain: str, phrase: str, **fields: Any) -> DomainRule:
         with tenant_scope(self.cast.acme.id):
-            DomainRule.objects.create(domain=domain, phrase=phrase, **fields)
+            return DomainRule.objects.create(domain=domain, phrase=phrase, **fields)
 
     def roll_out(self, preset: str, *, share: int, shadow: bool = False) -> None:
         with tenant_scope(self.cast.acme.id):

@@ -20,6 +20,8 @@ class KeywordRule(Struct, frozen=True):
     weight: float = 1.0
     """Evidence in nats; negative speaks against the domain."""
     enabled: bool = True
+    id: str = ""
+    """Whose meetings with prompts are counted: also while the rule is switched off. Empty for built-in words."""
 
 
 _CODE = {

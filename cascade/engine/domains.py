@@ -6,7 +6,7 @@ from math import exp, log1p
 
 from cascade.engine.domain_rules import BUILT_IN_RULES, DOMAINS, KeywordRule
 from cascade.engine.domain_shapes import endings_in, shapes_in
-from cascade.engine.values import DomainMatch
+from cascade.engine.values import DomainMatch, RuleEvidence
 
 __all__ = ["BUILT_IN_RULES", "DOMAINS", "DomainDetector", "Hit", "KeywordRule", "part_read", "words_of"]
 
@@ -68,13 +68,15 @@ class DomainDetector:
     def __init__(self, *, rules: Sequence[KeywordRule] = BUILT_IN_RULES) -> None:
         self._by_word: dict[str, list[Hit]] = {}
         self._by_pair: dict[tuple[str, str], list[tuple[frozenset[str], Hit]]] = {}
+        self._counted: dict[tuple[str, str], str] = {}
         latest = {(rule.domain, " ".join(words_of(rule.phrase))): rule for rule in rules}
         for (domain, phrase), rule in latest.items():
-            if rule.enabled and phrase:
-                self._add(domain, phrase, rule.weight)
+            if phrase and (rule.enabled or rule.id):
                 plural = _plural(phrase)
-                if (domain, plural) not in latest:
-                    self._add(domain, plural, rule.weight)
+                for said in (phrase, plural) if (domain, plural) not in latest else (phrase,):
+                    self._add(domain, said, rule.weight if rule.enabled else 0.0)
+                    if rule.id:
+                        self._counted[domain, said] = rule.id
         self._words, self._pairs = frozenset(self._by_word), frozenset(self._by_pair)
         self.domains = tuple(dict.fromkeys((*DOMAINS, *(domain for domain, _ in latest))))
 
@@ -93,7 +95,8 @@ class DomainDetector:
         Worked number: "Prescribe 5 mg" matches `mg` 3.0, `prescribe` 2.0 and the shape dosage 2.0 for medical: 7 nats against general's
         0.6 + 0.35 x ln 4 = 1.09 and 0 elsewhere; scaled by 0.55 that is e^3.85 / (e^3.85 + e^0.60 + 4) = 0.89.
         """
-        return _match(*self.evidence(text))
+        scores, hits = self.evidence(text)
+        return _match(scores, hits, evidence=self._of_rules(scores, hits) if self._counted else None)
 
     def evidence(self, text: str) -> tuple[dict[str, float], list[Hit]]:
         """Return the nats of every domain, and each word, phrase and shape that gave them: what `detect` decides by."""
@@ -106,6 +109,13 @@ class DomainDetector:
         for domain, _, weight in hits:
             scores[domain] += weight
         return scores, hits
+
+    def _of_rules(self, scores: dict[str, float], hits: list[Hit]) -> RuleEvidence | None:
+        met: dict[str, tuple[str, int, float]] = {}
+        for domain, phrase, weight in hits:
+            if rule := self._counted.get((domain, phrase)):
+                met[rule] = (domain, met[rule][1] + 1 if rule in met else 1, weight)
+        return RuleEvidence(scores=tuple((name, round(score, 4)) for name, score in scores.items()), met=met) if met else None
 
     def _keyword_hits(self, words: list[str], present: set[str]) -> list[Hit]:
         hits: list[Hit] = []
@@ -124,7 +134,7 @@ class DomainDetector:
         return hits
 
 
-def _match(scores: dict[str, float], hits: list[Hit]) -> DomainMatch:
+def _match(scores: dict[str, float], hits: list[Hit], *, evidence: RuleEvidence | None) -> DomainMatch:
     ranked = sorted(scores.items(), key=lambda item: -item[1])
     (first, top), (second, next_best) = ranked[:2]
     total = sum(exp(EVIDENCE_SCALE * (score - top)) for score in scores.values())
@@ -135,4 +145,5 @@ def _match(scores: dict[str, float], hits: list[Hit]) -> DomainMatch:
         runner_up=second,
         runner_up_confidence=exp(EVIDENCE_SCALE * (next_best - top)) / total,
         matched=tuple(word for _, word in decisive[:MAX_MATCHED]),
+        evidence=evidence,
     )

@@ -88,6 +88,16 @@ class Completion(Struct, frozen=True, kw_only=True):
         return self.message.get("tool_calls") or ()
 
 
+class RuleEvidence(Struct, frozen=True, kw_only=True):
+    """What a domain's choice hung on where rules of the tenant's own were met: enough to decide it anew under other weights, without a word
+    of the prompt."""
+
+    scores: tuple[tuple[str, float], ...]
+    """Every domain and its nats, in the order that decides between equals."""
+    met: Mapping[str, tuple[str, int, float]]
+    """By the rule's id: its domain, how many of its words were met (it and its plural are two), and the nats that each gave."""
+
+
 class DomainMatch(Struct, frozen=True, kw_only=True):
     """What a prompt is about, and how sure that is."""
 
@@ -100,6 +110,8 @@ class DomainMatch(Struct, frozen=True, kw_only=True):
     """The words, phrases and shapes that decided, for people to read."""
     overridden: bool = False
     """Was the domain said by the caller instead of detected?"""
+    evidence: RuleEvidence | None = None
+    """None where no rule of the tenant's own was met."""
 
 
 class Check(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ BEGIN
     FROM recorded r JOIN tenants_tenant t ON t.id = r.tenant_id CROSS JOIN LATERAL (
       VALUES ('all', ''), ('end_user', coalesce(r.end_user_id::text, '')), ('tier', r.tier), ('model', r.model_used), ('domain', r.domain),
              ('api_key', coalesce(r.api_key_id::text, '')), ('preset', left(r.policy_version, 100))
+      UNION ALL SELECT 'rule', jsonb_object_keys(r.domain_evidence -> 'met')
     ) AS v(dimension, value)
    WHERE r.status <> 'shadow'
    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4  -- one order, so that two batches cannot wait for each other

@@ -8,7 +8,7 @@ from django import forms
 from cascade.engine.domains import DOMAINS
 from cascade.engine.plans import CascadeRequest
 from cascade.engine.presets import BUILT_IN_PRESETS
-from cascade.models import CatalogModel, Preset
+from cascade.models import CatalogModel, DomainRule, Preset
 from tenants.end_users import LONGEST_NAME
 from tenants.models import Tier
 
@@ -33,9 +33,10 @@ class TryForm(forms.Form):
         models = list(CatalogModel.objects.values_list("name", flat=True)[:500])
         named = [("Presets", [(name, name) for name in dict.fromkeys(presets)]), ("Models", [(name, name) for name in models])]
         tiers = [(name, name) for name in Tier.objects.values_list("name", flat=True)]
+        own = DomainRule.objects.order_by("domain").values_list("domain", flat=True).distinct()[:200]
         for name, choices in (
             ("model", named), ("beside", [("", "nothing"), *named]), ("tier", [("", "the end user's, or the default"), *tiers]),
-            ("domain", [("", "as detected"), *((one, one) for one in DOMAINS)]),
+            ("domain", [("", "as detected"), *((one, one) for one in dict.fromkeys((*DOMAINS, *own)))]),
         ):  # fmt: skip
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)

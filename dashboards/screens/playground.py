@@ -71,7 +71,7 @@ async def watched(request: CascadeRequest, *, caller: Caller, user: str, now: da
         try:
             async with borrowed() as runtime:
                 making = run_cascade(
-                    runtime=runtime, caller=caller, request=RunRequest(cascade=request, user_id=user or None, tags=(TAG,)), now=now,
+                    runtime=runtime, caller=caller, request=RunRequest(cascade=request, user_id=user or None, tags=(TAG,), is_trial=True), now=now,
                     on_admitted=admitted, on_step=lambda step: happened.put_nowait(("step", step)),
                 )  # fmt: skip
                 outcome = await runtime.see_through(making)

@@ -1,20 +1,24 @@
 """Domain rules as a resource of the console: the tenant's own words beside the built-in ones."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
+from billing import reports
 from cascade.domain_rules import save_rule
 from cascade.engine.domains import BUILT_IN_RULES
 from cascade.models import DomainRule
+from cascade.rule_replay import DAYS
+from cascade.run_reports import RunSums, runs_by
 from dashboards.access import may
 from dashboards.forms.rules import BatchForm, PromptForm, RuleForm
 from dashboards.resources import BulkAction, Column, Filter, Resource
-from tenants.models import Membership
+from tenants.models import Membership, Tenant
 from tenants.roles import Permission
+from tenants.scoping import current_tenant_id
 
 BUILT_IN_WEIGHTS = {(rule.domain, rule.phrase.lower()): rule.weight for rule in BUILT_IN_RULES}
 STATES = {"on": "Enabled", "off": "Switched off"}
@@ -25,7 +29,8 @@ class Rules(Resource[DomainRule]):
 
     name, one, title = "rules", "rule", "Domain rules"
     columns = (
-        Column(label="Phrase"), Column(label="Domain"), Column(label="Weight", is_number=True), Column(label="Built in"), Column(label="State"),
+        Column(label="Phrase"), Column(label="Domain"), Column(label="Weight", is_number=True), Column(label="Built in"),
+        Column(label=f"Runs, {DAYS} days", is_number=True), Column(label="State"),
     )  # fmt: skip
     row_template, list_template = "console/rules/row.html", "console/rules/list.html"
     form_template = "console/rules/form.html"
@@ -38,7 +43,16 @@ class Rules(Resource[DomainRule]):
         return DomainRule.objects.all()
 
     def present(self, rows: Sequence[DomainRule], *, now: datetime) -> Sequence[Any]:
-        return [{"row": row, "built_in": BUILT_IN_WEIGHTS.get((row.domain, row.phrase.lower()))} for row in rows]
+        """Each rule with the runs of the last days that met it: also while it is switched off."""
+        today = reports.today_of(time_zone=Tenant.objects.get(pk=current_tenant_id()).time_zone, now=now)
+        met = runs_by(dimension="rule", values=[str(row.pk) for row in rows], first=today - timedelta(days=DAYS - 1), last=today)
+        return [
+            {
+                "row": row, "built_in": BUILT_IN_WEIGHTS.get((row.domain, row.phrase.lower())), "runs": met.get(str(row.pk), RunSums()).runs,
+                "is_older": row.created_at < now - timedelta(days=DAYS),
+            }
+            for row in rows
+        ]  # fmt: skip
 
     def beside(self, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
         return {"prompt_form": PromptForm(), "batch_form": BatchForm(), "may_edit": may(membership, Permission.EDIT_RULES)}

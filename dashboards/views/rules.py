@@ -1,5 +1,6 @@
 """Pages of domain rules beside list and form: a prompt tried, labelled prompts tried, and the end of a rule. Nothing typed is kept."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,9 @@ from cascade.domain_rules import delete_rule
 from cascade.engine.domain_reading import confusion_of, marked, read_domain
 from cascade.engine.domains import words_of
 from cascade.models import DomainRule
+from cascade.rule_replay import DAYS, MOST_RUNS, replay_rule
 from dashboards.access import may
-from dashboards.forms.rules import BatchForm, PromptForm
+from dashboards.forms.rules import BatchForm, PromptForm, RuleForm
 from dashboards.imports import text_of
 from dashboards.resources import carry_out, told
 from dashboards.screens.rules import BUILT_IN_WEIGHTS, Rules
@@ -63,6 +65,23 @@ def _batch_form(request: HttpRequest) -> BatchForm:
         form.errors.clear()
         form.add_error(None, told(wrong))
         return form
+
+
+def replay(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Say which runs of the last days would have been read otherwise, were the rule saved so. Nothing is saved."""
+    now, rule = timezone.now(), get_object_or_404(DomainRule, pk=pk)
+    form = RuleForm(request.GET if request.GET else None, rule=rule)
+    context: dict[str, Any] = {"form": form, "row": rule, "days": DAYS, "most": MOST_RUNS}
+    if form.is_valid():
+        said = form.cleaned_data
+        weight = said["weight"] if said["is_enabled"] else 0.0
+        context |= {
+            "is_other_phrase": words_of(said["phrase"]) != words_of(rule.phrase),
+            "replay": replay_rule(rule, domain=said["domain"], weight=weight, since=now - timedelta(days=DAYS), until=now),
+        }  # fmt: skip
+    if is_part(request):
+        return show_part(request, "console/rules/replay.html", context)
+    return show(request, "console/rules/replay_page.html", context, title="What would change?", now=now, status=422 if form.errors else 200)
 
 
 def delete(request: HttpRequest, pk: UUID) -> HttpResponseBase:

@@ -53,6 +53,8 @@ def test_each_step_is_told_as_it_ends_and_the_answer_with_its_money(player: Play
     with tenant_scope(player.stage.cast.acme.id):
         run = CascadeRun.objects.get()
     assert (run.tags, run.preset, run.end_user_id) == (["playground"], "house", player.stage.cast.ann.id)
+    assert (run.baseline_nusd, run.arm) == (None, ""), "nobody needed the answer: no saving is claimed for it"
+    assert run.cost_nusd > 0
     assert f"/o/{player.slug}/runs/{run.pk}/" in told[3][1]
     assert PROMPT in told[3][1], "the same call in code"
 

@@ -1,5 +1,6 @@
 """Domain rules in the console: made, changed and ended through the service, and prompts tried without anything being kept."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import Client
 from cascade.models import DomainRule
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import logged_in, person_of
+from tests.dashboards.scene import add_run, logged_in, person_of
 
 NEW = {"domain": "legal", "phrase": "frobnicator", "weight": "2.5", "is_enabled": "on"}
 PART = {"HX-Request": "true"}
@@ -113,3 +114,50 @@ def test_lines_that_cannot_be_compared_are_refused_in_words(cast: Cast, operator
     page = operator.post("/o/acme/rules/batch/", said)
     assert page.status_code == 422
     assert told in page.content.decode()
+
+
+def met(cast: Cast, rule: DomainRule, *, domain: str, legal: float, words: int = 1, cost_nusd: int = 4_000_000) -> None:
+    """A run that met the rule: general had 2 nats."""
+    evidence = {"scores": [["general", 2.0], ["legal", legal]], "met": {str(rule.pk): ["legal", words, rule.weight]}}
+    with tenant_scope(cast.acme.id):
+        add_run(cast, domain=domain, domain_evidence=evidence, cost_nusd=cost_nusd)
+
+
+def test_the_list_says_how_many_runs_met_a_rule(cast: Cast, operator: Client) -> None:
+    rule, other = add_rule(cast), add_rule(cast, phrase="gewgaw")
+    met(cast, rule, domain="legal", legal=6.0)
+    met(cast, rule, domain="legal", legal=6.0)
+    with tenant_scope(cast.acme.id):
+        DomainRule.objects.filter(pk=other.pk).update(created_at=datetime.now(UTC) - timedelta(days=8))
+    page = operator.get("/o/acme/rules/")
+    assert {one["row"].phrase: one["runs"] for one in page.context["shown"]} == {"frobnicator": 2, "gewgaw": 0}
+    assert page.content.decode().count("never met") == 1
+
+
+def test_another_weight_says_which_runs_it_would_have_moved_and_about_what_that_costs(cast: Cast, operator: Client) -> None:
+    rule = add_rule(cast)
+    met(cast, rule, domain="legal", legal=6.0, cost_nusd=6_000_000)
+    met(cast, rule, domain="legal", legal=9.0, cost_nusd=6_000_000)
+    with tenant_scope(cast.acme.id):
+        add_run(cast, domain="general", cost_nusd=2_000_000)
+    page = operator.get(f"/o/acme/rules/{rule.pk}/replay/", {**NEW, "weight": "1"}, headers=PART)
+    found = page.context["replay"]
+    assert (found.met, [(one.before, one.after, one.runs) for one in found.moved]) == (2, [("legal", "general", 1)])
+    assert found.difference_nusd == -4_000_000
+    off = operator.get(f"/o/acme/rules/{rule.pk}/replay/", {"domain": "legal", "phrase": "frobnicator", "weight": "6"}).context["replay"]
+    assert [(one.after, one.runs) for one in off.moved] == [("general", 1)]
+    same = operator.get(f"/o/acme/rules/{rule.pk}/replay/", {**NEW, "weight": "6"})
+    assert same.context["replay"].moved == []
+    assert "as it was" in same.content.decode()
+
+
+def test_a_rule_asked_about_with_nonsense_or_another_phrase_answers_in_words(cast: Cast, operator: Client) -> None:
+    rule = add_rule(cast)
+    met(cast, rule, domain="legal", legal=6.0)
+    address = f"/o/acme/rules/{rule.pk}/replay/"
+    assert b"has no past" in operator.get(address, {**NEW, "phrase": "gewgaw"}).content
+    assert operator.get(address, {"weight": "nan"}).status_code == 422
+    assert operator.get(address).status_code == 200
+    with tenant_scope(cast.globex.id):
+        foreign = DomainRule.objects.create(domain="legal", phrase="frobnicator")
+    assert operator.get(f"/o/acme/rules/{foreign.pk}/replay/").status_code == 404

@@ -5,6 +5,8 @@ from typing import Any
 import openai
 import pytest
 
+from cascade.models import RunDay
+from tenants.scoping import tenant_scope
 from tests.live import answer
 from tests.stage import ACCEPT, REJECT, SPOKEN, Stage, step
 
@@ -222,7 +224,18 @@ def test_a_tenants_own_domain_has_its_own_rules_strategy_and_share_of_the_report
     said = stage.ask("house", QUESTIONS["general"], extra_body={"cascadeflow": {"domain": "shipping"}}).cascadeflow
     assert (said["domain_detected"], said["domain_confidence"], said["steps_executed"][0]["name"]) == ("shipping", 1.0, "draft_shipping")
     assert [entry.domain for entry in stage.entries(told["run_id"])] == ["shipping"]
-    assert stage.run(told["run_id"]).domain == "shipping"
+    assert [stage.run(one["run_id"]).domain for one in (told, said)] == ["shipping", "shipping"]
+
+
+def test_a_run_keeps_which_rules_it_met_and_none_of_the_words(stage: Stage) -> None:
+    stage.add_preset("house", step("draft", "scripted", **ACCEPT))
+    rule = stage.add_rule("shipping", "demurrage", weight=4.0)
+    met = stage.run(stage.ask("house", "Who pays the demurrage?").cascadeflow["run_id"])
+    assert met.domain_evidence["met"] == {str(rule.pk): ["shipping", 1, 4.0]}
+    assert dict(met.domain_evidence["scores"])["shipping"] == 4.0
+    assert "demurrage" not in str(met.domain_evidence)
+    with tenant_scope(stage.cast.acme.id):
+        assert RunDay.objects.get(dimension="rule").value == str(rule.pk)
 
 
 def test_a_rule_of_the_tenants_can_silence_a_built_in_one(stage: Stage) -> None:
