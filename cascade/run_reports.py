@@ -3,6 +3,7 @@
 What money was spent is told by billing.reports; a run's own cost is what its trace says.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -87,6 +88,15 @@ def runs_by(*, dimension: str, values: Sequence[str], first: date, last: date) -
     return {row["value"]: _sums(row) for row in rows.annotate(**{name: Sum(name) for name in SUMS})}
 
 
+def runs_of_presets(*, first: date, last: date) -> Mapping[str, RunSums]:
+    """Return the runs of each preset, all its versions together. Worked example: 3 of house@1 and 2 of house@2 are 5 of house."""
+    rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension="preset").values("value")
+    by_name: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows.annotate(**{name: Sum(name) for name in SUMS}):
+        by_name[row["value"].rpartition("@")[0]].append(row)
+    return {name: _added(versions) for name, versions in by_name.items()}
+
+
 def runs_by_day(*, first: date, last: date) -> Mapping[date, RunSums]:
     """Return the runs of each day that has any."""
     rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension="all").values("day", *SUMS)
@@ -117,4 +127,4 @@ def _sums(row: Mapping[str, Any]) -> RunSums:
 
 def _added(rows: Any) -> RunSums:
     found = list(rows)
-    return RunSums(**{name: sum(row[name] for row in found) for name in SUMS})
+    return RunSums(**{name: int(sum(row[name] for row in found)) for name in SUMS})

@@ -75,7 +75,7 @@ SECTIONS: Sequence[Section] = (
             Entry(label="API keys", name="keys", icon="key", needs=(Permission.MANAGE_OWN_KEYS,), key="k"),
             Entry(label="Models and prices", name="models", icon="price", needs=(Permission.SEE_PRICES,), key="m"),
             Entry(label="Providers", name="providers", icon="prov", needs=(Permission.EDIT_PROVIDERS,), key="v"),
-            Entry(label="Start", name="start", icon="play", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),
+            Entry(label="Start", name="start", icon="start", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),
         ),
     ),
     Section(
@@ -83,7 +83,7 @@ SECTIONS: Sequence[Section] = (
         entries=(
             Entry(label="Alerts", name="alerts", icon="bell", needs=(Permission.MANAGE_ALERTS,), key="l"),
             Entry(label="Audit log", name="audit", icon="log", needs=(Permission.SEE_AUDIT,), key="u"),
-            Entry(label="Members", name="members", icon="key", needs=(Permission.MANAGE_MEMBERS,)),
+            Entry(label="Members", name="members", icon="team", needs=(Permission.MANAGE_MEMBERS,)),
             Entry(label="Settings", name="settings", icon="set", needs=(Permission.EDIT_SETTINGS,)),
         ),
     ),

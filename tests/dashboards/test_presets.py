@@ -10,7 +10,7 @@ from cascade.models import Preset, PresetDraft, PresetRollout, PresetVersion
 from cascade.publishing import create_preset, definition_of
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import logged_in, person_of
+from tests.dashboards.scene import add_run, logged_in, person_of
 
 STEPS = {
     "shape": "2", "baseline": "@strong", "d0-domain": "general", "d0s0-name": "draft", "d0s0-kind": "answer", "d0s0-models": "@draft",
@@ -48,6 +48,16 @@ def test_the_built_in_presets_are_shown_and_cannot_be_edited(cast: Cast, operato
     assert all(name in page for name in BUILT_IN_PRESETS)
     assert operator.get("/o/acme/presets/medical_ai/draft/").status_code == 404
     assert operator.post("/o/acme/presets/medical_ai/rollback/", {"to": "1"}).status_code == 404
+
+
+def test_a_preset_shows_what_its_versions_came_to_together(cast: Cast, operator: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        add_run(cast, policy_version="production_ready@1", cost_nusd=10**9)
+        add_run(cast, policy_version="production_ready@2", cost_nusd=2 * 10**9)
+        add_run(cast, policy_version="direct:mini", preset="", cost_nusd=10**9)
+    shown = {one.content.name: one for one in operator.get("/o/acme/presets/").context["built_in"]}
+    assert (shown["production_ready"].sums.runs, shown["production_ready"].sums.cost_nusd) == (2, 3 * 10**9)
+    assert "$3.00" in operator.get("/o/acme/presets/production_ready/").content.decode()
 
 
 def test_a_built_in_preset_is_copied_to_be_edited(cast: Cast, operator: Client) -> None:
