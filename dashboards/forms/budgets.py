@@ -57,13 +57,13 @@ class BudgetForm(forms.Form):
         self, data: Mapping[str, Any] | None = None, *, budget: Budget | None = None, limits_only: bool = False,
         suggested: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        initial = {name: value for name, value in (suggested or {}).items() if name in self.base_fields}
+        initial: dict[str, Any] = {}
         if budget is not None:
             initial = {
                 "limit": budget.limit_nusd, "action": budget.action, "soft_marks": list(budget.soft_marks), "name": budget.name,
                 "is_paused": budget.is_paused,
             }  # fmt: skip
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=initial | {name: value for name, value in (suggested or {}).items() if name in self.base_fields})
         fixed = ("scope", "tier", "end_user", "api_key", "tag", "period") if budget is not None else ()
         for name in (*fixed, *(("action", "name", "is_paused") if limits_only else ())):
             self.fields.pop(name, None)

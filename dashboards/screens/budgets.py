@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from billing import reports, services
 from billing.engine.budgets import Action, BudgetScope, Period
-from billing.engine.money import InvalidAmount, divide_half_even, to_nusd
+from billing.engine.money import InvalidAmount, divide_half_even, to_nusd, to_usd
 from billing.models import Budget
 from dashboards.access import may
 from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm
@@ -69,7 +69,7 @@ class Budgets(Resource[Budget]):
     def panel(self, row: Budget, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
         (standing,) = reports.with_standing([row])
         return {
-            "standing": standing, "pace": _pace(standing, now),
+            "standing": standing, "pace": _pace(standing, now), "limit": to_usd(row.limit_nusd),
             "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now),
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),

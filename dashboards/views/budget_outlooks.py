@@ -14,13 +14,17 @@ from django.utils import timezone
 from billing import reports
 from billing.engine.budgets import Action
 from billing.engine.forecasting.exhaustion import Exhaustion
+from billing.engine.forecasting.prediction import Estimate
+from billing.engine.money import to_usd
 from billing.models import Budget, BudgetWindow
 from billing.outlook import BudgetOutlook, outlooks_of
+from dashboards.access import may
 from dashboards.charts import burn_chart
 from dashboards.resources import narrowed, page_of
 from dashboards.screens.budgets import Budgets
 from dashboards.shell import is_part, membership_of, show, show_part
 from tenants.models import Tenant
+from tenants.roles import Permission
 
 RESOURCE = Budgets()
 STOPS = {Action.BLOCK: "", Action.DEGRADE: "where no cheaper path fits"}
@@ -44,7 +48,8 @@ def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
     found = _outlooks([row], zone=tenant.time_zone, now=now)
     told = _told(found[0], zone=tenant.time_zone) if found else None
-    context = {"outlook": told, "budget": row, **_burnt(row, found, tenant=tenant, now=now)}
+    raised = room_for(found[0].at_end, found[0].limit_nusd) if found and may(membership, Permission.EDIT_BUDGET_LIMITS) else None
+    context = {"outlook": told, "budget": row, "raised_nusd": raised, "raised": to_usd(raised or 0), **_burnt(row, found, tenant=tenant, now=now)}
     if is_part(request):
         return show_part(request, "console/budgets/outlook.html", context)
     return show(request, "console/budgets/outlook_page.html", context, title="Budget", now=now)
@@ -54,6 +59,17 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Where alerts lead: the list with the budget beside it."""
     get_object_or_404(Budget, pk=pk, ended_at=None)
     return redirect(f"{reverse('budgets', args=[membership_of(request).tenant.slug])}?sel={pk}")
+
+
+def room_for(at_end: Estimate | None, limit_nusd: int) -> int | None:
+    """Return a limit that most likely lasts, where the present one is not expected to: the forecast's upper end, rounded up to three digits.
+
+    Worked number: 12,980 USD are expected, 13,660 at the most in four of five cases, under a limit of 12,500: 13,700.
+    """
+    if at_end is None or at_end.expected_nusd <= limit_nusd:
+        return None
+    step = 10 ** max(0, len(str(at_end.high_nusd)) - 3)
+    return -(-at_end.high_nusd // step) * step
 
 
 def _outlooks(rows: Sequence[Any], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from django.test import Client
 
+from billing.engine.forecasting.prediction import Estimate
+from dashboards.views.budget_outlooks import room_for
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import budget_of, logged_in
@@ -39,6 +41,17 @@ def test_what_has_run_out_stops_calls_now(cast: Cast, client: Client) -> None:
     page = client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode()
     assert "it has run out" in page
     assert "<dt>Calls stop</dt><dd>now</dd>" in page
+
+
+def test_a_budget_that_will_not_last_is_offered_a_limit_that_does(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, limit_nusd=12_500 * 10**9)
+    at_end = Estimate(expected_nusd=12_980 * 10**9, low_nusd=12_310 * 10**9, high_nusd=13_660 * 10**9)
+    assert room_for(at_end, budget.limit_nusd) == 13_700 * 10**9
+    assert room_for(at_end, 13_000 * 10**9) is None
+    assert room_for(None, budget.limit_nusd) is None
+    page = client.get(f"/o/acme/budgets/{budget.pk}/edit/?limit=13700").content.decode()
+    assert 'value="13700"' in page
+    assert "$12,500" not in page
 
 
 def test_a_paused_budget_runs_out_never(cast: Cast, client: Client) -> None:
