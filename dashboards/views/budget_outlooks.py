@@ -68,7 +68,7 @@ def room_for(at_end: Estimate | None, limit_nusd: int) -> int | None:
     """
     if at_end is None or at_end.expected_nusd <= limit_nusd:
         return None
-    step = 10 ** max(0, len(str(at_end.high_nusd)) - 3)
+    step = int("1" + "0" * max(0, len(str(at_end.high_nusd)) - 3))
     return -(-at_end.high_nusd // step) * step
 
 

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from dashboards.access import may, page, refuse
+from dashboards.access import action, may, page, refuse
 from dashboards.imports import do_lines, planned_lines, text_of
 from dashboards.resources import (
     MOST_AT_ONCE,
@@ -32,6 +32,7 @@ from dashboards.resources import (
 )
 from dashboards.shell import membership_of, show
 from dashboards.trail import last_changes
+from dashboards.undo import KEPT_FOR, Undo, changed_by, forget, remember, remembered, take_back
 from tenants.errors import Conflict
 from tenants.roles import Permission
 
@@ -54,6 +55,7 @@ class ResourcePages:
             found.append(page(f"{route}/import/", self.bring, name=f"{name}_import", see=create, change=create))
         if self.resource.bulk_actions:
             found.append(page(f"{route}/bulk/", self.bulk, name=f"{name}_bulk", see=see, change=change))
+            found.append(action(f"{route}/undo/", self.undo, name=f"{name}_undo", needs=change))
         return [*found, page(f"{route}/<uuid:pk>/edit/", self.edit, name=f"{name}_edit", see=change, change=change)]
 
     def listing(self, request: HttpRequest) -> HttpResponse:
@@ -65,6 +67,7 @@ class ResourcePages:
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
             "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE,
+            "undo": remembered(request.session, tenant=str(membership.tenant_id), resource=resource.name, now=now),
             **self._panel(request, found.rows, now),
             **resource.beside(membership=membership, now=now),
         }  # fmt: skip
@@ -93,6 +96,27 @@ class ResourcePages:
             messages.warning(request, f"No {resource.one} was chosen: tick some first.")
             return redirect(self._url(request, ""))
         return self._bulk(request, action, rows, now=now)
+
+    def undo(self, request: HttpRequest) -> HttpResponseBase:
+        """Take the last bulk change back."""
+        now, resource, membership = timezone.now(), self.resource, membership_of(request)
+        last = remembered(request.session, tenant=str(membership.tenant_id), resource=resource.name, now=now)
+        was = next((one for one in resource.bulk_actions if last and one.name == last.action), None)
+        if last is None or was is None:
+            messages.warning(request, f"There is nothing to take back: {KEPT_FOR.seconds // 60} minutes after a bulk change it stays.")
+        elif not may(membership, was.needs):
+            return refuse(request, was.needs)
+        else:
+            try:
+                with transaction.atomic():
+                    done = take_back(resource, last, membership=membership, now=now)
+            except (ValidationError, Conflict) as wrong:
+                messages.error(request, f"Nothing was taken back: {told(wrong)}")
+            else:
+                forget(request.session)
+                left = len(last.rows) - done
+                messages.success(request, f"Taken back: {done}." + (f" {left} were changed meanwhile, so they stay." if left else ""))
+        return redirect(self._url(request, ""))
 
     def bring(self, request: HttpRequest) -> HttpResponseBase:
         """Upload, look at what would be done, apply. The text itself comes back from the page that shows it: nothing is kept in between."""
@@ -163,9 +187,15 @@ class ResourcePages:
         described = {str(plan.existing.pk): str(plan.differences) for plan in plans}
         is_known = "seen" in request.POST and not differences_since(request.POST["seen"], described)
         if plans and is_known:
+            membership, changed = membership_of(request), changed_by(plans)
             with transaction.atomic():
-                done = do_planned(resource, plans, membership=membership_of(request))
-            messages.success(request, f"{action.label.rstrip('…')}: {done} changed.")
+                done = do_planned(resource, plans, membership=membership)
+            label = action.label.rstrip("…")
+            remember(
+                request.session,
+                Undo(tenant=str(membership.tenant_id), resource=resource.name, action=action.name, label=label, until=now + KEPT_FOR, rows=changed),
+            )
+            messages.success(request, f"{label}: {done} changed.")
             return redirect(self._url(request, ""))
         context = {
             "resource": resource, "action": action, "form": form, "plans": plans[:SHOWN_PLANS], "hidden": max(0, len(plans) - SHOWN_PLANS),

@@ -98,3 +98,17 @@ def test_a_budget_says_when_its_calls_stop(visit: Opened, live_cast: Stage) -> N
         page.get_by_role("link", name="All of it").click()
         page.get_by_text("Calls stop").wait_for()
         page.get_by_text("runs out on").wait_for()
+
+
+def test_budgets_of_a_file_are_shown_as_a_difference_and_then_applied(visit: Opened, live_cast: Stage) -> None:
+    live_cast.add_budget("5", name="Ours", period="monthly")
+    page = visit("operator").go("budgets/import/")
+    lines = "scope,subject,period,limit,action\ntenant,,monthly,8,block\ntag,nightly,daily,1,warn\ntier,gold,daily,1,block\n"
+    page.get_by_label("File").set_input_files({"name": "budgets.csv", "mimeType": "text/csv", "buffer": lines.encode()})
+    page.get_by_role("button", name="Check").click()
+    page.get_by_role("heading", name="1 change, 1 new, 0 unchanged, 1 error").wait_for()
+    page.get_by_text("$5.00 → $8.00").wait_for()
+    page.get_by_text("Unknown tier 'gold'").wait_for()
+    page.get_by_role("button", name="Apply 2 lines, leave out 1").click()
+    page.get_by_text("2 of 3 lines are applied").wait_for()
+    page.get_by_role("link", name="nightly").wait_for()

@@ -1,8 +1,10 @@
 """Budgets in the console: made, changed, overridden, ended, many at once and from a file, each through the services."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -147,6 +149,29 @@ def test_a_bulk_change_shows_before_and_after_and_then_does_it(cast: Cast, opera
     assert fresh(cast, rows[0]).limit_nusd == 10**10
     bulk(operator, action="limit", id=[row.pk for row in rows], percent="20", seen=preview.context["seen"])
     assert [fresh(cast, row).limit_nusd for row in rows] == [12 * 10**9] * 2
+
+
+def test_a_bulk_change_is_taken_back_but_for_what_was_changed_since(cast: Cast, operator: Client) -> None:
+    rows = [budget_of(cast, name=f"batch {number}", scope="tag", subject=f"t{number}") for number in range(3)]
+    preview = bulk(operator, action="limit", id=[row.pk for row in rows], percent="20", preview="1")
+    assert b"Undo" not in operator.get("/o/acme/budgets/").content
+    bulk(operator, action="limit", id=[row.pk for row in rows], percent="20", seen=preview.context["seen"])
+    assert b"Undo" in operator.get("/o/acme/budgets/").content
+    assert b"Undo" not in operator.get("/o/acme/rules/").content
+    with tenant_scope(cast.acme.id):
+        Budget.objects.filter(pk=rows[0].pk).update(limit_nusd=5)
+    told = operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+    assert "Taken back: 2. 1 were changed meanwhile" in told
+    assert {row.name: row.limit_nusd for row in budgets(cast)} == {"batch 0": 5, "batch 1": 10**10, "batch 2": 10**10}
+    assert "nothing to take back" in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+
+
+def test_after_ten_minutes_a_bulk_change_stays(cast: Cast, operator: Client) -> None:
+    row = budget_of(cast, scope="tag", subject="t")
+    bulk(operator, action="pause", id=[row.pk], seen=bulk(operator, action="pause", id=[row.pk]).context["seen"])
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10, seconds=1), tick=True):
+        assert "nothing to take back" in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+    assert [budget.is_paused for budget in budgets(cast)] == [True]
 
 
 def test_a_bulk_change_is_shown_again_when_a_row_changed_meanwhile(cast: Cast, operator: Client) -> None:

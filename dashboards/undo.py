@@ -1,0 +1,74 @@
+"""A bulk change can be taken back for ten minutes by whoever made it, as far as nobody has changed the rows since. Kept in the session."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+from django.contrib.sessions.backends.base import SessionBase
+from msgspec import Struct
+
+from dashboards.resources import Planned, Resource, carry_out
+from tenants.models import Membership
+
+KEPT_FOR = timedelta(minutes=10)
+SESSION_KEY = "undo"
+
+
+class Changed(Struct, frozen=True):
+    """One row, and its attributes before and after: numbers, texts and switches."""
+
+    row_id: str
+    before: dict[str, int | bool | str | None]
+    after: dict[str, int | bool | str | None]
+
+
+class Undo(Struct, frozen=True, kw_only=True):
+    tenant: str
+    resource: str
+    action: str
+    """Name of the bulk action that it was."""
+    label: str
+    until: datetime
+    rows: Sequence[Changed]
+
+
+def changed_by(plans: Sequence[Planned]) -> list[Changed]:
+    """Return what a bulk change is about to make of the rows that it changes."""
+    return [
+        Changed(str(plan.existing.pk), {name: getattr(plan.existing, name) for name in plan.wanted}, dict(plan.wanted))
+        for plan in plans if plan.state == "change"
+    ]  # fmt: skip
+
+
+def remember(session: SessionBase, undo: Undo) -> None:
+    """Keep what was done: the last bulk change alone."""
+    session[SESSION_KEY] = msgspec.to_builtins(undo)
+
+
+def remembered(session: SessionBase, *, tenant: str, resource: str, now: datetime) -> Undo | None:
+    """Return the person's last bulk change, where it was of this resource and not too long ago."""
+    kept = session.get(SESSION_KEY)
+    undo = msgspec.convert(kept, Undo) if kept else None
+    return undo if undo and (undo.tenant, undo.resource) == (tenant, resource) and now < undo.until else None
+
+
+def forget(session: SessionBase) -> None:
+    session.pop(SESSION_KEY, None)
+
+
+def take_back(resource: Resource[Any], undo: Undo, *, membership: Membership, now: datetime) -> int:
+    """Give the rows the values that they had before, and return how many. Rows that were changed or ended since are left as they are."""
+    kept = {one.row_id: one for one in undo.rows}
+    rows = resource.rows(membership=membership, now=now)
+    theirs = list(rows.filter(pk__in=list(kept)).values_list("pk", flat=True))
+    done = 0
+    for row in rows.model._default_manager.select_for_update().filter(pk__in=theirs).order_by("pk"):
+        was = kept[str(row.pk)]
+        if any(getattr(row, name) != value for name, value in was.after.items()):
+            continue
+        do = partial(resource.changed, row, was.before)
+        carry_out(resource, verb="change", before=resource.describe(row), do=do, membership=membership)
+        done += 1
+    return done
