@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Max, Min, Sum
 from msgspec import Struct
 
 from cascade.models import RunDay
@@ -95,6 +95,12 @@ def runs_of_presets(*, first: date, last: date) -> Mapping[str, RunSums]:
     for row in rows.annotate(**{name: Sum(name) for name in SUMS}):
         by_name[row["value"].rpartition("@")[0]].append(row)
     return {name: _added(versions) for name, versions in by_name.items()}
+
+
+def days_with(*, dimension: str, value: str) -> tuple[date, date] | None:
+    """Return the first and the last day on which runs had a value, None where none ever had it: so that nobody looks through all runs for it."""
+    found = RunDay.objects.filter(dimension=dimension, value=value).aggregate(first=Min("day"), last=Max("day"))
+    return (found["first"], found["last"]) if found["first"] else None
 
 
 def runs_by_day(*, first: date, last: date) -> Mapping[date, RunSums]:

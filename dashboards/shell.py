@@ -51,6 +51,11 @@ def is_part(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
 
 
+def may_wait(request: HttpRequest) -> bool:
+    """May the answer take its time? So for a piece that comes after its page (console/later.html), and for who asked for the whole page."""
+    return is_part(request) or "whole" in request.GET
+
+
 def console_context(request: HttpRequest, *, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return what console/base.html needs. `counts` are open problems by name, shown in the menu."""
     membership = membership_of(request)

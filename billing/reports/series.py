@@ -102,26 +102,31 @@ def standings_by(*, dimension: str, first: date, last: date, before: tuple[date,
 def standings_of(
     *, dimensions: Sequence[str], first: date, last: date, before: tuple[date, date] | None, limit: int
 ) -> Mapping[str, Sequence[Standing]]:
-    """Return the dearest values of several dimensions, `limit` of each, in one look."""
-    earlier = before or (date.min, date.min)
+    """Return the dearest values of several dimensions, `limit` of each, in one look.
+
+    First who is dearest, by one sum over every name; then the days of those few, each by its key.
+    """
     query = """
         WITH sums AS (
-          SELECT d.dimension, d.value, sum(d.cost_nusd) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS cost,
-                 sum(d.entries) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS entries,
-                 sum(d.input_tokens) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS asked,
-                 sum(d.output_tokens) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s)::bigint AS said,
-                 coalesce(sum(d.cost_nusd) FILTER (WHERE d.day BETWEEN %(from)s AND %(to)s), 0)::bigint AS previous,
-                 array_agg(d.day ORDER BY d.day) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) AS days,
-                 array_agg(d.cost_nusd ORDER BY d.day) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) AS costs
+          SELECT d.dimension, d.value, sum(d.cost_nusd)::bigint AS cost
             FROM billing_dayrollup d
-           WHERE d.tenant_id = %(tenant)s AND d.dimension = ANY(%(dimensions)s)
-             AND (d.day BETWEEN %(first)s AND %(last)s OR d.day BETWEEN %(from)s AND %(to)s)
-           GROUP BY d.dimension, d.value HAVING count(*) FILTER (WHERE d.day BETWEEN %(first)s AND %(last)s) > 0
-        ), ranked AS (SELECT s.*, row_number() OVER (PARTITION BY s.dimension ORDER BY s.cost DESC, s.value) AS rank FROM sums s)
-        SELECT dimension, value, cost, entries, asked, said, previous, days, costs FROM ranked WHERE rank <= %(limit)s ORDER BY dimension, rank"""
+           WHERE d.tenant_id = %(tenant)s AND d.dimension = ANY(%(dimensions)s) AND d.day BETWEEN %(first)s AND %(last)s
+           GROUP BY d.dimension, d.value
+        ), ranked AS (
+          SELECT s.*, row_number() OVER (PARTITION BY s.dimension ORDER BY s.cost DESC, s.value) AS rank FROM sums s
+        ), dearest AS MATERIALIZED (SELECT * FROM ranked WHERE rank <= %(limit)s)
+        SELECT r.dimension, r.value, r.cost, sum(d.entries) FILTER (WHERE p.is_shown)::bigint, sum(d.input_tokens) FILTER (WHERE p.is_shown)::bigint,
+               sum(d.output_tokens) FILTER (WHERE p.is_shown)::bigint, coalesce(sum(d.cost_nusd) FILTER (WHERE p.is_earlier), 0)::bigint,
+               array_agg(d.day) FILTER (WHERE p.is_shown), array_agg(d.cost_nusd) FILTER (WHERE p.is_shown)
+          FROM dearest r CROSS JOIN unnest(%(days)s::date[]) AS looked(at)
+          JOIN billing_dayrollup d ON d.tenant_id = %(tenant)s AND d.day = looked.at AND d.dimension = r.dimension AND d.value = r.value
+         CROSS JOIN LATERAL (
+           SELECT d.day BETWEEN %(first)s AND %(last)s AS is_shown, coalesce(d.day BETWEEN %(from)s::date AND %(to)s::date, false) AS is_earlier) p
+         GROUP BY r.dimension, r.rank, r.value, r.cost ORDER BY r.dimension, r.rank"""
+    earlier = before or (None, None)
     asked: dict[str, Any] = {
         "tenant": current_tenant_id(), "dimensions": list(dimensions), "first": first, "last": last, "from": earlier[0], "to": earlier[1],
-        "limit": limit,
+        "limit": limit, "days": sorted({*days_between(first, last), *(days_between(*before) if before else ())}),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(query, asked)

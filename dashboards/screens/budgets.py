@@ -70,7 +70,6 @@ class Budgets(Resource[Budget]):
         (standing,) = reports.with_standing([row])
         return {
             "standing": standing, "pace": _pace(standing, now), "limit": to_usd(row.limit_nusd),
-            "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now),
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),
             "override": OverrideForm(), "is_overridden": standing.limit_nusd != row.limit_nusd,

@@ -6,7 +6,7 @@ from datetime import date
 from msgspec import Struct
 
 from billing.reports.chargeback import DIMENSIONS, budget_report, chargeback
-from billing.reports.statements import close_of, month_of, month_statement
+from billing.reports.statements import month_of, month_statement
 from cascade.savings import savings_statement
 from tenants.models import Tenant
 
@@ -29,7 +29,6 @@ class Reading(Struct, frozen=True, kw_only=True):
     facts: Sequence[tuple[str, int]]
     columns: Sequence[Column]
     rows: Sequence[Sequence[str | int]]
-    is_closed: bool
     note: str = ""
 
 
@@ -48,7 +47,7 @@ def _statement(month: date, tenant: Tenant) -> Reading:
             ("Opened with", found.opening_nusd), ("Calls", found.usage_nusd), ("Corrections", found.adjustments_nusd),
             ("Closed with", found.closing_nusd),
         ],
-        columns=_columns("Model"), rows=[_charge(line.name, line) for line in lines], is_closed=close_of(month) is not None,
+        columns=_columns("Model"), rows=[_charge(line.name, line) for line in lines],
         note=f"{found.entries:,} entries of the book. What it opened with is all that was booked before.",
     )  # fmt: skip
 
@@ -60,7 +59,7 @@ def _chargeback(month: date, by: str, tenant: Tenant) -> Reading:
         note = f"The dearest {MOST:,}. The file under “To take away” has all of them. {note}"
     facts = [] if by == "tag" or len(lines) == MOST else [("In all", sum(line.cost_nusd for line in lines))]
     return Reading(
-        facts=facts, columns=_columns(BY[by]), rows=[_charge(line.name, line) for line in lines], is_closed=close_of(month) is not None, note=note
+        facts=facts, columns=_columns(BY[by]), rows=[_charge(line.name, line) for line in lines], note=note
     )
 
 
@@ -75,7 +74,7 @@ def _budgets(month: date, tenant: Tenant) -> Reading:
         for line in lines[:MOST]
     ]
     note = "By the time of the calls, as budgets count; windows of several budgets hold the same calls."
-    return Reading(facts=[], columns=columns, rows=rows, is_closed=close_of(month) is not None, note=note)
+    return Reading(facts=[], columns=columns, rows=rows, note=note)
 
 
 def _savings(month: date, tenant: Tenant) -> Reading:
@@ -85,7 +84,6 @@ def _savings(month: date, tenant: Tenant) -> Reading:
         facts=[("Without the cascade", found.baseline_nusd), ("With it", found.actual_nusd), ("Saved", found.saved_nusd)],
         columns=[Column(label="What"), Column(label="Runs", unit="count")],
         rows=[("Runs with a baseline", found.runs), ("Runs without one, in neither sum", found.runs_without_baseline)],
-        is_closed=close_of(month) is not None,
         note="The baseline of a run is one call of the strong model, priced at the time. Rejected drafts count as cost.",
     )
 

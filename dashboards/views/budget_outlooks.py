@@ -50,9 +50,15 @@ def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
     told = _told(found[0], zone=tenant.time_zone) if found else None
     raised = room_for(found[0].at_end, found[0].limit_nusd) if found and may(membership, Permission.EDIT_BUDGET_LIMITS) else None
     context = {"outlook": told, "budget": row, "raised_nusd": raised, "raised": to_usd(raised or 0), **_burnt(row, found, tenant=tenant, now=now)}
-    if is_part(request):
-        return show_part(request, "console/budgets/outlook.html", context)
-    return show(request, "console/budgets/outlook_page.html", context, title="Budget", now=now)
+    return _part(request, "console/budgets/outlook.html", context, now=now)
+
+
+def spenders(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Say who spends one budget: a piece of its panel, for it looks at every end user."""
+    now, membership = timezone.now(), membership_of(request)
+    row = get_object_or_404(Budget, pk=pk, ended_at=None)
+    context = {"budget": row, "spenders": reports.spenders_of(budget=row, tenant=membership.tenant, now=now)}
+    return _part(request, "console/budgets/spenders.html", context, now=now)
 
 
 def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -70,6 +76,13 @@ def room_for(at_end: Estimate | None, limit_nusd: int) -> int | None:
         return None
     step = int("1" + "0" * max(0, len(str(at_end.high_nusd)) - 3))
     return -(-at_end.high_nusd // step) * step
+
+
+def _part(request: HttpRequest, part: str, context: dict[str, Any], *, now: datetime) -> HttpResponse:
+    """The piece for the panel, or a page of its own where no script runs."""
+    if is_part(request):
+        return show_part(request, part, context)
+    return show(request, "console/budgets/part_page.html", {**context, "part": part}, title="Budget", now=now)
 
 
 def _outlooks(rows: Sequence[Any], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:

@@ -1,6 +1,7 @@
 """The cost explorer: who spent what, in a picture, a table and a file."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -15,7 +16,7 @@ from dashboards.own_keys import keys_whose_costs
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.screens.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
-from dashboards.shell import membership_of, show
+from dashboards.shell import is_part, may_wait, membership_of, show, show_part
 from dashboards.spreadsheets import csv_file
 from dashboards.views.overview import sentence_of
 from tenants.models import Tenant
@@ -34,17 +35,27 @@ def costs(request: HttpRequest) -> HttpResponseBase:
         "is_of_own_keys": keys is not None, "chips": chips_of(request.GET),
         "longest": reports.LONGEST_PIVOT_DAYS,
     }  # fmt: skip
+    is_file = request.GET.get("format") == "csv"
+    if question.needs_entries and not is_file and not may_wait(request):
+        return show(request, "console/costs.html", {**context, "is_later": True}, title="Cost explorer", now=now)
     try:
         found = answer_of(question, chosen)
     except reports.TooMuchToRead as reason:
-        return show(request, "console/costs.html", {**context, "too_much": str(reason)}, title="Cost explorer", now=now)
-    if request.GET.get("format") == "csv":
+        return _answer(request, {**context, "too_much": str(reason)}, now=now)
+    if is_file:
         return _file(found, question, chosen, name=tenant.slug)
     context |= _runs_shown(question, chosen) if question.is_of_runs else _shown(question, chosen, found, tenant)
     if keys is None:
         changes = changes_of_days(chosen.first, chosen.last, zone=chosen.zone)
         context |= {"changes": changes, "figure": with_changes(context["figure"], by_day(changes, zone=chosen.zone))}
-    return show(request, "console/costs.html", {**context, "rows": _rows(question, chosen, found)}, title="Cost explorer", now=now)
+    return _answer(request, {**context, "rows": _rows(question, chosen, found)}, now=now)
+
+
+def _answer(request: HttpRequest, context: Mapping[str, Any], *, now: datetime) -> HttpResponse:
+    """The whole page, or what comes after it: the calls themselves take longer to read than their sums."""
+    if is_part(request):
+        return show_part(request, "console/costs_answer.html", context)
+    return show(request, "console/costs.html", context, title="Cost explorer", now=now)
 
 
 def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Tenant) -> Mapping[str, Any]:

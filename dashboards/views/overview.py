@@ -15,9 +15,10 @@ from billing.engine.budgets import BudgetScope, Period
 from billing.forecasts import HISTORY_DAYS
 from billing.models import Anomaly
 from cascade import run_reports
-from dashboards.charts import series_chart, swatches_of, with_anomalies, with_forecast
+from dashboards.charts import series_chart, swatches_of, with_anomalies, with_changes, with_forecast
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.attention import problems_of
+from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.shell import is_part, membership_of, show, show_part
 from dashboards.templatetags.money import money, usd
 from tenants.models import Tenant
@@ -38,7 +39,6 @@ def overview(request: HttpRequest) -> HttpResponse:
     series, previous = costs_of(chosen, group, days=days)
     swatches = swatches_of([line.value for line in series.lines], salt=f"{tenant.pk}{group}")
     runs, runs_before = _runs(chosen)
-    users, models = _tables(chosen)
     anomalies = _anomalies(chosen, now)
     month = outlook.month_end_in(days, zone=tenant.time_zone, now=now)
     ahead = month.prediction.path[1 : 1 + DAYS_AHEAD] if chosen.is_partial and not chosen.is_hours and not chosen.back else ()
@@ -47,14 +47,28 @@ def overview(request: HttpRequest) -> HttpResponse:
         is_partial=chosen.is_partial and not chosen.back,
     )
     figure = with_forecast(with_anomalies(figure, _marks(anomalies, chosen, tenant=tenant), totals=series.totals), ahead)
+    changes = () if chosen.is_hours else changes_of_days(chosen.first, chosen.last, zone=chosen.zone)
+    figure = with_changes(figure, by_day(changes, zone=chosen.zone))
     context = {
         "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "group": group, "dimensions": DIMENSIONS,
         "spend": sum(series.totals), "spend_before": None if previous is None else sum(previous), "runs": runs, "runs_before": runs_before,
-        "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "previous": previous, "users": users, "models": models,
+        "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "previous": previous,
         "figure": figure, "month": month, "month_budget": _month_budget(now), "ahead": ahead,
-        "sentence": sentence_of(series, chosen),
+        "sentence": sentence_of(series, chosen), "changes": changes,
     }  # fmt: skip
     return show(request, "console/overview.html", context, title="Overview", now=now)
+
+
+def top(request: HttpRequest) -> HttpResponse:
+    """The end users and models that cost most: a piece of the overview, for it looks at every name, and a page where no script runs."""
+    now, tenant = timezone.now(), membership_of(request).tenant
+    chosen = range_of(request.GET.dict(), zone=tenant.time_zone, now=now)
+    users, models = _tables(chosen)
+    spend = sum(cost for _, cost in reports.spend_by_day(first=chosen.first, last=chosen.last))
+    context = {"range": chosen, "users": users, "models": models, "spend": spend}
+    if is_part(request):
+        return show_part(request, "console/top.html", context)
+    return show(request, "console/top_page.html", context, title="Who and what costs most", now=now)
 
 
 def attention(request: HttpRequest) -> HttpResponse:

@@ -4,11 +4,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.engine.money import to_usd
+from billing.reports.statements import close_of
 from dashboards.access import may, refuse
 from dashboards.months import month_choices, month_named, months_until
 from dashboards.screens.reports import READINGS
 from dashboards.screens.statements import BY, Reading, reading_of
-from dashboards.shell import membership_of, show
+from dashboards.shell import is_part, may_wait, membership_of, show, show_part
 from dashboards.spreadsheets import csv_file
 from tenants.roles import Permission
 
@@ -22,16 +23,20 @@ def read(request: HttpRequest) -> HttpResponse:
     months = months_until(zone=membership.tenant.time_zone, now=now)
     month = month_named(request.GET.get("month", ""), among=months)
     may_export = may(membership, Permission.EXPORT)
-    if request.GET.get("format") == "csv" and not may_export:
+    is_file = request.GET.get("format") == "csv"
+    if is_file and not may_export:
         return refuse(request, Permission.EXPORT)
-    reading = reading_of(report, month=month, by=by, tenant=membership.tenant)
+    reading = reading_of(report, month=month, by=by, tenant=membership.tenant) if is_file or may_wait(request) else None
     name = f"{membership.tenant.slug}-{report}{f'-by-{by}' if report == 'chargeback' else ''}-{month:%Y-%m}"
-    if request.GET.get("format") == "csv":
+    if reading is not None and is_file:
         return _file(reading, name)
     context = {
         "report": report, "readings": READINGS, "about": READINGS[report][1], "by": by, "dimensions": BY, "months": month_choices(months),
         "month": f"{month:%Y-%m}", "month_name": f"{month:%B %Y}", "is_running": month == months[0], "reading": reading, "may_export": may_export,
+        "is_closed": close_of(month) is not None, "is_later": reading is None,
     }  # fmt: skip
+    if is_part(request):
+        return show_part(request, "console/reports/lines.html", context)
     return show(request, "console/reports/read.html", context, title=READINGS[report][0], now=now)
 
 

@@ -26,7 +26,7 @@ def client(cast: Cast) -> Client:
 
 
 def rows(client: Client, **asked: Any) -> dict[str, int]:
-    answer = client.get("/o/acme/costs/", asked)
+    answer = client.get("/o/acme/costs/", {**asked, "whole": "1"})
     assert answer.status_code == 200
     assert b"CANARY" not in answer.content
     return {row["line"].label: row["line"].total // 10**9 for row in answer.context.get("rows") or ()}
@@ -47,6 +47,17 @@ def test_two_dimensions_and_filters_are_read_from_the_entries(client: Client) ->
     assert rows(client, group="model", f=["domain:nothing"]) == {}
 
 
+def test_what_is_read_from_the_calls_comes_after_its_page(client: Client) -> None:
+    asked = {"group": "model", "sub": "domain"}
+    page = client.get("/o/acme/costs/", asked).content.decode()
+    assert 'hx-get="/o/acme/costs/?group=model&amp;sub=domain"' in page
+    assert "whole=1" in page, "for who runs no script"
+    assert "mini · code" not in page
+    piece = client.get("/o/acme/costs/", asked, HTTP_HX_REQUEST="true").content.decode()
+    assert "mini · code" in piece
+    assert "<html" not in piece
+
+
 def test_a_filter_that_is_added_becomes_part_of_the_address(client: Client) -> None:
     answer = client.get("/o/acme/costs/", {"group": "model", "dim": "end_user", "value": "ann", "not": "1"})
     assert answer["location"] == "/o/acme/costs/?group=model&x=end_user%3Aann"
@@ -54,7 +65,7 @@ def test_a_filter_that_is_added_becomes_part_of_the_address(client: Client) -> N
 
 
 def test_what_is_too_much_to_read_is_told_and_the_page_stays(client: Client) -> None:
-    page = client.get("/o/acme/costs/", {"range": "12m", "sub": "tier"}).content.decode()
+    page = client.get("/o/acme/costs/", {"range": "12m", "sub": "tier", "whole": "1"}).content.decode()
     assert "This is more than a page can wait for." in page
     assert "at most 92 days" in page
 
@@ -63,7 +74,7 @@ def test_a_question_that_takes_too_long_is_ended_and_the_page_goes_on(client: Cl
     module = import_module("billing.reports.pivot")  # the package has a function of this name
     monkeypatch.setattr(module, "PATIENCE_MS", 20)
     monkeypatch.setitem(module.COLUMNS, "tier", "pg_sleep(0.2)::text || e.tier")
-    page = client.get("/o/acme/costs/", {"sub": "tier"})
+    page = client.get("/o/acme/costs/", {"sub": "tier", "whole": "1"})
     assert b"This is more than a page can wait for." in page.content
 
 

@@ -37,7 +37,7 @@ def runs(cast: Cast) -> tuple[CascadeRun, CascadeRun]:
 
 
 def test_the_explorer_shows_a_developer_the_costs_of_their_own_keys(client: Client, runs: tuple[CascadeRun, CascadeRun]) -> None:
-    page = client.get("/o/acme/costs/")
+    page = client.get("/o/acme/costs/?whole=1")
     assert [row["line"].label for row in page.context["rows"]] == ["mini"]
     assert b"of the keys that you made" in page.content
     assert not page.context["run_metrics"]
@@ -45,7 +45,7 @@ def test_the_explorer_shows_a_developer_the_costs_of_their_own_keys(client: Clie
 
 def test_no_filter_widens_what_a_developer_sees(client: Client, runs: tuple[CascadeRun, CascadeRun]) -> None:
     for asked in (f"f=api_key:{runs[1].api_key_id}", "f=model:large", "x=model:mini", "group=api_key&f=api_key:theirs", "metric=runs"):
-        page = client.get(f"/o/acme/costs/?{asked}")
+        page = client.get(f"/o/acme/costs/?{asked}&whole=1")
         assert "large" not in [row["line"].label for row in page.context["rows"]], asked
 
 
@@ -53,7 +53,7 @@ def test_a_developer_without_keys_sees_nothing(client: Client, cast: Cast) -> No
     with tenant_scope(cast.acme.id):
         other, _ = services.issue_key(name="theirs", scopes=["invoke"], expires_at=None, now=NOW, created_by=cast.olga)
         run_of(cast, other, model="large")
-    assert not client.get("/o/acme/costs/").context["rows"]
+    assert not client.get("/o/acme/costs/?whole=1").context["rows"]
     assert not client.get("/o/acme/runs/").context["shown"]
 
 

@@ -110,10 +110,10 @@ def test_a_viewer_reads_and_takes_nothing_away(called: Shop) -> None:
 
 def test_the_parts_of_a_chargeback_sum_to_the_statement(called: Shop) -> None:
     client = member(called, "finance")
-    statement = client.get(f"/o/{called.tenant.slug}/reports/read/?report=statement&month=2026-08").context["reading"]
+    statement = client.get(f"/o/{called.tenant.slug}/reports/read/?report=statement&month=2026-08&whole=1").context["reading"]
     assert dict(statement.facts)["Closed with"] == 420_000
     for by in ("end_user", "tier", "key", "domain", "model"):
-        reading = client.get(f"/o/{called.tenant.slug}/reports/read/?report=chargeback&by={by}&month=2026-08").context["reading"]
+        reading = client.get(f"/o/{called.tenant.slug}/reports/read/?report=chargeback&by={by}&month=2026-08&whole=1").context["reading"]
         assert sum(row[-1] for row in reading.rows) == 420_000
     text = client.get(f"/o/{called.tenant.slug}/reports/read/?report=chargeback&by=end_user&month=2026-08&format=csv").content.decode()
     assert list(csv.reader(io.StringIO(text)))[1] == ["ann", "2", "0.00042", "0", "0.00042"]
@@ -121,4 +121,4 @@ def test_the_parts_of_a_chargeback_sum_to_the_statement(called: Shop) -> None:
 
 @pytest.mark.parametrize("report", ["budgets", "savings"])
 def test_a_month_without_anything_is_still_a_report(called: Shop, report: str) -> None:
-    assert member(called, "viewer").get(f"/o/{called.tenant.slug}/reports/read/?report={report}&month=2026-09").status_code == 200
+    assert member(called, "viewer").get(f"/o/{called.tenant.slug}/reports/read/?report={report}&month=2026-09&whole=1").status_code == 200
