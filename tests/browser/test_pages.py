@@ -50,7 +50,8 @@ def paths(stage: Stage) -> Iterator[str]:
             row = price if pattern.name == "models_reprice" else ids.get(str(pattern.name).partition("_")[0], budget)
             yield route.replace("<uuid:pk>", str(row)).replace("<slug:preset>", "ours")
     yield from (
-        f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h", "costs/?group=domain&sub=tier&f=tier:free&whole=1",
+        f"runs/{run}/?tab=ledger", f"runs/{run}/?tab=facts", f"budgets/?sel={budget}", "?range=24h",
+        "costs/?group=domain&sub=tier&f=tier:free&whole=1",
         "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
         "presets/medical_ai/", "reports/read/?report=chargeback&by=tier&whole=1", "reports/read/?report=budgets&whole=1", "members/",
         f"models/?sel={model.pk}", f"providers/?sel={model.connection_id}", f"keys/?sel={key.pk if key else budget}",
