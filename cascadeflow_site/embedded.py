@@ -22,6 +22,7 @@ OWNER, APP = "cascadeflow_owner", "cascadeflow_app"
 DATABASE_FREE_COMMANDS = {"check", "make_key", "help", "version", "--help", "--version", "collectstatic", "makemessages", "spectacular"}
 TUNING = {
     "shared_buffers": "256MB", "wal_compression": "on", "max_wal_size": "2GB", "checkpoint_timeout": "15min", "jit": "off",
+    "random_page_cost": "1.1", "work_mem": "16MB",
     "log_min_error_statement": "panic", "log_parameter_max_length_on_error": "0",
 }
 

@@ -20,7 +20,10 @@ from tenants.models import tenant_column
 from tenants.scoping import TenantOwnedModel
 
 FULL_GRANTS = "SELECT, INSERT, UPDATE, DELETE"
-SEEN_BY_SCOPE = "({column} = NULLIF(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.platform', true) = 'on')"
+SEEN_BY_SCOPE = (
+    "({column} = (SELECT NULLIF(current_setting('app.tenant_id', true), '')::uuid) OR (SELECT current_setting('app.platform', true) = 'on'))"
+)
+"""The settings are read once for a statement, not once for each of its rows: a sub-select that names no column is."""
 
 
 class OwnerIsApplication(RuntimeError):

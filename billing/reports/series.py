@@ -66,15 +66,25 @@ def series_by(*, dimension: str, first: date, last: date, limit: int, measure: s
     if measure not in MEASURES:
         raise ValueError(f"{measure!r} is not one of {', '.join(MEASURES)}")
     query = f"""
-        WITH days AS MATERIALIZED (
-          SELECT d.day, d.value, d.{measure} AS amount FROM billing_dayrollup d
+        WITH sums AS (
+          SELECT d.value, sum(d.{measure}) AS amount FROM billing_dayrollup d
+           WHERE d.tenant_id = %(tenant)s AND d.day BETWEEN %(first)s AND %(last)s AND d.dimension = %(dimension)s GROUP BY d.value
+        ), largest AS MATERIALIZED (
+          SELECT value, row_number() OVER (ORDER BY amount DESC, value) AS rank, count(*) OVER () AS names FROM sums ORDER BY 2 LIMIT %(limit)s
+        ), named AS MATERIALIZED (
+          SELECT d.day, r.value, r.rank, d.{measure} AS amount FROM largest r CROSS JOIN unnest(%(days)s::date[]) AS looked(at)
+            JOIN billing_dayrollup d ON d.tenant_id = %(tenant)s AND d.day = looked.at AND d.dimension = %(dimension)s AND d.value = r.value
+        ), rest AS (
+          SELECT d.day, sum(d.{measure}) - coalesce((SELECT sum(n.amount) FROM named n WHERE n.day = d.day), 0) AS amount FROM billing_dayrollup d
            WHERE d.tenant_id = %(tenant)s AND d.day BETWEEN %(first)s AND %(last)s AND d.dimension = %(dimension)s
-        ), ranked AS (
-          SELECT value, row_number() OVER (ORDER BY sum(amount) DESC, value) AS rank, count(*) OVER () AS names FROM days GROUP BY value
+             AND (SELECT max(names) FROM largest) > %(limit)s GROUP BY d.day
         )
-        SELECT d.day, CASE WHEN r.rank <= %(limit)s THEN d.value ELSE %(other)s END, least(r.rank, %(limit)s + 1), sum(d.amount)::bigint, max(r.names)
-          FROM days d JOIN ranked r ON r.value = d.value GROUP BY 1, 2, 3"""  # noqa: S608 - the measure is one of ours
-    asked: dict[str, Any] = {"tenant": current_tenant_id(), "first": first, "last": last, "dimension": dimension, "limit": limit, "other": OTHER}
+        SELECT day, value, rank, amount::bigint, (SELECT max(names) FROM largest) FROM named
+        UNION ALL SELECT day, %(other)s, %(limit)s + 1, amount::bigint, (SELECT max(names) FROM largest) FROM rest"""  # noqa: S608 - the measure is one of ours
+    asked: dict[str, Any] = {
+        "tenant": current_tenant_id(), "first": first, "last": last, "dimension": dimension, "limit": limit, "other": OTHER,
+        "days": days_between(first, last),
+    }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(query, asked)
         rows = cursor.fetchall()
@@ -114,7 +124,7 @@ def standings_of(
            GROUP BY d.dimension, d.value
         ), ranked AS (
           SELECT s.*, row_number() OVER (PARTITION BY s.dimension ORDER BY s.cost DESC, s.value) AS rank FROM sums s
-        ), dearest AS MATERIALIZED (SELECT * FROM ranked WHERE rank <= %(limit)s)
+        ), dearest AS MATERIALIZED (SELECT * FROM ranked WHERE rank <= %(limit)s LIMIT %(most)s)  -- so that the planner knows that they are few
         SELECT r.dimension, r.value, r.cost, sum(d.entries) FILTER (WHERE p.is_shown)::bigint, sum(d.input_tokens) FILTER (WHERE p.is_shown)::bigint,
                sum(d.output_tokens) FILTER (WHERE p.is_shown)::bigint, coalesce(sum(d.cost_nusd) FILTER (WHERE p.is_earlier), 0)::bigint,
                array_agg(d.day) FILTER (WHERE p.is_shown), array_agg(d.cost_nusd) FILTER (WHERE p.is_shown)
@@ -126,7 +136,7 @@ def standings_of(
     earlier = before or (None, None)
     asked: dict[str, Any] = {
         "tenant": current_tenant_id(), "dimensions": list(dimensions), "first": first, "last": last, "from": earlier[0], "to": earlier[1],
-        "limit": limit, "days": sorted({*days_between(first, last), *(days_between(*before) if before else ())}),
+        "limit": limit, "most": limit * len(dimensions), "days": sorted({*days_between(first, last), *(days_between(*before) if before else ())}),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(query, asked)
