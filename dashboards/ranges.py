@@ -14,7 +14,8 @@ PRESETS: Mapping[str, str] = {
     "24h": "24 h", "7d": "7 d", "28d": "28 d", "mtd": "Month to date", "last-month": "Last month", "90d": "90 d", "12m": "12 months",
 }  # fmt: skip
 COMPARISONS: Mapping[str, str] = {
-    "off": "No comparison", "previous": "vs the period before", "weekday": "vs the same weekdays before", "year": "vs last year",
+    "off": "No comparison", "previous": "vs the period before", "weekday": "vs the same weekdays before", "month": "vs the month before",
+    "year": "vs last year",
 }  # fmt: skip
 LONGEST, FURTHEST_BACK = 3 * 366, 120
 QUARTER, DAY, HOUR = timedelta(minutes=15), timedelta(days=1), timedelta(hours=1)
@@ -76,7 +77,7 @@ class Range(Struct, frozen=True, kw_only=True):
     @property
     def before_hours(self) -> tuple[datetime, datetime] | None:
         """The instants that the last 24 hours are compared with: a day before, or the same weekday a week before."""
-        if not (self.start_at and self.end_at) or self.comparison in ("off", "year"):
+        if not (self.start_at and self.end_at) or self.comparison in ("off", "month", "year"):
             return None
         shift = DAY if self.comparison == "previous" else 7 * DAY
         return self.start_at - shift, self.end_at - shift
@@ -168,6 +169,8 @@ def _before(comparison: str, first: date, last: date, key: str) -> tuple[date, d
         return None
     if comparison == "year":
         return _year_before(first), _year_before(last)
+    if comparison == "month" and (earlier := _month_before(last)) < first:
+        return _month_before(first), earlier
     if comparison == "previous" and key in ("mtd", "last-month"):
         start = _months_before(first, 1)
         return start, min(start + timedelta(days=days - 1), first - DAY) if key == "mtd" else first - DAY
@@ -178,6 +181,12 @@ def _before(comparison: str, first: date, last: date, key: str) -> tuple[date, d
 def _months_before(first: date, count: int) -> date:
     months = first.year * 12 + first.month - 1 - count
     return date(months // 12, months % 12 + 1, 1)
+
+
+def _month_before(day: date) -> date:
+    """Worked example: 31 March is compared with 28 February."""
+    first = _months_before(day.replace(day=1), 1)
+    return first.replace(day=min(day.day, monthrange(first.year, first.month)[1]))
 
 
 def _year_before(day: date) -> date:

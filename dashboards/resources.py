@@ -31,8 +31,11 @@ SEEN_SALT = "console.seen"
 
 
 class Column(Struct, frozen=True, kw_only=True):
+    """`key` is its name in the address, for a column that a person may leave out."""
+
     label: str
     is_number: bool = False
+    key: str = ""
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -223,6 +226,13 @@ def _read_key(text: str, length: int) -> list[Any]:
 
 
 # ---- Lists
+def columns_shown(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
+    """Return the columns that an address asks for by their keys, beside those that have none; all of them where it asks for none."""
+    known = {column.key for column in columns if column.key}
+    wanted = known.intersection(asked) or known
+    return [column for column in columns if not column.key or column.key in wanted]
+
+
 def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, membership: Membership, now: datetime) -> QuerySet[Row]:
     """Return the rows that the address asks for: what it searches, and what its filters choose."""
     rows = resource.rows(membership=membership, now=now)

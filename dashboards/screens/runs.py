@@ -28,9 +28,10 @@ class Runs(Resource[CascadeRun]):
 
     name, one, title = "runs", "run", "Runs"
     columns = (
-        Column(label="Time"), Column(label="Run"), Column(label="End user"), Column(label="Domain"), Column(label="Path"), Column(label="Result"),
-        Column(label="Cost", is_number=True), Column(label="Baseline", is_number=True), Column(label="Saved", is_number=True),
-        Column(label="Time taken", is_number=True),
+        Column(label="Time"), Column(label="Run"), Column(label="End user", key="user"), Column(label="Domain", key="domain"),
+        Column(label="Path", key="path"), Column(label="Result", key="result"), Column(label="Cost", is_number=True, key="cost"),
+        Column(label="Baseline", is_number=True, key="baseline"), Column(label="Saved", is_number=True, key="saved"),
+        Column(label="Time taken", is_number=True, key="time"),
     )  # fmt: skip
     row_template = "console/runs/row.html"
     ordering = ("-started_at",)

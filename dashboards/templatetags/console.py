@@ -1,12 +1,14 @@
 """Small pictures and words that pages of the console share."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from billing.reports import Series
 from dashboards.templatetags.money import money, permille, whole
@@ -108,7 +110,6 @@ def after(at: datetime, begun_at: datetime) -> str:
     return ago(max(at - begun_at, timedelta(0)))
 
 
-@register.filter
 def in_zone(at: datetime | None, zone: str) -> str:
     """Example: 27 Nov 2026 14:05."""
     if at is None:
@@ -117,11 +118,28 @@ def in_zone(at: datetime | None, zone: str) -> str:
     return f"{local.day} {local:%b %Y %H:%M}"
 
 
-@register.filter
 def in_zone_short(at: datetime, zone: str) -> str:
     """For lists of newest first. Example: 27 Nov 14:05."""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %H:%M}"
+
+
+@register.filter(name="in_zone")
+def time_in_zone(at: datetime | None, zone: str) -> SafeString:
+    """A moment of the tenant's, which tells the same in UTC to who points at it."""
+    return _time(at, in_zone(at, zone))
+
+
+@register.filter(name="in_zone_short")
+def short_time_in_zone(at: datetime | None, zone: str) -> SafeString:
+    return _time(at, in_zone_short(at, zone) if at else "")
+
+
+def _time(at: datetime | None, told: str) -> SafeString:
+    if at is None:
+        return SafeString("")
+    utc = at.astimezone(UTC)
+    return format_html('<time datetime="{}" title="{}">{}</time>', utc.isoformat(timespec="seconds"), f"{utc:%Y-%m-%d %H:%M:%S} UTC", told)
 
 
 @register.filter

@@ -22,6 +22,7 @@ from dashboards.resources import (
     Planned,
     Resource,
     carry_out,
+    columns_shown,
     differences_since,
     do_planned,
     narrowed,
@@ -62,7 +63,9 @@ class ResourcePages:
         now, resource, membership = timezone.now(), self.resource, membership_of(request)
         rows = narrowed(resource, request.GET, membership=membership, now=now)
         found = page_of(rows, ordering=resource.ordering, after=request.GET.get("after", ""))
+        columns = columns_shown(resource.columns, request.GET.getlist("cols"))
         context = {
+            "columns": columns, "keys": [column.key for column in columns], "choosable": [column for column in resource.columns if column.key],
             "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after, "filters": self._filters(request),
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],

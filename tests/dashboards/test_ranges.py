@@ -43,6 +43,9 @@ def test_the_default_is_compared_with_the_same_weekdays_four_weeks_before() -> N
     [
         ({"compare": "off"}, None), ({"range": "7d", "compare": "previous"}, (date(2026, 11, 13), date(2026, 11, 19))),
         ({"range": "90d"}, (date(2026, 5, 30), date(2026, 8, 27))), ({"compare": "year"}, (date(2025, 10, 30), date(2025, 11, 26))),
+        ({"range": "7d", "compare": "month"}, (date(2026, 10, 20), date(2026, 10, 26))),
+        ({"range": "custom", "from_": "2026-03-29", "to": "2026-03-31", "compare": "month"}, (date(2026, 2, 28), date(2026, 2, 28))),
+        ({"range": "90d", "compare": "month"}, (date(2026, 5, 30), date(2026, 8, 27))),
         ({"range": "mtd", "compare": "previous"}, (date(2026, 10, 1), date(2026, 10, 26))),
         ({"range": "last-month", "compare": "previous"}, (date(2026, 9, 1), date(2026, 9, 30))),
         ({"range": "custom", "from_": "2024-02-29", "to": "2024-02-29", "compare": "year"}, (date(2023, 2, 28), date(2023, 2, 28))),

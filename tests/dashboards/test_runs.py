@@ -38,6 +38,16 @@ def test_filters_narrow_the_list(cast: Cast, client: Client) -> None:
         assert found(client, **asked) == wanted, asked
 
 
+def test_the_columns_are_those_that_the_address_asks_for(cast: Cast, client: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        add_run(cast, domain="legal")
+    headings = {"Time", "Run", "End user", "Domain", "Path", "Result", "Cost", "Baseline", "Saved", "Time taken"}
+    for asked, wanted in (((), headings), (("cost", "domain"), {"Time", "Run", "Cost", "Domain"}), (("nonsense",), headings)):
+        page = client.get("/o/acme/runs/", {"cols": list(asked)})
+        assert {column.label for column in page.context["columns"]} == wanted
+        assert page.content.count(b"<td") == len(wanted)
+
+
 def test_pages_go_by_key_and_miss_no_run_though_new_ones_come(cast: Cast, client: Client) -> None:
     now = datetime.now(UTC)
     with tenant_scope(cast.acme.id):
