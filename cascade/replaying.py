@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Sum
 from msgspec import Struct
@@ -106,12 +107,13 @@ def replay_policy(what_if: WhatIf, *, limits: Sequence[Limit] = (), zone: str, s
 
     With nothing changed, both sides are the same to the nano-USD: what was booked when the runs ended, without later corrections. Refused
     calls left no run, so a policy that is more generous than the one that refused them shows less than it would cost. Raises TooManyRuns
-    beyond MOST_RUNS, ValueError for more than MOST_DAYS days.
+    beyond MOST_RUNS, ValueError for more than MOST_DAYS days, ValidationError by field for models that the tenant does not have.
     """
     if until - since > timedelta(days=MOST_DAYS):
         raise ValueError(f"a replay goes over {MOST_DAYS} days at the most")
     _refuse_too_many(since=since, until=until)
-    prices, usual = _prices(now=until), _usual(since=since, until=until)
+    prices = _prices(what_if, now=until) if what_if.prices or what_if.substitutes else {}
+    usual = _usual(since=since, until=until) if what_if.thresholds or what_if.least_quality else {}
     nothing, budgets = WhatIf(), BudgetReplay(limits, zone=zone)
     found = PolicyReplay(since=since, until=until, before=Side(), after=Side())
     for run, call in _past(since=since, until=until):
@@ -153,11 +155,20 @@ def _refuse_too_many(*, since: datetime, until: datetime) -> None:
         raise TooManyRuns(f"These days have about {runs:,} runs, and a replay reads {MOST_RUNS:,}: ask for fewer days.")
 
 
-def _prices(*, now: datetime) -> Mapping[str, Price]:
+def _prices(what_if: WhatIf, *, now: datetime) -> Mapping[str, Price]:
+    """Return the prices in force, by model."""
     catalog = list(CatalogModel.objects.select_related("connection"))
+    _refuse_unknown(what_if, known={row.name for row in catalog})
     book = read_book(row.place for row in catalog)
     priced = {row.name: book.at(now, model=row.name, place=row.place) for row in catalog}
     return {name: price for name, price in priced.items() if price is not None}
+
+
+def _refuse_unknown(what_if: WhatIf, *, known: set[str]) -> None:
+    named = {"prices": {*what_if.prices}, "substitutes": {*what_if.substitutes, *what_if.substitutes.values()}}
+    for field, names in named.items():
+        if unknown := sorted(names - known):
+            raise ValidationError({field: f"There is no model {unknown[0][:100]!r}. Models: {', '.join(sorted(known)[:20])}."})
 
 
 def _usual(*, since: datetime, until: datetime) -> Mapping[tuple[str, str], Usual]:

@@ -8,16 +8,19 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Avg, Count, Sum
 from msgspec import Struct
 
-from cascade.models import RunDay
+from cascade.models import CascadeRun, RunDay
 from tenants.scoping import current_tenant_id
 
 SUMS = (
     "runs", "failed", "judged", "accepted", "cost_nusd", "compared_nusd", "baseline_nusd", "by_cache_nusd", "by_price_nusd", "by_degrade_nusd",
     "latency_ms",
 )  # fmt: skip
+QUALITY_DAYS = 31
+QUALITY_SPAN = timedelta(days=QUALITY_DAYS, hours=1)
+"""An hour more: clocks go back in the longest of them."""
 DIMENSIONS = tuple(RunDay.Dimension.values)
 
 
@@ -79,11 +82,12 @@ def runs_of_two_periods(*, first: date, last: date, before: tuple[date, date] | 
     return _added(row for row in days if first <= row["day"] <= last), _added(row for row in days if before[0] <= row["day"] <= before[1])
 
 
-def runs_by(*, dimension: str, values: Sequence[str], first: date, last: date) -> Mapping[str, RunSums]:
-    """Return the runs of each value of a dimension. Raises ValueError for a dimension that runs are not summed by."""
+def runs_by(*, dimension: str, values: Sequence[str] | None = None, first: date, last: date) -> Mapping[str, RunSums]:
+    """Return the runs of each value of a dimension, or of these alone. Raises ValueError for a dimension that runs are not summed by."""
     if dimension not in DIMENSIONS:
         raise ValueError(f"runs are not summed by {dimension!r}")
-    rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension=dimension, value__in=values).values("value")
+    rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension=dimension).values("value")
+    rows = rows if values is None else rows.filter(value__in=values)
     return {row["value"]: _sums(row) for row in rows.annotate(**{name: Sum(name) for name in SUMS})}
 
 
@@ -109,6 +113,28 @@ def runs_within(*, start_at: datetime, end_at: datetime) -> RunSums:
     with connection.cursor() as cursor:
         cursor.execute(query, [current_tenant_id(), start_at, end_at])
         return RunSums(**dict(zip(SUMS, cursor.fetchone(), strict=True)))
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """Answers of one preset and one side of its rollout: how many were served, how many have a score, and the mean of those, 0 to 1."""
+
+    preset: str
+    arm: str
+    runs: int
+    scored: int
+    mean_score: float | None
+
+
+def quality_by_preset(*, start_at: datetime, end_at: datetime) -> Sequence[Quality]:
+    """Return how good the answers are held to be that were served to runs that began in a span, from the traces themselves.
+
+    Raises ValueError for a span of more than QUALITY_DAYS.
+    """
+    if end_at - start_at > QUALITY_SPAN:
+        raise ValueError(f"scores are read of at most {QUALITY_DAYS} days")
+    rows = CascadeRun.objects.filter(started_at__gte=start_at, started_at__lt=end_at, status__in=("served", "degraded"))
+    sums = rows.order_by("preset", "arm").values("preset", "arm").annotate(runs=Count("pk"), scored=Count("score"), mean_score=Avg("score"))
+    return [Quality(**row) for row in sums]
 
 
 def _sums(row: Mapping[str, Any]) -> RunSums:

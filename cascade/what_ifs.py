@@ -10,7 +10,6 @@ from billing.engine.budgets import BudgetScope
 from billing.engine.pricing import Price
 from billing.services import checked_subject
 from cascade.engine.replay import EVERY_DOMAIN, WhatIf
-from cascade.models import CatalogModel
 from tenants.end_users import end_user_id
 from tenants.models import Tenant
 
@@ -26,14 +25,11 @@ def what_if_of(
 ) -> WhatIf:  # fmt: skip
     """Return what is changed. A price has `input`, `output` and perhaps `cached_input`, in nano-USD per million tokens.
 
-    Raises ValidationError, by field, for more than MOST_CHANGES of a kind and for models that the tenant does not have.
+    Raises ValidationError, by field, for more than MOST_CHANGES of a kind. Whether the models are the tenant's, the replay finds.
     """
     said = {"thresholds": thresholds, "least_quality": least_quality, "prices": prices, "substitutes": substitutes}
     for field, changes in said.items():
         _refuse_too_many(field, changes, most=MOST_CHANGES)
-    named = {"prices": [*prices], "substitutes": [*substitutes, *substitutes.values()]}
-    if any(named.values()):
-        _refuse_unknown(named)
     return WhatIf(
         thresholds={EVERY_DOMAIN if domain == EVERY else domain: score for domain, score in thresholds.items()}, least_quality=least_quality,
         substitutes=substitutes, prices={model: _price(one) for model, one in prices.items()},
@@ -68,10 +64,3 @@ def _price(one: Mapping[str, int | None]) -> Price:
 def _refuse_too_many(field: str, changes: Sequence[Any] | Mapping[str, Any], *, most: int) -> None:
     if len(changes) > most:
         raise ValidationError({field: f"At most {most} at once."})
-
-
-def _refuse_unknown(named: Mapping[str, Sequence[str]]) -> None:
-    known = set(CatalogModel.objects.values_list("name", flat=True))
-    for field, names in named.items():
-        if unknown := sorted(set(names) - known):
-            raise ValidationError({field: f"There is no model {unknown[0][:100]!r}. Models: {', '.join(sorted(known)[:20])}."})

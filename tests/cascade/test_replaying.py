@@ -10,7 +10,7 @@ from billing.engine.budget_replay import Limit
 from billing.engine.pricing import Price
 from cascade import replaying
 from cascade.engine.replay import WhatIf
-from cascade.models import CascadeRun
+from cascade.models import CascadeRun, CatalogModel, ProviderConnection
 from cascade.replaying import PolicyReplay, TooManyRuns, replay_policy
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
@@ -75,6 +75,8 @@ def past(cast: Cast) -> Cast:
         a_run(cast, at=NOW - timedelta(minutes=3))
         a_run(cast, at=NOW - timedelta(minutes=2), score=0.9)
         a_run(cast, at=NOW - timedelta(minutes=1), score=0.6, strong=True, user=cast.ben, tier="pro")
+        row = ProviderConnection.objects.create(name="up", provider="simulated")
+        CatalogModel.objects.bulk_create(CatalogModel(name=name, connection=row) for name in ("mini", "large"))
     return cast
 
 
