@@ -3,6 +3,7 @@
 What money was spent is told by billing.reports; a run's own cost is what its trace says.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -82,13 +83,24 @@ def runs_of_two_periods(*, first: date, last: date, before: tuple[date, date] | 
     return _added(row for row in days if first <= row["day"] <= last), _added(row for row in days if before[0] <= row["day"] <= before[1])
 
 
-def runs_by(*, dimension: str, values: Sequence[str] | None = None, first: date, last: date) -> Mapping[str, RunSums]:
-    """Return the runs of each value of a dimension, or of these alone. Raises ValueError for a dimension that runs are not summed by."""
+def runs_by(*, dimension: str, values: Sequence[str], first: date, last: date) -> Mapping[str, RunSums]:
+    """Return the runs of each value of a dimension. Raises ValueError for a dimension that runs are not summed by."""
     if dimension not in DIMENSIONS:
         raise ValueError(f"runs are not summed by {dimension!r}")
-    rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension=dimension).values("value")
-    rows = rows if values is None else rows.filter(value__in=values)
+    rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension=dimension, value__in=values).values("value")
     return {row["value"]: _sums(row) for row in rows.annotate(**{name: Sum(name) for name in SUMS})}
+
+
+def runs_by_preset(*, first: date, last: date) -> Mapping[str, RunSums]:
+    """Return the runs of each preset, its versions together; those of one model by name are under "".
+
+    They are summed by policy version. Worked number: 3 runs of house@1, 4 of house@2 and one of direct:large are 7 of house and 1 of "".
+    """
+    rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension="preset").values("value")
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows.annotate(**{name: Sum(name) for name in SUMS}):
+        found["" if row["value"].startswith("direct:") else row["value"].partition("@")[0]].append(row)
+    return {preset: _added(versions) for preset, versions in found.items()}
 
 
 def runs_by_day(*, first: date, last: date) -> Mapping[date, RunSums]:
@@ -143,4 +155,4 @@ def _sums(row: Mapping[str, Any]) -> RunSums:
 
 def _added(rows: Any) -> RunSums:
     found = list(rows)
-    return RunSums(**{name: sum(row[name] for row in found) for name in SUMS})
+    return RunSums(**{name: int(sum(row[name] for row in found)) for name in SUMS})

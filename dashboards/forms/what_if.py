@@ -21,7 +21,7 @@ from tenants.models import Tenant
 
 PLAIN = {"autocomplete": "off"}
 SCORE = forms.TextInput({**PLAIN, "inputmode": "decimal", "size": 5})
-PERIODS = {Period.DAILY: "a day", Period.WEEKLY: "a week", Period.MONTHLY: "a month", Period.TOTAL: "in all"}
+PERIODS = {Period.DAILY: "day", Period.WEEKLY: "week", Period.MONTHLY: "month", Period.TOTAL: "all time"}
 Offers = Mapping[str, Sequence[tuple[str, str]]]
 """Choices of the fields that name what the tenant has, by field."""
 
@@ -92,13 +92,13 @@ class BudgetRow(Row):
         required=False, max_length=255, label="named", widget=forms.TextInput({**PLAIN, "size": 14, "list": "subjects", "placeholder": "everybody"})
     )
     limit = UsdField(max_length=24, label="$", widget=UsdField.widget({"size": 8}))
-    period = forms.ChoiceField(choices=list(PERIODS.items()), initial=Period.DAILY, label="in")
+    period = forms.ChoiceField(choices=list(PERIODS.items()), initial=Period.DAILY, label="per")
     action = forms.ChoiceField(choices=list(ACTIONS.items()), initial=Action.BLOCK, label="then")
 
     def in_words(self) -> str:
         said = self.cleaned_data
         whom = f" {said['whom']}" if said["whom"] else ""
-        return f"{SCOPES[said['scope']]}{whom}: {money(said['limit'])} {PERIODS[said['period']]}, {said['action']}"
+        return f"{SCOPES[said['scope']]}{whom}: {money(said['limit'])} per {PERIODS[said['period']]}, {said['action']}"
 
 
 class Group:

@@ -82,7 +82,7 @@ class Rollouts(Resource[PresetRollout]):
 def all_presets(*, today: date) -> list[ShownPreset]:
     """Return the built-in presets and the tenant's own, with what they did in the last four weeks."""
     contents = contents_of_presets()
-    sums = _sums([content.name for _, content in contents], today=today)
+    sums = _sums(today=today)
     tiers, drafted = _tiers(), set(PresetDraft.objects.values_list("preset_id", flat=True))
     return [
         ShownPreset(
@@ -102,7 +102,7 @@ def contents_of_presets() -> list[tuple[Any, CascadePreset]]:
 
 def one_preset(name: str, *, today: date) -> ShownPreset:
     """Return a preset by its name. Raises Http404 for one that is neither built in nor the tenant's."""
-    sums, tiers = _sums([name], today=today).get(name, RunSums()), _tiers().get(name, ())
+    sums, tiers = _sums(today=today).get(name, RunSums()), _tiers().get(name, ())
     if name in BUILT_IN_PRESETS:
         return ShownPreset(content=BUILT_IN_PRESETS[name], sums=sums, tiers=tiers)
     row = own_preset(name)
@@ -147,8 +147,8 @@ def _content(row: Any) -> CascadePreset:
     return preset_from_definition(row.definition, name=row.name, version=str(row.number))
 
 
-def _sums(names: Sequence[str], *, today: date) -> Mapping[str, RunSums]:
-    return run_reports.runs_by(dimension="preset", values=names, first=today - timedelta(days=DAYS - 1), last=today)
+def _sums(*, today: date) -> Mapping[str, RunSums]:
+    return run_reports.runs_by_preset(first=today - timedelta(days=DAYS - 1), last=today)
 
 
 def _tiers() -> Mapping[str, list[str]]:

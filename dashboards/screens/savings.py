@@ -74,7 +74,7 @@ def statement_of(sums: RunSums) -> Statement:
 
 def saved_by_preset(chosen: Range) -> Sequence[SavedBy]:
     """Return what each preset saved on the days of a range, the largest baseline first."""
-    found = run_reports.runs_by(dimension="preset", first=chosen.first, last=chosen.last)
+    found = run_reports.runs_by_preset(first=chosen.first, last=chosen.last)
     baselines = _baselines()
     rows = [SavedBy(preset=name, baseline=baselines.get(name, "") if name else "itself", sums=sums) for name, sums in found.items()]
     return sorted(rows, key=lambda row: (-row.sums.baseline_nusd, row.preset))

@@ -18,10 +18,11 @@ from billing.models import Budget
 from cascade.engine.presets import FALLBACK_DOMAIN, CascadePreset
 from cascade.models import CatalogModel
 from cascade.replaying import PolicyReplay, TooManyRuns, replay_policy
-from cascade.what_ifs import MOST_HITS
 from dashboards.forms.what_if import Offers, Question
 from tenants.models import ApiKey, Tenant, Tier
 
+SHOWN = 50
+"""Windows on the page, the first; over REST there are more."""
 MOST_OFFERED = 1_500
 """Keys first, then models, then tiers: as many as a list can be chosen from."""
 
@@ -90,12 +91,13 @@ def answer_to(question: Question, *, tenant: Tenant, now: datetime) -> Answer | 
         question.days.add_error("days", str(many))
         return None
     words = [row.in_words() for row in question.budgets.rows]
-    return Answer(replay=found, met=_met(found.hits[:MOST_HITS], limits, words, tenant), suppositions=question.suppositions)
+    return Answer(replay=found, met=_met(found.hits[:SHOWN], limits, words, tenant), suppositions=question.suppositions)
 
 
 def _named(rows: QuerySet[Any], kind: str, *, value: Any, label: Any) -> QuerySet[Any]:
     columns = {"kind": Value(kind), "value": Cast(value, TextField()), "label": Cast(label, TextField())}
-    return rows.order_by().annotate(**columns).values_list(*columns)
+    found: QuerySet[Any] = rows.order_by().annotate(**columns).values_list(*columns)
+    return found
 
 
 def _met(hits: Sequence[Hit], limits: Sequence[Limit], words: Sequence[str], tenant: Tenant) -> Sequence[Met]:

@@ -60,7 +60,7 @@ def test_everything_is_changed_at_once_within_twelve_questions(past: Cast) -> No
     assert len(questions) <= MOST_QUERIES, "\n".join(questions)
     day = datetime.now(UTC).astimezone().date()
     for told in (
-        "$0.001", "End users ann: $0.0015 a day, block", "large", "refused</span>", ">ann</a>", f"/runs/?user={past.ann.id}&amp;day={day:%Y-}",
+        "$0.001", "End users ann: $0.0015 per day, block", "large", "refused</span>", ">ann</a>", f"/runs/?user={past.ann.id}&amp;day={day:%Y-}",
         "mini is asked instead of large", "mini costs $1.00 in and $2.00 out", "Tier pro: no draft is accepted below 0.4", 'value="0.0015"',
     ):  # fmt: skip
         assert told in page, told
