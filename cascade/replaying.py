@@ -190,7 +190,8 @@ def _past(*, since: datetime, until: datetime) -> Iterator[tuple[PastRun, Call]]
         cursor.execute(RUNS, _given(since, until))
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
             for at, end_user, api_key, tier, preset, domain, tags, cost, baseline, score, steps, entries in rows:
-                run = PastRun(tier, preset, domain, _steps(_read(steps), _read(entries), cost), baseline, score)
+                done = _steps(_read(steps), _read(entries), cost)
+                run = PastRun(tier, preset, domain, done, baseline, _judged(done) if score is None else score)
                 yield run, Call(at, end_user, api_key, tier, tags, cost, 0)
 
 
@@ -209,6 +210,11 @@ def _steps(told: Any, entries: Any, cost_nusd: int) -> Sequence[PastStep]:
     if missing:  # entries that are booked elsewhere in time
         left.append(PastCall("", Usage(input_tokens=0, output_tokens=0), missing, False))  # noqa: FBT003
     return [*found, PastStep("rest", False, None, None, left)] if left else found  # noqa: FBT003
+
+
+def _judged(steps: Sequence[PastStep]) -> float | None:
+    """Return the score that the judge gave to the answer that was served: traces of before scores were kept have it there alone."""
+    return next((step.score for step in reversed(steps) if step.kind == "answer" and not step.is_rejected), None)
 
 
 def _usage(tokens: Sequence[int]) -> Usage:

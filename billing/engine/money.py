@@ -90,14 +90,13 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def rounded_to_sum(amounts: Sequence[int], *, total: int, unit: int) -> list[int]:
-    """Return the amounts as multiples of `unit` that sum to `total`, itself one: each is off by less than a unit (largest remainder).
+def rounded_to_sum(amounts: Sequence[int], *, unit: int) -> list[int]:
+    """Return the amounts as multiples of `unit` that sum to their sum, rounded half to even: each is off by less than a unit (largest remainder).
 
-    `total` is the amounts' sum, rounded. Amounts may be negative. Example: 14, 14 and -3 by tens, for a total of 20, are 10, 10 and 0.
+    Amounts may be negative. Example: 14, 14 and -3 by tens are 10, 10 and 0, since 25 is 20.
     """
     parts = [amount // unit for amount in amounts]
-    missing = total // unit - sum(parts)
-    by_rest = sorted(range(len(amounts)), key=lambda at: -(amounts[at] % unit))
-    for number in range(abs(missing)):
-        parts[by_rest[number % len(parts)] if missing > 0 else by_rest[-1 - number % len(parts)]] += 1 if missing > 0 else -1
+    missing = divide_half_even(sum(amounts), unit) - sum(parts)
+    for at in sorted(range(len(amounts)), key=lambda at: -(amounts[at] % unit))[:missing]:
+        parts[at] += 1
     return [part * unit for part in parts]

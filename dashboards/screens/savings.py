@@ -33,13 +33,16 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """Amounts in words: to the cent from a dollar on, exact below it. Baseline − spent = saved = the parts' sum, as they are shown."""
+    """Amounts in words, to the cent from a baseline of a dollar on, exact below it: baseline − spent = saved = the parts' sum, as they are shown.
+    Baseline and saved are rounded as everywhere, so what was spent may be told a cent off."""
 
     baseline: str
     spent: str
     saved: str
     parts: Sequence[Part]
     is_loss: bool
+    legend: Sequence[Line]
+    """What was spent and saved, as it is told."""
 
 
 class SavedBy(Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class SavedBy(Struct, frozen=True, kw_only=True):
     preset: str
     baseline: str
     sums: RunSums
+    stated: Statement
 
 
 def runs_in(chosen: Range) -> tuple[RunSums, RunSums | None]:
@@ -61,10 +65,11 @@ def statement_of(sums: RunSums) -> Statement:
     """Worked number: a baseline of 10.004 USD, 3.004 spent, and parts of 5.504, 0.499, 0.998 and −0.001 are $10.00 − $3.00 = $7.00, and the
     parts $5.50, $0.50, $1.00 and $0.00."""
     unit = CENT if sums.baseline_nusd >= NUSD_PER_USD else 1
-    baseline, spent = (unit * divide_half_even(amount, unit) for amount in (sums.baseline_nusd, sums.compared_nusd))
-    parts = rounded_to_sum([getattr(sums, name) for _, name, _ in PARTS], total=baseline - spent, unit=unit)
+    parts = rounded_to_sum([getattr(sums, name) for _, name, _ in PARTS], unit=unit)
+    baseline, saved = unit * divide_half_even(sums.baseline_nusd, unit), sum(parts)
     return Statement(
-        baseline=_told(baseline, unit), spent=_told(spent, unit), saved=_told(baseline - spent, unit), is_loss=baseline < spent,
+        baseline=_told(baseline, unit), spent=_told(baseline - saved, unit), saved=_told(saved, unit), is_loss=saved < 0,
+        legend=[Line(value="spent", label="Spent", amounts=[baseline - saved]), Line(value="saved", label="Saved", amounts=[saved])],
         parts=[
             Part(label=label, told=_told(amount, unit), about=about, is_loss=amount < 0)
             for (label, _, about), amount in zip(PARTS, parts, strict=True)
@@ -76,7 +81,10 @@ def saved_by_preset(chosen: Range) -> Sequence[SavedBy]:
     """Return what each preset saved on the days of a range, the largest baseline first."""
     found = run_reports.runs_by_preset(first=chosen.first, last=chosen.last)
     baselines = _baselines()
-    rows = [SavedBy(preset=name, baseline=baselines.get(name, "") if name else "itself", sums=sums) for name, sums in found.items()]
+    rows = [
+        SavedBy(preset=name, baseline=baselines.get(name, "") if name else "itself", sums=sums, stated=statement_of(sums))
+        for name, sums in found.items()
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: (-row.sums.baseline_nusd, row.preset))
 
 

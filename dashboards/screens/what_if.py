@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from billing import reports
 from billing.engine.budget_replay import Hit, Limit
+from billing.engine.budgets import Action
 from billing.engine.money import to_usd
 from billing.models import Budget
 from cascade.engine.presets import FALLBACK_DOMAIN, CascadePreset
@@ -49,6 +50,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     def refused(self) -> int:
         """Of the runs there were, how many a budget would have refused."""
         return self.replay.before.runs - self.replay.after.runs
+
+    @property
+    def degrades(self) -> bool:
+        return any(one.hit.limit.action == Action.DEGRADE for one in self.met)
 
     @property
     def met_runs(self) -> int:

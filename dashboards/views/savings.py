@@ -22,10 +22,11 @@ def savings(request: HttpRequest) -> HttpResponse:
     chosen = range_of(request.GET.dict(), zone=tenant.time_zone, now=now)
     sums, before = runs_in(chosen)
     presets, series, rollouts = saved_by_preset(chosen), days_of(chosen), list(held_back()[: MEASURED_AT_ONCE + 1])
+    stated = statement_of(sums)
     context = {
-        "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "sums": sums, "before": before, "stated": statement_of(sums),
+        "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "sums": sums, "before": before, "stated": stated,
         "outside_nusd": sums.cost_nusd - sums.compared_nusd, "rows": presets, "baselines": _named(presets), "series": series,
-        "legend": list(zip(series.lines, SWATCHES, strict=True)), "sentence": f"{chosen.label}: what was spent, and on top of it what was saved.",
+        "legend": list(zip(stated.legend, SWATCHES, strict=True)), "sentence": f"{chosen.label}: what was spent, and on top of it what was saved.",
         "figure": series_chart(series, SWATCHES, unit="usd", is_partial=chosen.is_partial and not chosen.back),
         "rollouts": rollouts[:MEASURED_AT_ONCE], "are_more": len(rollouts) > MEASURED_AT_ONCE,
     }  # fmt: skip

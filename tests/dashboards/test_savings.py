@@ -1,6 +1,7 @@
 """What was saved, in the console: parts that add up as they are shown, the quality beside them, and the saving that is measured."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -78,7 +79,7 @@ def test_holding_users_back_measures_the_saving_and_the_quality(cast: Cast) -> N
             add_run(cast, end_user_id=f"00000000-0000-0000-0000-{user:012}", baseline_nusd=4 * USD, score=0.9 if is_held else 0.88, **arm)
     assert "holdback/production_ready/" in page(client)
     text = page(client, "holdback/production_ready/")
-    for told in ("75.0 % cheaper", "75.0 to 75.0 %", "−0.020", "modelled", "Saved a run, measured", "40"):
+    for told in ("75.0 %</td>", "75.0 to 75.0 %", "−0.020", "modelled", "Saved a run, measured", "40</td>"):
         assert told in text, told
     assert "not to go by yet" not in text
     assert "$200.00" in client.get("/o/acme/presets/production_ready/").content.decode()
@@ -113,3 +114,11 @@ def test_the_preset_of_nobody_is_not_found_and_the_overview_leads_here(saved: Ca
     with tenant_scope(saved.globex.id):
         add_run(saved, baseline_nusd=77 * USD, end_user_id=saved.gus.id)
     assert "$77" not in page(client)
+
+
+def test_the_statement_of_a_month_has_the_parts_as_a_table_and_as_a_file(saved: Cast) -> None:
+    query = f"/o/acme/reports/read/?report=savings&month={datetime.now(ZoneInfo(saved.acme.time_zone)):%Y-%m}"
+    text = logged_in(saved.finn).get(query).content.decode()
+    assert "2 runs with a baseline, 1 without one" in text
+    lines = logged_in(saved.finn).get(f"{query}&format=csv").content.decode("utf-8-sig").splitlines()
+    assert lines == ['Saved by,"Amount, USD"', "Routing,3.5", "Degrading,2", "Caching,0.5", "Own prices,1"]
