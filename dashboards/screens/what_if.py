@@ -25,7 +25,7 @@ from tenants.models import ApiKey, Tenant, Tier
 SHOWN = 50
 """Windows on the page, the first; over REST there are more."""
 MOST_OFFERED = 1_500
-"""Keys first, then models, then tiers: as many as a list can be chosen from."""
+"""As many as can be chosen from: tiers first, then models, then keys."""
 
 
 class Met(Struct, frozen=True, kw_only=True):
@@ -41,6 +41,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     replay: PolicyReplay
     met: Sequence[Met]
     suppositions: Sequence[str]
+    moves_thresholds: bool
+    moves_prices: bool
 
     @property
     def unjudged(self) -> int:
@@ -74,7 +76,7 @@ def offers() -> Offers:
             _named(ApiKey.objects.filter(revoked_at=None), "key", value=F("pk"), label=Concat("name", Value(" (…"), "last4", Value(")"))),
             all=True,
         )
-        .order_by("kind", "value")[:MOST_OFFERED]
+        .order_by("-kind", "value")[:MOST_OFFERED]
     )
     found: dict[str, list[tuple[str, str]]] = {"tier": [], "model": [], "key": []}
     for kind, value, label in rows:
@@ -96,7 +98,10 @@ def answer_to(question: Question, *, tenant: Tenant, now: datetime) -> Answer | 
         question.days.add_error("days", str(many))
         return None
     words = [row.in_words() for row in question.budgets.rows]
-    return Answer(replay=found, met=_met(found.hits[:SHOWN], limits, words, tenant), suppositions=question.suppositions)
+    return Answer(
+        replay=found, met=_met(found.hits[:SHOWN], limits, words, tenant), suppositions=question.suppositions,
+        moves_thresholds=bool(what_if.thresholds or what_if.least_quality), moves_prices=bool(what_if.prices or what_if.substitutes),
+    )  # fmt: skip
 
 
 def _named(rows: QuerySet[Any], kind: str, *, value: Any, label: Any) -> QuerySet[Any]:
