@@ -15,8 +15,8 @@ from tenants.models import Tenant
 
 EVERY = "*"
 """In the place of a domain: every other one."""
-MOST_CHANGES, MOST_BUDGETS, MOST_HITS = 50, 20, 200
-"""Of each kind in one question; and windows in one answer."""
+MOST_CHANGES, MOST_BUDGETS = 50, 20
+"""Of each kind in one question."""
 
 
 def what_if_of(

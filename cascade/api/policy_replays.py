@@ -18,11 +18,12 @@ from billing.engine.budget_replay import Hit, Limit
 from billing.models import Budget
 from cascade.models import CascadeRun
 from cascade.replaying import MOST_DAYS, TooManyRuns, replay_policy
-from cascade.what_ifs import MOST_BUDGETS, MOST_HITS, limits_of, what_if_of
+from cascade.what_ifs import MOST_BUDGETS, limits_of, what_if_of
 from tenants.api.base import ScopedViewMixin
 from tenants.authentication import caller_of
 from tenants.models import Scope, Tenant
 
+MOST_HITS = 200
 CHANGES = ("thresholds", "least_quality", "prices", "substitutes")
 
 
