@@ -92,6 +92,9 @@ def screens() -> Iterator[tuple[str, str]]:
         ("reports_chargeback", "reports/read/?report=chargeback&by=tier"), ("months", "reports/months/"),
         ("reconciliations", "reports/reconciliations/"), ("views", "views/?page=costs&query=group%3Dmodel"),
         ("settings", "settings/"), ("members", "members/"),
+        ("savings", "savings/"), ("what_if", "what-if/"),
+        ("what_if_answer", "what-if/?replay=1&days=7&thresholds-0-score=0.8&budgets-0-scope=tier&budgets-0-whom=free&budgets-0-limit=0.002"
+         "&budgets-0-period=daily&budgets-0-action=degrade"),
         ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
     )  # fmt: skip
 

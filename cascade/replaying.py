@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Sum
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec import Struct
 from billing.engine.budget_replay import BudgetReplay, Call, Hit, Limit
 from billing.engine.pricing import Price, Usage
 from billing.pricebook import read_book
-from cascade.engine.replay import PastCall, PastRun, PastStep, Usual, WhatIf, replay
+from cascade.engine.replay import PastCall, PastRun, PastStep, Replayed, Usual, WhatIf, replay
 from cascade.models import CatalogModel, RunDay
 from tenants.scoping import current_tenant_id
 
@@ -25,7 +26,7 @@ MEASURED = ("settled", "estimated")
 
 RUNS = """
 SELECT r.started_at, coalesce(r.end_user_id::text, ''), coalesce(r.api_key_id::text, ''), r.tier, r.preset, r.domain, r.tags, r.cost_nusd,
-       r.baseline_nusd, r.steps, e.entries
+       r.baseline_nusd, r.score, r.steps, e.entries
   FROM cascade_cascaderun r
   LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(b.step, b.model, b.kind, b.amount_nusd, b.input_tokens, b.cached_input_tokens, b.cache_write_tokens,
@@ -59,11 +60,24 @@ class Side(Struct, kw_only=True):
     cost_nusd: int = 0
     judged: int = 0
     escalated: int = 0
+    scored: int = 0
+    """Runs whose served answer has a stored score. One that never was given has none."""
+    scores: float = 0.0
+    """Their sum."""
 
     @property
     def escalation_rate(self) -> float | None:
         """Of the runs whose draft was judged. Worked number: 22 of 110 are 0.2."""
         return self.escalated / self.judged if self.judged else None
+
+    @property
+    def mean_score(self) -> float | None:
+        """How good the served answers are held to be, 0 to 1. Worked number: scores of 0.9 and 0.7 are 0.8."""
+        return self.scores / self.scored if self.scored else None
+
+    @property
+    def cost_per_run_nusd(self) -> int | None:
+        return self.cost_nusd // self.runs if self.runs else None
 
 
 class PolicyReplay(Struct, kw_only=True):
@@ -77,6 +91,8 @@ class PolicyReplay(Struct, kw_only=True):
     """Runs that would have cost something else."""
     estimated: int = 0
     """Of those, how many needed steps that never ran: their cost is what such steps usually cost."""
+    fixed: int = 0
+    """Runs with a charge that no tokens explain, a bound or an unknown: another price or model leaves it as it was booked."""
     hits: Sequence[Hit] = ()
     """Windows of the changed budgets that would have been used up, the first first."""
 
@@ -91,12 +107,13 @@ def replay_policy(what_if: WhatIf, *, limits: Sequence[Limit] = (), zone: str, s
 
     With nothing changed, both sides are the same to the nano-USD: what was booked when the runs ended, without later corrections. Refused
     calls left no run, so a policy that is more generous than the one that refused them shows less than it would cost. Raises TooManyRuns
-    beyond MOST_RUNS, ValueError for more than MOST_DAYS days.
+    beyond MOST_RUNS, ValueError for more than MOST_DAYS days, ValidationError by field for models that the tenant does not have.
     """
     if until - since > timedelta(days=MOST_DAYS):
         raise ValueError(f"a replay goes over {MOST_DAYS} days at the most")
     _refuse_too_many(since=since, until=until)
-    prices, usual = _prices(now=until), _usual(since=since, until=until)
+    prices = _prices(what_if, now=until) if what_if.prices or what_if.substitutes else {}
+    usual = _usual(since=since, until=until) if what_if.thresholds or what_if.least_quality else {}
     nothing, budgets = WhatIf(), BudgetReplay(limits, zone=zone)
     found = PolicyReplay(since=since, until=until, before=Side(), after=Side())
     for run, call in _past(since=since, until=until):
@@ -104,17 +121,27 @@ def replay_policy(what_if: WhatIf, *, limits: Sequence[Limit] = (), zone: str, s
         would = replay(run, what_if, prices=prices, usual=usual.get((run.preset, run.domain)) or usual.get((run.preset, "")))
         left = budgets.take(_with(call, cost_nusd=would.cost_nusd, draft_nusd=would.draft_nusd)) if limits else would.cost_nusd
         is_refused = bool(limits) and would.cost_nusd > 0 and left == 0
-        for side, one, cost in ((found.before, was, was.cost_nusd), (found.after, would, left)):
-            if side is found.after and is_refused:
-                continue
-            side.runs += 1
-            side.cost_nusd += cost
-            side.judged += one.is_judged
-            side.escalated += one.is_escalated and cost == one.cost_nusd
+        _count(found.before, was, cost_nusd=was.cost_nusd)
+        if not is_refused:
+            _count(found.after, would, cost_nusd=left)
         found.changed += left != was.cost_nusd
         found.estimated += would.is_estimated
+        found.fixed += any(call.amount_nusd and not call.is_measured for step in run.steps for call in step.calls)
     found.hits = sorted(budgets.hits.values(), key=lambda hit: hit.first_at)
     return found
+
+
+def _count(side: Side, one: Replayed, *, cost_nusd: int) -> None:
+    """Add a run that came to `cost_nusd`: to less than its own where a budget left its draft alone."""
+    is_whole = cost_nusd == one.cost_nusd
+    score = one.score if is_whole else one.draft_score
+    side.runs += 1
+    side.cost_nusd += cost_nusd
+    side.judged += one.is_judged
+    side.escalated += one.is_escalated and is_whole
+    if score is not None:
+        side.scored += 1
+        side.scores += score
 
 
 def _with(call: Call, *, cost_nusd: int, draft_nusd: int) -> Call:
@@ -128,11 +155,20 @@ def _refuse_too_many(*, since: datetime, until: datetime) -> None:
         raise TooManyRuns(f"These days have about {runs:,} runs, and a replay reads {MOST_RUNS:,}: ask for fewer days.")
 
 
-def _prices(*, now: datetime) -> Mapping[str, Price]:
+def _prices(what_if: WhatIf, *, now: datetime) -> Mapping[str, Price]:
+    """Return the prices in force, by model."""
     catalog = list(CatalogModel.objects.select_related("connection"))
+    _refuse_unknown(what_if, known={row.name for row in catalog})
     book = read_book(row.place for row in catalog)
     priced = {row.name: book.at(now, model=row.name, place=row.place) for row in catalog}
     return {name: price for name, price in priced.items() if price is not None}
+
+
+def _refuse_unknown(what_if: WhatIf, *, known: set[str]) -> None:
+    named = {"prices": {*what_if.prices}, "substitutes": {*what_if.substitutes, *what_if.substitutes.values()}}
+    for field, names in named.items():
+        if unknown := sorted(names - known):
+            raise ValidationError({field: f"There is no model {unknown[0][:100]!r}. Models: {', '.join(sorted(known)[:20])}."})
 
 
 def _usual(*, since: datetime, until: datetime) -> Mapping[tuple[str, str], Usual]:
@@ -153,8 +189,9 @@ def _past(*, since: datetime, until: datetime) -> Iterator[tuple[PastRun, Call]]
     with connection.chunked_cursor() as cursor:
         cursor.execute(RUNS, _given(since, until))
         while rows := cursor.fetchmany(FETCHED_AT_ONCE):
-            for at, end_user, api_key, tier, preset, domain, tags, cost, baseline, steps, entries in rows:
-                run = PastRun(tier, preset, domain, _steps(_read(steps), _read(entries), cost), baseline)
+            for at, end_user, api_key, tier, preset, domain, tags, cost, baseline, score, steps, entries in rows:
+                done = _steps(_read(steps), _read(entries), cost)
+                run = PastRun(tier, preset, domain, done, baseline, _judged(done) if score is None else score)
                 yield run, Call(at, end_user, api_key, tier, tags, cost, 0)
 
 
@@ -173,6 +210,11 @@ def _steps(told: Any, entries: Any, cost_nusd: int) -> Sequence[PastStep]:
     if missing:  # entries that are booked elsewhere in time
         left.append(PastCall("", Usage(input_tokens=0, output_tokens=0), missing, False))  # noqa: FBT003
     return [*found, PastStep("rest", False, None, None, left)] if left else found  # noqa: FBT003
+
+
+def _judged(steps: Sequence[PastStep]) -> float | None:
+    """Return the score that the judge gave to the answer that was served: traces of before scores were kept have it there alone."""
+    return next((step.score for step in reversed(steps) if step.kind == "answer" and not step.is_rejected), None)
 
 
 def _usage(tokens: Sequence[int]) -> Usage:

@@ -9,16 +9,19 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, Min, Sum
+from django.db.models import Avg, Count, Max, Min, Sum
 from msgspec import Struct
 
-from cascade.models import RunDay
+from cascade.models import CascadeRun, RunDay
 from tenants.scoping import current_tenant_id
 
 SUMS = (
     "runs", "failed", "judged", "accepted", "cost_nusd", "compared_nusd", "baseline_nusd", "by_cache_nusd", "by_price_nusd", "by_degrade_nusd",
     "latency_ms",
 )  # fmt: skip
+QUALITY_DAYS = 31
+QUALITY_SPAN = timedelta(days=QUALITY_DAYS, hours=1)
+"""An hour more: clocks go back in the longest of them."""
 DIMENSIONS = tuple(RunDay.Dimension.values)
 
 
@@ -88,13 +91,16 @@ def runs_by(*, dimension: str, values: Sequence[str], first: date, last: date) -
     return {row["value"]: _sums(row) for row in rows.annotate(**{name: Sum(name) for name in SUMS})}
 
 
-def runs_of_presets(*, first: date, last: date) -> Mapping[str, RunSums]:
-    """Return the runs of each preset, all its versions together. Worked example: 3 of house@1 and 2 of house@2 are 5 of house."""
+def runs_by_preset(*, first: date, last: date) -> Mapping[str, RunSums]:
+    """Return the runs of each preset, its versions together; those of one model by name are under "".
+
+    They are summed by policy version. Worked number: 3 runs of house@1, 4 of house@2 and one of direct:large are 7 of house and 1 of "".
+    """
     rows = RunDay.objects.filter(day__gte=first, day__lte=last, dimension="preset").values("value")
-    by_name: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows.annotate(**{name: Sum(name) for name in SUMS}):
-        by_name[row["value"].rpartition("@")[0]].append(row)
-    return {name: _added(versions) for name, versions in by_name.items()}
+        found["" if row["value"].startswith("direct:") else row["value"].partition("@")[0]].append(row)
+    return {preset: _added(versions) for preset, versions in found.items()}
 
 
 def days_with(*, dimension: str, value: str) -> tuple[date, date] | None:
@@ -125,6 +131,28 @@ def runs_within(*, start_at: datetime, end_at: datetime) -> RunSums:
     with connection.cursor() as cursor:
         cursor.execute(query, [current_tenant_id(), start_at, end_at])
         return RunSums(**dict(zip(SUMS, cursor.fetchone(), strict=True)))
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """Answers of one preset and one side of its rollout: how many were served, how many have a score, and the mean of those, 0 to 1."""
+
+    preset: str
+    arm: str
+    runs: int
+    scored: int
+    mean_score: float | None
+
+
+def quality_by_preset(*, start_at: datetime, end_at: datetime) -> Sequence[Quality]:
+    """Return how good the answers are held to be that were served to runs that began in a span, from the traces themselves.
+
+    Raises ValueError for a span of more than QUALITY_DAYS.
+    """
+    if end_at - start_at > QUALITY_SPAN:
+        raise ValueError(f"scores are read of at most {QUALITY_DAYS} days")
+    rows = CascadeRun.objects.filter(started_at__gte=start_at, started_at__lt=end_at, status__in=("served", "degraded"))
+    sums = rows.order_by("preset", "arm").values("preset", "arm").annotate(runs=Count("pk"), scored=Count("score"), mean_score=Avg("score"))
+    return [Quality(**row) for row in sums]
 
 
 def _sums(row: Mapping[str, Any]) -> RunSums:

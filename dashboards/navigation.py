@@ -52,6 +52,7 @@ SECTIONS: Sequence[Section] = (
         entries=(
             Entry(label="Overview", name="overview", icon="home", needs=SEE_OVERVIEW, key="o"),
             Entry(label="Cost explorer", name="costs", icon="cost", needs=SEE_COSTS, key="c"),
+            Entry(label="Savings", name="savings", icon="save", needs=(Permission.SEE_COSTS,), key="i"),
             Entry(
                 label="Anomalies", name="anomalies", icon="anom", needs=(Permission.SEE_ANOMALIES,), key="a", count="anomalies_open",
             ),
@@ -66,6 +67,7 @@ SECTIONS: Sequence[Section] = (
             Entry(label="Tiers and policies", name="tiers", icon="tier", needs=(Permission.SEE_POLICIES,), key="t"),
             Entry(label="Presets", name="presets", icon="pre", needs=(Permission.SEE_POLICIES,), key="p"),
             Entry(label="Domain rules", name="rules", icon="rule", needs=(Permission.SEE_POLICIES,), key="d"),
+            Entry(label="What if?", name="what_if", icon="if", needs=(Permission.SEE_COSTS,), key="w"),
         ),
     ),
     Section(

@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -47,6 +47,14 @@ class Range(Struct, frozen=True, kw_only=True):
     def is_partial(self) -> bool:
         """Is the last day not over yet?"""
         return self.last >= self.today
+
+    @property
+    def instants(self) -> tuple[datetime, datetime]:
+        """Its first moment, and the first after it."""
+        if self.start_at and self.end_at:
+            return self.start_at, self.end_at
+        local = ZoneInfo(self.zone)
+        return datetime.combine(self.first, time(), tzinfo=local), datetime.combine(self.last + DAY, time(), tzinfo=local)
 
     @property
     def label(self) -> str:

@@ -31,11 +31,13 @@ from dashboards.views import (
     rules,
     runs,
     saved,
+    savings,
     settings,
     shell,
     start,
     statements,
     tiers,
+    what_if,
 )
 from dashboards.views.alerts import ChannelPages
 from dashboards.views.resource import ResourcePages
@@ -53,6 +55,9 @@ urlpatterns = [
     action("views/<uuid:pk>/share/", saved.share, name="views_share", needs=tuple(Permission)),
     action("views/<uuid:pk>/delete/", saved.delete, name="views_delete", needs=tuple(Permission)),
     page("costs/", costs.costs, name="costs", see=SEE_COSTS),
+    page("savings/", savings.savings, name="savings", see=Permission.SEE_COSTS),
+    page("savings/quality/", savings.quality, name="savings_quality", see=Permission.SEE_COSTS),
+    page("savings/holdback/<slug:preset>/", savings.holdback, name="savings_holdback", see=Permission.SEE_COSTS),
     page("anomalies/", anomalies.listing, name="anomalies", see=Permission.SEE_ANOMALIES),
     page("anomalies/<uuid:pk>/", anomalies.anomaly, name="anomalies_one", see=Permission.SEE_ANOMALIES),
     action("anomalies/<uuid:pk>/resolve/", anomalies.resolve, name="anomalies_resolve", needs=Permission.RESOLVE_ANOMALIES),
@@ -108,6 +113,7 @@ urlpatterns = [
     page("rules/batch/", rules.batch, name="rules_batch", see=Permission.SEE_POLICIES, change=Permission.SEE_POLICIES),
     page("rules/<uuid:pk>/replay/", rules.replay, name="rules_replay", see=Permission.SEE_POLICIES),
     action("rules/<uuid:pk>/delete/", rules.delete, name="rules_delete", needs=Permission.EDIT_RULES),
+    page("what-if/", what_if.what_if, name="what_if", see=Permission.SEE_COSTS),
     *ChannelPages(alerts.CHANNELS).pages(route="alerts", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
     *ResourcePages(alerts.RULES).pages(route="alerts/rules", see=Permission.MANAGE_ALERTS, change=Permission.MANAGE_ALERTS),
     page("alerts/deliveries/", ResourcePages(alerts.DELIVERIES).listing, name="alerts_deliveries", see=Permission.MANAGE_ALERTS),

@@ -88,3 +88,15 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
     for at in rests[: total - sum(parts)]:
         parts[at] += 1
     return parts
+
+
+def rounded_to_sum(amounts: Sequence[int], *, unit: int) -> list[int]:
+    """Return the amounts as multiples of `unit` that sum to their sum, rounded half to even: each is off by less than a unit (largest remainder).
+
+    Amounts may be negative. Example: 14, 14 and -3 by tens are 10, 10 and 0, since 25 is 20.
+    """
+    parts = [amount // unit for amount in amounts]
+    missing = divide_half_even(sum(amounts), unit) - sum(parts)
+    for at in sorted(range(len(amounts)), key=lambda at: -(amounts[at] % unit))[:missing]:
+        parts[at] += 1
+    return [part * unit for part in parts]

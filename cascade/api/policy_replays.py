@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError as InvalidSubject
+from django.core.exceptions import ValidationError as InvalidQuestion
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,19 +15,16 @@ from rest_framework.viewsets import GenericViewSet
 
 from billing.api.fields import UsdField
 from billing.engine.budget_replay import Hit, Limit
-from billing.engine.budgets import BudgetScope
-from billing.engine.pricing import Price
 from billing.models import Budget
-from billing.services import checked_subject
-from cascade.engine.replay import WhatIf
-from cascade.models import CascadeRun, CatalogModel
+from cascade.models import CascadeRun
 from cascade.replaying import MOST_DAYS, TooManyRuns, replay_policy
+from cascade.what_ifs import MOST_BUDGETS, limits_of, what_if_of
 from tenants.api.base import ScopedViewMixin
 from tenants.authentication import caller_of
-from tenants.end_users import end_user_id
 from tenants.models import Scope, Tenant
 
-MOST_CHANGES, MOST_BUDGETS, MOST_HITS = 50, 20, 200
+MOST_HITS = 200
+CHANGES = ("thresholds", "least_quality", "prices", "substitutes")
 
 
 def _choices(field: str) -> Any:
@@ -73,13 +70,6 @@ class WhatIfSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({unknown[0][:100]: f"There is no such field. You can set: {', '.join(self.fields)}."})
         return super().to_internal_value(data)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        for name, most in (("thresholds", MOST_CHANGES), ("least_quality", MOST_CHANGES), ("prices", MOST_CHANGES), ("substitutes", MOST_CHANGES),
-                           ("budgets", MOST_BUDGETS)):  # fmt: skip
-            if len(attrs.get(name, ())) > most:
-                raise serializers.ValidationError({name: f"At most {most} at once."})
-        return attrs
-
 
 class SideSerializer(serializers.Serializer[Any]):
     runs = serializers.IntegerField(help_text="That were not refused.")
@@ -87,6 +77,8 @@ class SideSerializer(serializers.Serializer[Any]):
     judged = serializers.IntegerField(help_text="Runs whose draft was judged.")
     escalated = serializers.IntegerField(help_text="Of those, whose draft was not accepted.")
     escalation_rate = serializers.FloatField(allow_null=True)
+    scored = serializers.IntegerField(help_text="Runs whose served answer has a stored score; one that never was given has none.")
+    mean_score = serializers.FloatField(allow_null=True, help_text="Of those, 0 to 1: how good they are held to be.")
 
 
 class HitSerializer(serializers.Serializer[Any]):
@@ -113,6 +105,7 @@ class PolicyReplaySerializer(serializers.Serializer[Any]):
     difference = UsdField(source="difference_nusd", read_only=True, help_text="USD that would have been spent more; negative for less.")
     changed = serializers.IntegerField(help_text="Runs that would have cost something else.")
     estimated = serializers.IntegerField(help_text="Of those, how many needed steps that never ran: at what such steps usually cost.")
+    fixed = serializers.IntegerField(help_text="Runs with a charge that no tokens explain: other prices and models leave it as it was booked.")
     hits = HitSerializer(many=True, help_text=f"Windows that would have been used up, the first {MOST_HITS}, in the order of time.")
     hit_count = serializers.IntegerField()
 
@@ -130,42 +123,16 @@ class PolicyReplayViewSet(ScopedViewMixin, GenericViewSet[CascadeRun]):
         given.is_valid(raise_exception=True)
         said, until = given.validated_data, timezone.now()
         tenant = Tenant.objects.get(pk=caller_of(request).tenant_id)
-        limits = [_limit(one, number, tenant) for number, one in enumerate(said.get("budgets", ()))]
         try:
-            found = replay_policy(
-                _what_if(said), limits=limits, zone=tenant.time_zone, since=until - timedelta(days=said["days"]), until=until
-            )  # fmt: skip
+            limits = limits_of(said.get("budgets", ()), tenant=tenant)
+            what_if = what_if_of(**{name: said.get(name, {}) for name in CHANGES})
+            found = replay_policy(what_if, limits=limits, zone=tenant.time_zone, since=until - timedelta(days=said["days"]), until=until)
+        except InvalidQuestion as wrong:
+            raise ValidationError(wrong.message_dict) from wrong
         except TooManyRuns as many:
             raise ValidationError({"days": str(many)}) from many
         shown = {
-            **{name: getattr(found, name) for name in ("since", "until", "before", "after", "difference_nusd", "changed", "estimated")},
+            **{name: getattr(found, name) for name in ("since", "until", "before", "after", "difference_nusd", "changed", "estimated", "fixed")},
             "hits": found.hits[:MOST_HITS], "hit_count": len(found.hits),
         }  # fmt: skip
         return Response(PolicyReplaySerializer(shown, context={"limits": limits}).data)
-
-
-def _what_if(said: Mapping[str, Any]) -> WhatIf:
-    thresholds = dict(said.get("thresholds", {}))
-    every = {"": thresholds.pop("*")} if "*" in thresholds else {}
-    prices, substitutes = said.get("prices", {}), said.get("substitutes", {})
-    known = set(CatalogModel.objects.values_list("name", flat=True))
-    for field, names in (("prices", prices), ("substitutes", [*substitutes, *substitutes.values()])):
-        if unknown := sorted(set(names) - known):
-            raise ValidationError({field: f"There is no model {unknown[0][:100]!r}. Models: {', '.join(sorted(known)[:20])}."})
-    return WhatIf(
-        thresholds={**thresholds, **every}, least_quality=said.get("least_quality", {}), substitutes=substitutes,
-        prices={
-            name: Price(version="what-if", input_nusd=one["input"], output_nusd=one["output"], cached_input_nusd=one.get("cached_input"))
-            for name, one in prices.items()
-        },
-    )  # fmt: skip
-
-
-def _limit(one: Mapping[str, Any], number: int, tenant: Tenant) -> Limit:
-    try:
-        subject = checked_subject(scope=one["scope"], subject=one["subject"])
-    except InvalidSubject as wrong:
-        raise ValidationError({f"budgets.{number}": wrong.messages}) from wrong
-    if one["scope"] == BudgetScope.END_USER and subject:
-        subject = str(end_user_id(salt=bytes(tenant.end_user_salt), external_id=subject))
-    return Limit(one["scope"], subject, one["period"], one["limit"], one["action"])

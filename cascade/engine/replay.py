@@ -41,6 +41,8 @@ class PastRun(Struct, frozen=True):
     steps: Sequence[PastStep]
     baseline_nusd: int | None = None
     """What the baseline model would have cost for the answer that was served."""
+    score: float | None = None
+    """How good that answer is held to be; None where nobody judged it."""
 
 
 class WhatIf(Struct, frozen=True, kw_only=True):
@@ -69,6 +71,10 @@ class Replayed(Struct, frozen=True):
     is_judged: bool = False
     is_escalated: bool = False
     is_estimated: bool = False
+    score: float | None = None
+    """Of the answer that would have been served, as stored: None where it was not judged, or never given."""
+    draft_score: float | None = None
+    """Of the first answer alone."""
 
 
 class Usual(Struct, frozen=True):
@@ -89,11 +95,13 @@ def replay(run: PastRun, what_if: WhatIf, *, prices: Mapping[str, Price], usual:
     """
     spent, is_judged, is_escalated = 0, False, False
     first: int | None = None
+    draft_score: float | None = None
     for number, step in enumerate(run.steps):
         spent += cost_of(step, what_if, prices=prices)
         if step.kind != "answer":
             continue
-        first = spent if first is None else first
+        if first is None:
+            first, draft_score = spent, step.score
         if step.score is None:
             continue
         is_judged = True
@@ -102,11 +110,13 @@ def replay(run: PastRun, what_if: WhatIf, *, prices: Mapping[str, Price], usual:
         if is_accepted and step.is_rejected:  # what came after does not, but for the checks that every answer gets
             checks = [later for later in run.steps[number + 1 :] if later.kind == "check"]
             spent += sum(cost_of(check, what_if, prices=prices) for check in checks)
-            return Replayed(spent, first, is_judged=True, is_escalated=is_escalated, is_estimated=bool(checks))
+            return Replayed(
+                spent, first, is_judged=True, is_escalated=is_escalated, is_estimated=bool(checks), score=step.score, draft_score=draft_score
+            )
         if not is_accepted and not step.is_rejected:
             more = usual_cost(usual, what_if, prices=prices) if usual is not None else run.baseline_nusd or 0
-            return Replayed(spent + more, first, is_judged=True, is_escalated=True, is_estimated=True)
-    return Replayed(spent, first or 0, is_judged=is_judged, is_escalated=is_escalated)
+            return Replayed(spent + more, first, is_judged=True, is_escalated=True, is_estimated=True, draft_score=draft_score)
+    return Replayed(spent, first or 0, is_judged=is_judged, is_escalated=is_escalated, score=run.score, draft_score=draft_score)
 
 
 def cost_of(step: PastStep, what_if: WhatIf, *, prices: Mapping[str, Price]) -> int:

@@ -16,6 +16,7 @@ from dashboards.access import may
 from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm
 from dashboards.imports import nearest
 from dashboards.resources import BulkAction, Column, Filter, Resource, with_changes
+from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
 from tenants.errors import Conflict
@@ -72,7 +73,8 @@ class Budgets(Resource[Budget]):
             "standing": standing, "pace": _pace(standing, now), "limit": to_usd(row.limit_nusd),
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),
-            "override": OverrideForm(), "is_overridden": standing.limit_nusd != row.limit_nusd,
+            "what_if": of_budget(row) if may(membership, Permission.SEE_COSTS) else "", "override": OverrideForm(),
+            "is_overridden": standing.limit_nusd != row.limit_nusd,
         }  # fmt: skip
 
     def describe(self, row: Budget) -> Mapping[str, str]:

@@ -81,9 +81,7 @@ class Rollouts(Resource[PresetRollout]):
 
 def all_presets(*, today: date) -> list[ShownPreset]:
     """Return the built-in presets and the tenant's own, with what they did in the last four weeks."""
-    newest = PresetVersion.objects.filter(preset=OuterRef("pk")).order_by("-number")[:1]
-    rows = list(Preset.objects.annotate(number=Subquery(newest.values("number")), definition=Subquery(newest.values("definition"))))
-    contents = [*((None, preset) for preset in BUILT_IN_PRESETS.values()), *((row, _content(row)) for row in rows)]
+    contents = contents_of_presets()
     sums = _sums(today=today)
     tiers, drafted = _tiers(), set(PresetDraft.objects.values_list("preset_id", flat=True))
     return [
@@ -93,6 +91,13 @@ def all_presets(*, today: date) -> list[ShownPreset]:
         )
         for row, content in contents
     ]  # fmt: skip
+
+
+def contents_of_presets() -> list[tuple[Any, CascadePreset]]:
+    """Return the built-in presets, without a row, and the tenant's own as they were published last."""
+    newest = PresetVersion.objects.filter(preset=OuterRef("pk")).order_by("-number")[:1]
+    rows = Preset.objects.annotate(number=Subquery(newest.values("number")), definition=Subquery(newest.values("definition")))
+    return [*((None, preset) for preset in BUILT_IN_PRESETS.values()), *((row, _content(row)) for row in rows)]
 
 
 def one_preset(name: str, *, today: date) -> ShownPreset:
@@ -143,7 +148,7 @@ def _content(row: Any) -> CascadePreset:
 
 
 def _sums(*, today: date) -> Mapping[str, RunSums]:
-    return run_reports.runs_of_presets(first=today - timedelta(days=DAYS - 1), last=today)
+    return run_reports.runs_by_preset(first=today - timedelta(days=DAYS - 1), last=today)
 
 
 def _tiers() -> Mapping[str, list[str]]:

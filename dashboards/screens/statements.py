@@ -8,6 +8,7 @@ from msgspec import Struct
 from billing.reports.chargeback import DIMENSIONS, budget_report, chargeback
 from billing.reports.statements import month_of, month_statement
 from cascade.savings import savings_statement
+from dashboards.screens.savings import PARTS
 from tenants.models import Tenant
 
 BY = {"end_user": "End user", "tier": "Tier", "key": "API key", "tag": "Tag", "domain": "Domain", "model": "Model"}
@@ -82,9 +83,10 @@ def _savings(month: date, tenant: Tenant) -> Reading:
     found = savings_statement(start_at=days.start_at, end_at=days.end_at)
     return Reading(
         facts=[("Without the cascade", found.baseline_nusd), ("With it", found.actual_nusd), ("Saved", found.saved_nusd)],
-        columns=[Column(label="What"), Column(label="Runs", unit="count")],
-        rows=[("Runs with a baseline", found.runs), ("Runs without one, in neither sum", found.runs_without_baseline)],
-        note="The baseline of a run is one call of the strong model, priced at the time. Rejected drafts count as cost.",
+        columns=[Column(label="Saved by"), Column(label="Amount", unit="usd")],
+        rows=[(label, getattr(found, name)) for label, name, _ in PARTS] if found.runs else [],
+        note=f"{found.runs:,} runs with a baseline, {found.runs_without_baseline:,} without one, which are in no sum. The baseline of a run is one "
+        "call of the baseline model, priced at the time. Rejected drafts count as cost.",
     )
 
 

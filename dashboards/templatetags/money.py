@@ -75,6 +75,18 @@ def share(part: float | None) -> str:
 
 
 @register.filter
+def figure(value: float | None, places: int = 1) -> str:
+    """A number that is no money. Example: -3.14 is −3.1; without one, n/a."""
+    return "n/a" if value is None else f"{'−' if round(value, places) < 0 else ''}{abs(value):.{places}f}"
+
+
+@register.filter
+def figure_signed(value: float, places: int = 1) -> str:
+    """For differences. Example: 3.14 is +3.1."""
+    return f"{'+' if round(value, places) > 0 else ''}{figure(value, places)}"
+
+
+@register.filter
 def change_from(now: int, before: int | None) -> str:
     """Example: 120 from 100 is +20.0 %; from nothing, new."""
     if not before:

@@ -1,7 +1,7 @@
 """The first page: are we fine, and if not, what do I click?"""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,11 @@ from billing import outlook, reports
 from billing.engine.budgets import BudgetScope, Period
 from billing.forecasts import HISTORY_DAYS
 from billing.models import Anomaly
-from cascade import run_reports
 from dashboards.charts import series_chart, swatches_of, with_anomalies, with_changes, with_forecast
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.attention import problems_of
 from dashboards.screens.changes import by_day, changes_of_days
+from dashboards.screens.savings import runs_in
 from dashboards.shell import is_part, membership_of, show, show_part
 from dashboards.templatetags.money import money, usd
 from tenants.models import Tenant
@@ -38,7 +38,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     days = reports.spent_days(since=min(chosen.today - timedelta(days=HISTORY_DAYS), chosen.before[0] if chosen.before else chosen.today))
     series, previous = costs_of(chosen, group, days=days)
     swatches = swatches_of([line.value for line in series.lines], salt=f"{tenant.pk}{group}")
-    runs, runs_before = _runs(chosen)
+    runs, runs_before = runs_in(chosen)
     anomalies = _anomalies(chosen, now)
     month = outlook.month_end_in(days, zone=tenant.time_zone, now=now)
     ahead = month.prediction.path[1 : 1 + DAYS_AHEAD] if chosen.is_partial and not chosen.is_hours and not chosen.back else ()
@@ -113,12 +113,6 @@ def _instants(points: Sequence[Any]) -> Sequence[datetime]:
     return points
 
 
-def _runs(chosen: Range) -> tuple[run_reports.RunSums, run_reports.RunSums | None]:
-    if chosen.start_at and chosen.end_at:
-        return run_reports.runs_within(start_at=chosen.start_at, end_at=chosen.end_at), None
-    return run_reports.runs_of_two_periods(first=chosen.first, last=chosen.last, before=chosen.before)
-
-
 def _tables(chosen: Range) -> tuple[Sequence[reports.Standing], Sequence[reports.Standing]]:
     found = reports.standings_of(
         dimensions=("end_user", "model"), first=chosen.first, last=chosen.last, before=chosen.before, limit=SHOWN_ROWS
@@ -128,9 +122,7 @@ def _tables(chosen: Range) -> tuple[Sequence[reports.Standing], Sequence[reports
 
 def _anomalies(chosen: Range, now: datetime) -> list[Anomaly]:
     """What was told in the range, the largest impact first."""
-    local = ZoneInfo(chosen.zone)
-    start = chosen.start_at or datetime.combine(chosen.first, time(), tzinfo=local)
-    end = chosen.end_at or datetime.combine(chosen.last + timedelta(days=1), time(), tzinfo=local)
+    start, end = chosen.instants
     rows = reports.anomalies_by_impact(now=now).filter(reports.WORTH_TELLING, started_at__gte=start, started_at__lt=end)
     return list(rows.order_by("-impact_nusd")[:SHOWN_ANOMALIES])
 

@@ -18,6 +18,7 @@ from dashboards.access import may
 from dashboards.forms.presets import EditorForm, PublishForm
 from dashboards.resources import carry_out, told
 from dashboards.screens.presets import Presets, content_of, json_of, own_preset
+from dashboards.screens.what_if import of_preset
 from dashboards.shell import membership_of, show
 from dashboards.views.presets import actor_of, carried_out
 from tenants.errors import Conflict
@@ -88,7 +89,9 @@ def _editor(
     request: HttpRequest, row: Preset, draft: PresetDraft | None, form: EditorForm, *, conflict: Sequence[Any] = (), problem: str = "",
     status: int = 200,
 ) -> HttpResponse:  # fmt: skip
+    content = content_of(draft.definition, name=row.name) if draft and may(membership_of(request), Permission.SEE_COSTS) else None
     context = {
+        "what_if": of_preset(content) if content else "",
         "preset": row, "draft": draft, "form": form, "conflict": conflict, "is_conflict": status == 409, "problem": problem,
         "is_readable": bool(form.strategies) or form.is_bound, "revision": draft.revision if draft else 0,
         "problems": problems_of(draft) if draft else (), "unknown": unknown_models(draft) if draft else (),

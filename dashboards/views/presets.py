@@ -19,6 +19,7 @@ from dashboards.access import may
 from dashboards.forms.presets import CopyForm, RollBackForm, RolloutForm
 from dashboards.resources import carry_out, told
 from dashboards.screens.presets import DAYS, Presets, Rollouts, all_presets, facts_of, one_preset, own_preset
+from dashboards.screens.what_if import of_preset
 from dashboards.shell import membership_of, show, show_part
 from tenants.errors import Conflict
 from tenants.models import Membership
@@ -44,6 +45,7 @@ def one(request: HttpRequest, preset: str) -> HttpResponse:
         "strategies": [(one.domain, [(step, facts_of(step)) for step in one.steps]) for one in shown.content.strategies],
         "versions": row.versions.order_by("-number")[:SHOWN_VERSIONS] if row else (),
         "draft": PresetDraft.objects.filter(preset=row).first() if row else None,
+        "what_if": of_preset(shown.content) if may(membership, Permission.SEE_COSTS) else "",
     }  # fmt: skip
     return show(request, "console/presets/one.html", context, title=shown.name, now=now)
 

@@ -17,6 +17,7 @@ from dashboards.access import may
 from dashboards.forms.tiers import RouteForm
 from dashboards.resources import carry_out, told
 from dashboards.screens.tiers import Tiers, source_of
+from dashboards.screens.what_if import of_tier
 from dashboards.shell import membership_of, show, show_part
 from tenants.errors import Conflict
 from tenants.models import EndUser, Tier
@@ -39,6 +40,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "budgets": Budget.objects.filter(scope=BudgetScope.TIER, subject=tier.name, ended_at=None)[:SHOWN_BUDGETS],
         "form": RouteForm(initial={name: field.initial for name, field in RouteForm.base_fields.items()}),
         "may_edit": may(membership, Permission.EDIT_TIERS),
+        "what_if": of_tier(tier, min_quality=policy.min_quality) if may(membership, Permission.SEE_COSTS) else "", "min_quality": policy.min_quality,
     }  # fmt: skip
     return show(request, "console/tiers/one.html", context, title=RESOURCE.label(tier), now=now)
 

@@ -10,7 +10,7 @@ from billing.engine.budget_replay import Limit
 from billing.engine.pricing import Price
 from cascade import replaying
 from cascade.engine.replay import WhatIf
-from cascade.models import CascadeRun
+from cascade.models import CascadeRun, CatalogModel, ProviderConnection
 from cascade.replaying import PolicyReplay, TooManyRuns, replay_policy
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
@@ -49,9 +49,10 @@ class TestOfRealRuns:
 
 
 def a_run(
-    cast: Cast, *, at: datetime = NOW, score: float = 0.75, threshold: float = 0.7, user: Any = None, strong: bool = False, **fields: Any
+    cast: Cast, *, at: datetime = NOW, score: float = 0.75, threshold: float = 0.7, user: Any = None, strong: bool = False,
+    held: float | None = None, **fields: Any,
 ) -> None:  # fmt: skip
-    """A draft of 2 cents, and an answer of 30 where the draft was rejected."""
+    """A draft of 2 cents, and an answer of 30 where the draft was rejected. `held` is how good the served answer is held to be."""
     legs = [("draft", "mini", 20_000_000, 1_000)] + ([("strong", "large", 300_000_000, 3_000)] if strong else [])
     run = book_run(cast.acme, legs=legs, end_user=(user or cast.ann).id)
     steps = [
@@ -62,7 +63,7 @@ def a_run(
     facts: dict[str, Any] = {
         "id": run, "status": "served", "end_user_id": (user or cast.ann).id, "tier": "free", "preset": "p", "policy_version": "p@1",
         "domain": "code", "domain_confidence": 0.9, "complexity": "simple", "draft_accepted": not strong, "latency_ms": 1, "steps": steps,
-        "cost_nusd": sum(amount for _, _, amount, _ in legs), "started_at": at,
+        "score": held, "cost_nusd": sum(amount for _, _, amount, _ in legs), "started_at": at,
     }  # fmt: skip
     CascadeRun.objects.create(**{**facts, **fields})
 
@@ -74,6 +75,8 @@ def past(cast: Cast) -> Cast:
         a_run(cast, at=NOW - timedelta(minutes=3))
         a_run(cast, at=NOW - timedelta(minutes=2), score=0.9)
         a_run(cast, at=NOW - timedelta(minutes=1), score=0.6, strong=True, user=cast.ben, tier="pro")
+        row = ProviderConnection.objects.create(name="up", provider="simulated")
+        CatalogModel.objects.bulk_create(CatalogModel(name=name, connection=row) for name in ("mini", "large"))
     return cast
 
 
@@ -93,6 +96,19 @@ def test_a_changed_policy_costs_what_the_stored_facts_say(past: Cast, what_if: W
     found = replayed(past, what_if)
     assert (found.after.cost_nusd // 10**6, found.after.escalated, found.estimated) == (cost, escalated, estimated)
     assert (found.before.cost_nusd // 10**6, found.before.escalated) == (360, 1)
+
+
+def test_the_quality_of_what_would_have_been_served_is_told_as_far_as_it_is_known(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        a_run(cast, score=0.75, held=0.75)
+        a_run(cast, score=0.6, strong=True, held=0.95)
+        a_run(cast, score=0.6, strong=True)
+    told = {name: replayed(cast, what_if) for name, what_if in (("same", WhatIf()), ("lower", WhatIf(thresholds={"": 0.5})),
+                                                               ("higher", WhatIf(thresholds={"": 0.8})))}  # fmt: skip
+    kept = {name: (found.after.scored, found.after.mean_score) for name, found in told.items()}
+    assert kept == {"same": (2, pytest.approx(0.85)), "lower": (3, pytest.approx(0.65)), "higher": (1, 0.95)}
+    degraded = replayed(cast, limits=[limit(30, action="degrade")])
+    assert (degraded.after.scored, degraded.after.mean_score) == (3, pytest.approx(0.65)), "the drafts alone"
 
 
 def limit(usd_cents: int, *, scope: str = "tenant", subject: str = "", period: str = "daily", action: str = "block") -> Limit:

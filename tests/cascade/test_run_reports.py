@@ -29,6 +29,19 @@ def test_a_day_sums_its_runs_in_each_dimension(cast: Cast) -> None:
     assert within == found
 
 
+def test_the_versions_of_a_preset_are_summed_together_and_its_answers_scored(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        for number, score in ((1, 0.9), (2, None), (2, 0.7)):
+            add_run(cast, at=NOW, preset="house", policy_version=f"house@{number}", score=score, arm="cascade")
+        add_run(cast, at=NOW, preset="", policy_version="direct:odd@model")
+        found = run_reports.runs_by_preset(first=TODAY, last=TODAY)
+        (_, house) = run_reports.quality_by_preset(start_at=NOW, end_at=NOW + timedelta(hours=1))
+        with pytest.raises(ValueError, match="at most 31 days"):
+            run_reports.quality_by_preset(start_at=NOW - timedelta(days=32), end_at=NOW)
+    assert {preset: sums.runs for preset, sums in found.items()} == {"house": 3, "": 1}
+    assert (house.runs, house.scored, house.mean_score) == (3, 2, pytest.approx(0.8))
+
+
 def test_what_was_saved_is_split_and_the_parts_add_up(cast: Cast) -> None:
     with tenant_scope(cast.acme.id):
         add_run(cast, at=NOW, cost_nusd=4, baseline_nusd=100, saved_by_cache_nusd=20, saved_by_price_nusd=-3)

@@ -170,6 +170,8 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         "audit/", "audit/file/", "reports/", "reports/files/", "reports/read/?report=budgets&whole=1", "reports/months/", "reports/reconciliations/",
         "rules/", f"rules/?q={CANARY}", "tiers/", "presets/", "models/", f"models/?q={CANARY}", "models/?priced=no",
         f"models/?sel={foreign.model.pk}", "providers/", f"providers/?sel={foreign.connection.pk}", "playground/", "keys/", "views/",
+        "savings/", "savings/quality/",
+        "what-if/?replay=1&days=28&budgets-0-scope=end_user&budgets-0-limit=0&budgets-0-period=daily&budgets-0-action=block",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}")
         assert answer.status_code == 200, path
@@ -218,7 +220,7 @@ PARAMETERS = (
     "range", "compare", "back", "from", "to", "group", "sub", "metric", "limit", "f", "x", "dim", "value", "q", "after", "sel", "tab", "id",
     "status", "size", "channel", "result", "day", "user", "tier", "model", "domain", "key", "cost", "ms", "escalated", "scope", "state", "do",
     "period", "action", "kind", "door", "what", "thing", "since", "until", "report", "month", "by", "complexity", "prompt_bytes",
-    "left", "old", "new", "phrase", "weight",
+    "left", "old", "new", "phrase", "weight", "days", "replay", "thresholds-0-score",
 )  # fmt: skip
 
 

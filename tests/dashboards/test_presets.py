@@ -74,7 +74,10 @@ def test_a_developer_drafts_and_an_operator_publishes_with_a_note(cast: Cast, op
     developer = logged_in(person_of(cast, "developer"))
     assert drafted(developer).status_code == 302
     assert draft(cast).definition["strategies"][0]["steps"][1]["models"] == ["@strong", "other"]
-    assert b"You have no model called other" in operator.get("/o/acme/presets/ours/draft/").content
+    page = operator.get("/o/acme/presets/ours/draft/").content
+    assert b"You have no model called other" in page
+    assert b"what-if/?days=7&amp;thresholds-0-domain=&amp;thresholds-0-score=0.8" in page
+    assert b"what-if/" not in developer.get("/o/acme/presets/ours/draft/").content
     assert developer.post("/o/acme/presets/ours/publish/", {"revision": "1"}).status_code == 403
     assert b"Published" in operator.post("/o/acme/presets/ours/publish/", {"revision": "1", "note": "Why not"}, follow=True).content
     assert [(one.number, one.note, one.published_by) for one in versions(cast)][1] == (2, "Why not", "Olga")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.engine.money import MAX_NUSD, InvalidAmount, divide_half_even, divide_up, to_nusd, to_usd
+from billing.engine.money import MAX_NUSD, InvalidAmount, divide_half_even, divide_up, rounded_to_sum, to_nusd, to_usd
 
 amounts = st.integers(min_value=-MAX_NUSD, max_value=MAX_NUSD)
 
@@ -80,3 +80,10 @@ def test_division_rounds_half_to_even_or_up(numerator: int, denominator: int) ->
     exact = Fraction(numerator, denominator)
     assert divide_half_even(numerator, denominator) == round(exact)  # Python's own rule for fractions
     assert 0 <= divide_up(numerator, denominator) - exact < 1
+
+
+@given(st.lists(amounts, max_size=6), st.sampled_from([1, 10, 10_000_000]))
+def test_amounts_that_are_rounded_together_sum_to_their_rounded_sum(parts: list[int], unit: int) -> None:
+    rounded = rounded_to_sum(parts, unit=unit)
+    assert sum(rounded) == unit * divide_half_even(sum(parts), unit)
+    assert all(one % unit == 0 and abs(one - part) < unit for one, part in zip(rounded, parts, strict=True))

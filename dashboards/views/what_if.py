@@ -1,0 +1,22 @@
+"""What if? A question in the address, and beside it what the last days would have come to. Nothing is changed and nobody is called."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from cascade.engine.domains import DOMAINS
+from cascade.replaying import MOST_DAYS, MOST_RUNS
+from dashboards.forms.what_if import Question
+from dashboards.screens.what_if import answer_to, offers
+from dashboards.shell import membership_of, show
+
+
+def what_if(request: HttpRequest) -> HttpResponse:
+    now, tenant = timezone.now(), membership_of(request).tenant
+    offered = offers()
+    question = Question(request.GET, offers=offered)
+    answer = answer_to(question, tenant=tenant, now=now) if question.is_asked and question.is_valid() else None
+    context = {
+        "question": question, "answer": answer, "domains": DOMAINS, "subjects": offered["whom"], "most_days": MOST_DAYS, "most_runs": MOST_RUNS,
+    }
+    is_wrong = question.is_asked and answer is None
+    return show(request, "console/what_if/page.html", context, title="What if?", now=now, status=422 if is_wrong else 200)
