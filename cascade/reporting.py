@@ -2,26 +2,26 @@
 
 import logging
 from datetime import date, datetime, timedelta
-from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.urls import reverse
 
 from billing.alerting.sending import MailParcel, send
 from billing.engine.schedules import Every, newest_over, next_due
 from billing.exports.links import sign
+from billing.exports.parquet import ParquetMissing, pyarrow
 from billing.exports.wanted import Wanted
 from billing.exports.work import ask_for
 from billing.models import ExportJob, ReportSchedule
 from cascade.catalog import names_of_models
 from tenants.errors import Conflict
 from tenants.models import Tenant
-from tenants.rounds import active_tenants, go_round
-from tenants.scoping import current_tenant_id
+from tenants.scoping import current_tenant_id, platform_scope, tenant_scope
 
 log = logging.getLogger(__name__)
 State = ExportJob.State
@@ -31,6 +31,9 @@ GIVEN_UP_AFTER = timedelta(hours=24)
 COUNTED = ("cost_entries", "focus")
 """Files whose entries are counted before they are made."""
 DAYS = (date(2000, 1, 1), date(2000, 1, 1))
+NOTHING = "Nothing was booked"
+"""How `failure` begins where all is well, and there is no file to send."""
+UNEXPECTED = "The file could not be made. The worker's log says more."
 
 
 def create_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
@@ -41,20 +44,28 @@ def create_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedul
 
 
 def change_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
-    """Store a schedule that was changed, and when it is due by now. Raises ValidationError for what no file could hold."""
+    """Store a schedule that was changed, and when it is due by now. Raises ValidationError for what no file could hold.
+
+    A report that was due and is not sent yet is made anew and stays due, unless when it comes was changed, or it was paused meanwhile.
+    """
     if not 1 <= len(set(schedule.recipients)) <= MOST_RECIPIENTS:
         raise ValidationError({"recipients": f"Name 1 to {MOST_RECIPIENTS} email addresses."})
     try:
-        wanted_of(schedule, *DAYS).checked()
-    except (ValueError, msgspec.ValidationError) as wrong:
+        if wanted_of(schedule, *DAYS).checked().format == "parquet":
+            pyarrow()
+    except (ValueError, msgspec.ValidationError, ParquetMissing) as wrong:
         raise ValidationError({"wanted": str(wrong)}) from wrong
-    _move_on(schedule, after=now)
+    if not _is_under_way(schedule, now=now):
+        _move_on(schedule, after=now)
+    schedule.export = None
     schedule.save()
     return schedule
 
 
 def send_now(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
-    """Let the file of the newest period that is over be sent at once, beside those that come when they are due."""
+    """Let the file of the newest period that is over be sent at once, beside those that come when they are due. Raises Conflict for a paused one."""
+    if not schedule.is_active:
+        raise Conflict("This schedule is paused: resume it first.", code="schedule_paused")
     first, last = newest_over(every=Every(schedule.every), today=now.astimezone(ZoneInfo(_zone())).date())
     schedule.due_at, schedule.first, schedule.last, schedule.export, schedule.failure = now, first, last, None, ""
     schedule.save(update_fields=["due_at", "first", "last", "export", "failure"])
@@ -64,30 +75,46 @@ def send_now(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
 def run_schedules(*, now: datetime) -> int:
     """Ask for the files that are due, and send those that can be had. Returns how many mails left. Safe to run any time.
 
-    A worker that is killed after a mail left and before that is noted sends it once more: twice is better than never.
+    Each schedule has a transaction of its own, so that what goes wrong with one neither stops another nor sends its mail again. A worker that is
+    killed after a mail left and before that is noted sends it once more: twice is better than never.
     """
-    return go_round(active_tenants(), lambda _zone: sum(_run(pk, now=now) for pk in _due(now)))
+    with platform_scope():
+        due = list(ReportSchedule.objects.filter(due_at__lte=now, is_active=True, tenant__is_active=True).values_list("tenant_id", "pk"))
+    return sum(_run_alone(tenant_id, pk, now=now) for tenant_id, pk in due)
 
 
 def wanted_of(schedule: ReportSchedule, first: date, last: date) -> Wanted:
     return msgspec.convert({**schedule.wanted, "first": first.isoformat(), "last": last.isoformat()}, Wanted)
 
 
-def _due(now: datetime) -> list[Any]:
-    return list(ReportSchedule.objects.filter(Q(due_at__lte=now), is_active=True).values_list("pk", flat=True))
+def _run_alone(tenant_id: UUID, pk: UUID, *, now: datetime) -> bool:
+    try:
+        with tenant_scope(tenant_id):
+            schedule = _locked(pk, now=now)
+            return schedule is not None and _run(schedule, now=now)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        log.exception("report %s of tenant %s failed", pk, tenant_id)
+    with tenant_scope(tenant_id):
+        schedule = _locked(pk, now=now)
+        return schedule is not None and _failed(schedule, UNEXPECTED, now=now)
 
 
-def _run(pk: Any, *, now: datetime) -> bool:
-    schedule = ReportSchedule.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk, due_at__lte=now, is_active=True).first()
-    if schedule is None:
-        return False
+def _locked(pk: UUID, *, now: datetime) -> ReportSchedule | None:
+    """The schedule, if it is due still and no other worker has it."""
+    due = ReportSchedule.objects.filter(pk=pk, due_at__lte=now, is_active=True)
+    return due.select_for_update(skip_locked=True, of=("self",)).first()
+
+
+def _run(schedule: ReportSchedule, *, now: datetime) -> bool:
     export = schedule.export
     if export is None:
         try:
             export = ask_for(
                 wanted_of(schedule, schedule.first, schedule.last), actor=f"schedule {schedule.name}", now=now, catalog=names_of_models()
             )  # fmt: skip
-        except (Conflict, ValueError) as wrong:
+        except (Conflict, ValueError, ParquetMissing) as wrong:
             return _failed(schedule, str(wrong), now=now)
         schedule.export = export
         schedule.save(update_fields=["export"])
@@ -96,7 +123,7 @@ def _run(pk: Any, *, now: datetime) -> bool:
     if export.state not in (State.READY, State.DONE):
         return _failed(schedule, f"The file is {export.state}. {export.failure}".strip(), now=now, is_final=True)
     if export.what in COUNTED and not export.rows_expected:
-        return _over(schedule, failure=f"Nothing was booked from {schedule.first} to {schedule.last}: no mail was sent.", now=now)
+        return _over(schedule, failure=f"{NOTHING} from {schedule.first} to {schedule.last}: no mail was sent.", now=now)
     outcome = send(_mail(schedule, export, now=now))
     if not outcome.is_ok:
         return _failed(schedule, f"The mail was not sent: {outcome.problem}.", now=now)
@@ -134,6 +161,12 @@ def _over(schedule: ReportSchedule, *, failure: str, now: datetime) -> bool:
     _move_on(schedule, after=now)
     schedule.save(update_fields=["failure", "export", "due_at", "first", "last", "sent_at"])
     return False
+
+
+def _is_under_way(schedule: ReportSchedule, *, now: datetime) -> bool:
+    """Was it due before it was changed, and comes as it came?"""
+    same = {name: getattr(schedule, name) for name in ("is_active", "every", "working_day", "hour")}
+    return schedule.is_active and ReportSchedule.objects.filter(pk=schedule.pk, due_at__lte=now, **same).exists()
 
 
 def _move_on(schedule: ReportSchedule, *, after: datetime) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 
 from billing.models import ExportJob, ReportSchedule
 from cascade import reporting
-from cascade.reporting import run_schedules, send_now
+from cascade.reporting import change_schedule, run_schedules, send_now
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.rest import Rest, book
@@ -90,6 +90,32 @@ def test_a_mail_that_cannot_be_sent_is_tried_again_for_a_day(cast: Cast, acme: R
         assert ExportJob.objects.count() == 1, "the file is asked for once"
 
 
+def test_one_that_is_mended_while_its_mail_fails_sends_the_same_days_at_once(cast: Cast, acme: Rest, settings: Any) -> None:
+    told = made(acme)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    at = due(cast)
+    run_schedules(now=at)
+    with tenant_scope(cast.acme.id):
+        mended = ReportSchedule.objects.get()
+        mended.recipients, mended.wanted = ["olga@example.com"], {"what": "usage", "dimension": "tier"}
+        change_schedule(schedule=mended, now=at + timedelta(minutes=1))
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert run_schedules(now=at + timedelta(minutes=2)) == 1
+    (sent,) = mail.outbox
+    assert (sent.to, f"usage-by-tier_{told['first']}_{told['last']}.csv" in str(sent.body)) == (["olga@example.com"], True)
+
+
+def test_one_that_is_broken_neither_stops_another_nor_sends_its_mail_again(cast: Cast, acme: Rest) -> None:
+    made(acme)
+    broken = made(acme, name="Broken")
+    with tenant_scope(cast.acme.id):
+        at = ReportSchedule.objects.filter(pk=broken["id"]).get().due_at
+        ReportSchedule.objects.filter(pk=broken["id"]).update(wanted=["nothing"])
+    assert [run_schedules(now=at + timedelta(minutes=minute)) for minute in range(3)] == [1, 0, 0]
+    with tenant_scope(cast.acme.id):
+        assert ReportSchedule.objects.get(pk=broken["id"]).failure == reporting.UNEXPECTED
+
+
 def test_a_large_file_is_sent_when_the_worker_has_written_it_and_given_up_when_it_cannot(cast: Cast, acme: Rest) -> None:
     made(acme)
     at = due(cast)
@@ -118,6 +144,8 @@ def test_one_that_is_paused_is_not_sent(cast: Cast, acme: Rest) -> None:
     assert acme.send("patch", f"report-schedules/{told['id']}/", {"is_active": False}).status_code == 200
     assert run_schedules(now=at + timedelta(days=3)) == 0
     assert mail.outbox == []
+    answer = acme.send("post", f"report-schedules/{told['id']}/send/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "schedule_paused")
 
 
 def test_send_now_is_about_the_newest_period_that_is_over(cast: Cast, acme: Rest) -> None:
