@@ -72,6 +72,11 @@ def send_now(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
     return schedule
 
 
+def delete_schedule(*, schedule: ReportSchedule) -> None:
+    """Send nothing of it any more. Files that it made stay until their time is over."""
+    ReportSchedule.objects.filter(pk=schedule.pk).delete()
+
+
 def run_schedules(*, now: datetime) -> int:
     """Ask for the files that are due, and send those that can be had. Returns how many mails left. Safe to run any time.
 

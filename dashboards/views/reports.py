@@ -86,7 +86,8 @@ def _page(request: HttpRequest, *, form: FileForm | None = None, link: Any = Non
     chosen = request.GET.get("report", "")
     shown = form or FileForm(None, months=months_until(zone=membership.tenant.time_zone, now=now), report=chosen if chosen in FILES else "focus")
     context = {
-        "readings": READINGS, "reports": FILES, "form": shown, "link": link, **_files(request),
+        "readings": READINGS, "reports": FILES, "form": shown, "link": link, "may_schedule": may(membership, Permission.SCHEDULE_REPORTS),
+        **_files(request),
     }  # fmt: skip
     return show(request, "console/reports/reports.html", context, title="Reports", now=now, status=422 if form is not None else 200)
 
