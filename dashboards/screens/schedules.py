@@ -28,7 +28,7 @@ class Schedules(Resource[ReportSchedule]):
 
     name, one, title = "reports_schedules", "schedule", "Report schedules"
     columns = (
-        Column(label="Schedule"), Column(label="When"), Column(label="To"), Column(label="Next"), Column(label="Last sent"), Column(label="State"),
+        Column(label="Schedule"), Column(label="State"), Column(label="When"), Column(label="To"), Column(label="Next"), Column(label="Last sent"),
     )  # fmt: skip
     list_template, row_template, panel_template = "console/schedules/list.html", "console/schedules/row.html", "console/schedules/panel.html"
     form_template = "console/schedules/form.html"
