@@ -71,7 +71,7 @@ class ReportScheduleViewSet(TenantModelViewSet[ReportSchedule]):
     page_ordering = ("name", "id")
 
     def perform_destroy(self, instance: ReportSchedule) -> None:
-        delete_schedule(schedule=instance)
+        delete_schedule(schedule=instance, now=timezone.now())
 
     @extend_schema(request=None, responses=ReportScheduleSerializer)
     @action(detail=True, methods=["post"])

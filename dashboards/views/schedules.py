@@ -51,7 +51,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     schedule = _locked(pk)
 
     def do() -> ReportSchedule:
-        delete_schedule(schedule=schedule)
+        delete_schedule(schedule=schedule, now=timezone.now())
         return schedule
 
     carry_out(SCHEDULES, verb="delete", before=SCHEDULES.describe(schedule), do=do, membership=membership_of(request))

@@ -9,7 +9,7 @@ import pytest
 from django.core import mail
 
 from billing.models import ReportSchedule
-from cascade.reporting import run_schedules
+from cascade.report_mails import run_schedules
 from tenants.scoping import tenant_scope
 from tests.browser.conftest import AXE, Visit
 from tests.browser.test_finance import called_last_month

@@ -8,7 +8,7 @@ from django.core import mail
 from django.test import Client
 
 from billing.models import ReportSchedule
-from cascade.reporting import run_schedules
+from cascade.report_mails import run_schedules
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import logged_in, person_of
