@@ -64,6 +64,7 @@ urlpatterns = [
     page("reports/", reports.reports, name="reports", see=Permission.SEE_REPORTS),
     page("reports/read/", statements.read, name="reports_read", see=Permission.SEE_REPORTS),
     page("reports/files/", reports.files, name="reports_files", see=Permission.EXPORT),
+    page("reports/sample/", reports.sample, name="reports_sample", see=Permission.EXPORT),
     action("reports/files/new/", reports.make, name="reports_make", needs=Permission.EXPORT),
     page("reports/files/<uuid:pk>/", reports.download, name="reports_download", see=Permission.EXPORT),
     action("reports/files/<uuid:pk>/cancel/", reports.cancel, name="reports_cancel", needs=Permission.EXPORT),

@@ -37,16 +37,16 @@ FILES: Mapping[str, File] = {
         label="Chargeback by end user", about="Per day and end user: cost, corrections, calls, tokens.", what="usage", dimension="end_user",
     ),
     "by-tier": File(
-        label="Chargeback by tier", about="Per day and tier.", what="usage", dimension="tier",
+        label="Chargeback by tier", about="Per day and tier: cost, corrections, calls, tokens.", what="usage", dimension="tier",
     ),
     "by-key": File(
-        label="Chargeback by API key", about="Per day and key.", what="usage", dimension="api_key",
+        label="Chargeback by API key", about="Per day and key: cost, corrections, calls, tokens.", what="usage", dimension="api_key",
     ),
     "by-tag": File(
         label="Chargeback by tag", about="Per day and tag; a call with several tags counts under each.", what="usage", dimension="tag",
     ),
     "by-domain": File(
-        label="Chargeback by domain", about="Per day and domain.", what="usage", dimension="domain",
+        label="Chargeback by domain", about="Per day and domain: cost, corrections, calls, tokens.", what="usage", dimension="domain",
     ),
     "budgets": File(
         label="Budget report", about="Each window of a budget: its limit, what was spent, held and overrun.", what="budgets",
@@ -135,6 +135,8 @@ class FileForm(ReportForm):
         field = self.fields["month"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = month_choices(months)
+        for asked in self.fields.values():
+            asked.widget.attrs["data-asked"] = ""  # what the sample goes by
 
     def clean(self) -> dict[str, Any]:
         said = super().clean()
@@ -146,4 +148,4 @@ class FileForm(ReportForm):
     def wanted(self) -> Wanted:
         said = self.cleaned_data
         days = {"first": said["first"], "last": said["last"]} if said["first"] else days_of_month(month_named(said["month"], among=self.months))
-        return Wanted(**self.options(), **days)  # type: ignore[arg-type]
+        return Wanted(**self.options(), **days)

@@ -39,7 +39,7 @@ class ScheduleForm(ReportForm):
         if schedule is not None and report_of(schedule.wanted) == AS_IT_IS:
             field = self.fields["report"]
             assert isinstance(field, forms.ChoiceField)
-            field.choices = [*field.choices, (AS_IT_IS, f"{label_of(schedule.wanted)}, as it is")]  # type: ignore[list-item, misc]
+            field.choices = [*field.choices, (AS_IT_IS, f"{label_of(schedule.wanted)}, as it is")]  # type: ignore[misc]
 
     def clean_end_user_id(self) -> str:
         """Whoever was erased has no name any more: their id stays."""
