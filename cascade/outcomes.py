@@ -182,8 +182,10 @@ def trace_of(outcome: RunOutcome, *, subject: Subject, tags: Sequence[str], star
         "domain": plan.domain.domain,
         "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
         "draft_accepted": result.draft_accepted, "score": None if result.score is None else round(result.score, 4), "cost_nusd": outcome.cost_nusd,
-        "baseline_nusd": outcome.baseline_nusd, "saved_by_cache_nusd": outcome.saved_by.cache_nusd,
-        "saved_by_price_nusd": outcome.saved_by.price_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
+        "baseline_nusd": outcome.baseline_nusd,
+        "baseline_model": plan.baseline.name if plan.baseline is not None and outcome.baseline_nusd is not None else "",
+        "saved_by_cache_nusd": outcome.saved_by.cache_nusd, "saved_by_price_nusd": outcome.saved_by.price_nusd,
+        "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
         "steps": outcome.steps, "error_code": result.error.code if result.error else "", "tags": tags,
         "started_at": started_at,
     }

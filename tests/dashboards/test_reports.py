@@ -77,7 +77,7 @@ def sample(shop: Shop, **asked: str) -> Any:
 
 def test_before_it_is_asked_for_a_file_shows_its_columns_a_few_rows_and_how_many_it_will_have(called: Shop) -> None:
     shown = sample(called).context["sample"]
-    assert (shown.rows_expected, shown.day, len(shown.columns)) == (2, IN_AUGUST.date(), 60)
+    assert (shown.rows_expected, shown.day, len(shown.columns)) == (2, IN_AUGUST.date(), 63)
     assert [row[shown.heads.index("SkuMeter")] for row in shown.rows] == ["Input Tokens", "Output Tokens"]
     ann = sample(called, report="cost-entries", end_user_id="ann").context["sample"]
     assert [row[ann.heads.index("amount")] for row in ann.rows] == ["0.00021", "0.00021"]

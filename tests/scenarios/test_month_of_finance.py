@@ -131,6 +131,10 @@ def test_finn_closes_his_month_and_every_file_sums_to_the_ledger(september: Shop
             assert made.manifest["cost"] == to_usd(ledger)
             assert made.manifest["month"]["closed"]
             digests[what, form] = made.sha256
+    told = [row for row in read_back(tmp_path / "csv", "csv", table="focus") if row["x_EntryKind"] == "baseline"]
+    assert sum(Decimal(row["x_BaselineCost"]) for row in told) * 10**9 == saved.baseline_nusd
+    assert sum(Decimal(row["x_SavingsAmount"]) for row in told) * 10**9 == saved.saved_nusd
+    assert {row["x_BaselineModel"] for row in told} >= {"demo-large", "steady"}
     assert export(september, tmp_path / "usage", what="usage", dimension="end_user").manifest["cost"] == to_usd(ledger)
     # A price of the closed month is corrected: its files stay the same to the byte, and the correction is one of the open month.
     correct(september, "2", "3", since=datetime(2026, 8, 1, 0, 0, 2, tzinfo=UTC), model="dear")
