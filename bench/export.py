@@ -51,7 +51,8 @@ INSERT INTO cascade_cascaderun (id, tenant_id, status, end_user_id, api_key_id, 
 SELECT e.reservation_id, e.tenant_id, 'served', e.end_user_id, e.api_key_id, e.tier, 'production_ready', e.preset, 'cascade', e.domain, 0.9, 'simple',
        e.model, true, e.amount_nusd, e.amount_nusd * 3, 'model-15', 800, jsonb_build_array(jsonb_build_object('name', e.step, 'kind', 'answer',
        'model', e.model, 'provider', e.provider, 'status', 'accepted', 'cost', '0.004', 'latency_ms', 800, 'attempts', 1,
-       'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens, 'score', 0.9, 'threshold', 0.7, 'reason', NULL, 'tries', '[]'::jsonb)), '', e.tags, e.occurred_at
+       'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens,
+       'score', 0.9, 'threshold', 0.7, 'reason', NULL, 'tries', '[]'::jsonb)), '', e.tags, e.occurred_at
   FROM billing_costentry e WHERE e.tenant_id = %(tenant)s AND e.outcome = 'accepted'
 """
 

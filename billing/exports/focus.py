@@ -55,7 +55,7 @@ def focus(wanted: Wanted, *, names: Names, invoice: str | None) -> Table:
     where = conditions(wanted)
     return Table(
         name="focus", columns=focus_columns(wanted), source=f"({_rows(wanted, where=where)}) m", amount="EffectiveCost", for_people=False,
-        order=", ".join(f"m.{name}" for name in (*GRAIN, "meter")),
+        order=", ".join(("m.what = 'baseline'", *(f"m.{name}" for name in (*GRAIN, "meter")))),
         total=f"SELECT count(*), coalesce(sum(e.amount_nusd), 0) FROM {ENTRIES} WHERE {where}",
         parameters={
             **parameters_of(wanted), "slug": names.get("slug", ""), "tenant_name": names.get("tenant", ""), "invoice": invoice,

@@ -37,9 +37,17 @@ class ScheduleForm(ReportForm):
         self.kept: Mapping[str, Any] = schedule.wanted if schedule else {}
         super().__init__(data, initial=_said_by(schedule) if schedule else {"report": report if report in FILES else "focus"})
         if schedule is not None and report_of(schedule.wanted) == AS_IT_IS:
-            field = self.fields["report"]
-            assert isinstance(field, forms.ChoiceField)
-            field.choices = [*field.choices, (AS_IT_IS, f"{label_of(schedule.wanted)}, as it is")]  # type: ignore[misc]
+            self._keep("report", AS_IT_IS, label=f"{label_of(schedule.wanted)}, as it is")
+        for name in ("tier", "api_key_id"):
+            if value := self.kept.get("filters", {}).get(name):
+                self._keep(name, value, label=f"{value}, which is gone")
+
+    def _keep(self, name: str, value: str, *, label: str) -> None:
+        """Let what the schedule says be a choice, so that saving the form does not widen what its file holds."""
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        known: list[Any] = list(field.choices)
+        field.choices = known if value in dict(known) else [*known, (value, label)]
 
     def clean_end_user_id(self) -> str:
         """Whoever was erased has no name any more: their id stays."""

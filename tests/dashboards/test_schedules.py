@@ -85,11 +85,14 @@ def test_what_rest_alone_can_say_of_a_file_outlives_the_form(cast: Cast, finance
     body = {"every": "week", "recipients": ["finn@example.com"]}
     step = {"what": "usage", "dimension": "step", "filters": {"provider": "openai", "tier": "pro"}}
     rest.make("report-schedules/", name="Step", wanted=step, **body)
+    rest.make("report-schedules/", name="Gone", wanted={"what": "focus", "filters": {"tier": "platinum"}}, **body)
     rest.make("report-schedules/", name="Bill", wanted={"what": "focus", "focus": "1.4", "provider_bill": True}, **body)
-    by_step, bill = schedules(cast)
+    by_step, gone, bill = schedules(cast)
+    assert edited(finance, gone, tier="platinum").status_code == 302, "a tier that is gone stays a choice, so the file is not widened"
     assert edited(finance, by_step, report="as-it-is", tier="free").status_code == 302
     assert edited(finance, bill, format="jsonl").status_code == 302
-    by_step, bill = schedules(cast)
+    by_step, gone, bill = schedules(cast)
+    assert (gone.name, gone.wanted["filters"]) == (NEW["name"], {"tier": "platinum"})
     assert (by_step.wanted["dimension"], by_step.wanted["filters"]) == ("step", {"provider": "openai", "tier": "free"})
     assert (bill.wanted["focus"], bill.wanted["provider_bill"], bill.wanted["format"]) == ("1.4", True, "jsonl")
 

@@ -17,8 +17,8 @@ from billing.engine.alerts.kinds import AlertEvent, AlertKind, Severity
 
 __all__ = [
     "AlertEvent", "AlertKind", "AnomalyFound", "BrokenInvariant", "BudgetEvent", "BudgetMarkPassed", "BudgetNearlyExhausted", "ChannelFailing",
-    "Driver", "ExportFailed", "ForecastOverBudget", "LedgerBroken", "ProviderDown", "ReportNotSent",
-    "Severity", "UnpricedModel", "from_facts", "to_facts",
+    "Driver", "ExportFailed", "ForecastOverBudget", "LedgerBroken", "ProviderDown", "ReportNotSent", "Severity",
+    "UnpricedModel", "from_facts", "to_facts",
 ]
 
 

@@ -249,8 +249,7 @@ def _channel(event: ChannelFailing, names: Names) -> AlertText:
 
 WORDS: Mapping[type[AlertEvent], Callable[[Any, Names], AlertText]] = {
     BudgetMarkPassed: _mark, ForecastOverBudget: _forecast, BudgetNearlyExhausted: _exhaustion, AnomalyFound: _anomaly, ProviderDown: _provider,
-    UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ReportNotSent: _report,
-    ChannelFailing: _channel,
+    UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ReportNotSent: _report, ChannelFailing: _channel,
 }  # fmt: skip
 
 ENDINGS: Mapping[type[AlertEvent], Callable[[Any, Names], str]] = {
