@@ -19,6 +19,8 @@ from tenants.scoping import current_tenant_id
 
 MOST_SCHEDULES, MOST_RECIPIENTS = 50, 20
 DAYS = (date(2000, 1, 1), date(2000, 1, 1))
+KEPT = ("due_at", "first", "last", "sent_at", "failure")
+"""What the worker writes: whoever changes a schedule may have read it before the worker's last round."""
 NOTHING = "Nothing was booked"
 """How `failure` begins where all is well, and there is no file to send."""
 
@@ -42,7 +44,11 @@ def change_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedul
             pyarrow()
     except (ValueError, msgspec.ValidationError, ParquetMissing) as wrong:
         raise ValidationError({"wanted": str(wrong)}) from wrong
-    if not _is_under_way(schedule, now=now):
+    kept = ReportSchedule.objects.select_for_update().filter(pk=schedule.pk).first()
+    if kept is not None:
+        for name in KEPT:
+            setattr(schedule, name, getattr(kept, name))
+    if kept is None or not _is_under_way(kept, schedule, now=now):
         move_on(schedule, after=now)
     schedule.export = None
     schedule.save()
@@ -82,10 +88,10 @@ def alerts_of(schedule: ReportSchedule) -> QuerySet[Alert]:
     return Alert.objects.filter(kind=AlertKind.REPORT_NOT_SENT, subject=str(schedule.pk)).exclude(state=Alert.State.RESOLVED)
 
 
-def _is_under_way(schedule: ReportSchedule, *, now: datetime) -> bool:
+def _is_under_way(kept: ReportSchedule, changed: ReportSchedule, *, now: datetime) -> bool:
     """Was it due before it was changed, and comes as it came?"""
-    same = {name: getattr(schedule, name) for name in ("is_active", "every", "working_day", "hour")}
-    return schedule.is_active and ReportSchedule.objects.filter(pk=schedule.pk, due_at__lte=now, **same).exists()
+    is_same = all(getattr(kept, name) == getattr(changed, name) for name in ("is_active", "every", "working_day", "hour"))
+    return is_same and kept.is_active and kept.due_at <= now
 
 
 def _zone() -> str:
