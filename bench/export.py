@@ -1,6 +1,7 @@
 """Rows per second of the files for finance, beside PostgreSQL's own COPY through gzip, in one run on one machine.
 
-A month of cost entries is made by SQL in a database of its own: one tenant, 20,000 end users, 15 models, 8 keys. Each file is written by a process
+A month of cost entries is made by SQL in a database of its own: one tenant, 20,000 end users, 15 models, 8 keys, and a run with a baseline for each
+answer that was accepted, three of four entries: FOCUS reads those, too. Each file is written by a process
 of its own, as the worker does it, to a disk, with its checksum and manifest; peak memory is that process's. The rows of FOCUS are those of the
 book that it is made from. The yardstick is `psql -c "COPY (SELECT * ...) TO STDOUT" | gzip`.
 Ends with 1 where a file does not sum to the book, CSV is slower than half of the yardstick, or a process took more than 200 MB.
@@ -44,6 +45,16 @@ SELECT uuidv7(), %(tenant)s, 'settled', gen_random_uuid(), 0, 1, round((r.asked 
                '2026-10-01Z'::timestamptz + n * (interval '30 days 23 hours' / %(rows)s) AS at FROM generate_series(1, %(rows)s::bigint) n) r
   JOIN billing_modelprice p ON p.tenant_id = %(tenant)s AND p.model = 'model-' || 1 + r.n %% 15
 """
+RUNS = """
+INSERT INTO cascade_cascaderun (id, tenant_id, status, end_user_id, api_key_id, tier, preset, policy_version, arm, domain, domain_confidence,
+  complexity, model_used, draft_accepted, cost_nusd, baseline_nusd, baseline_model, latency_ms, steps, error_code, tags, started_at)
+SELECT e.reservation_id, e.tenant_id, 'served', e.end_user_id, e.api_key_id, e.tier, 'production_ready', e.preset, 'cascade', e.domain, 0.9, 'simple',
+       e.model, true, e.amount_nusd, e.amount_nusd * 3, 'model-15', 800, jsonb_build_array(jsonb_build_object('name', e.step, 'kind', 'answer',
+       'model', e.model, 'provider', e.provider, 'status', 'accepted', 'cost', '0.004', 'latency_ms', 800, 'attempts', 1,
+       'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens,
+       'score', 0.9, 'threshold', 0.7, 'reason', NULL, 'tries', '[]'::jsonb)), '', e.tags, e.occurred_at
+  FROM billing_costentry e WHERE e.tenant_id = %(tenant)s AND e.outcome = 'accepted'
+"""
 
 
 def main() -> int:
@@ -70,9 +81,10 @@ def fill(made: Site, *, rows: int) -> str:
         superuser.execute(PRICES, {"tenant": tenant})
         began = time.perf_counter()
         superuser.execute(ENTRIES, {"tenant": tenant, "rows": rows})
+        superuser.execute(RUNS, {"tenant": tenant})
         superuser.commit()
         superuser.autocommit = True
-        superuser.execute("VACUUM ANALYZE billing_costentry")
+        superuser.execute("VACUUM ANALYZE billing_costentry, cascade_cascaderun")
         print(f"{rows:,} entries made in {time.perf_counter() - began:.0f} s", flush=True)
     return str(tenant)
 

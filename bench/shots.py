@@ -90,6 +90,7 @@ def screens() -> Iterator[tuple[str, str]]:
         ("anomalies", "anomalies/"), ("alerts", "alerts/"), ("alerts_new", "alerts/new/"), ("alerts_rule", "alerts/rules/new/"),
         ("deliveries", "alerts/deliveries/"), ("audit", "audit/"), ("reports", "reports/"),
         ("reports_chargeback", "reports/read/?report=chargeback&by=tier"), ("months", "reports/months/"),
+        ("schedules", "reports/schedules/"), ("schedules_new", "reports/schedules/new/"),
         ("reconciliations", "reports/reconciliations/"), ("views", "views/?page=costs&query=group%3Dmodel"),
         ("settings", "settings/"), ("members", "members/"),
         ("savings", "savings/"), ("what_if", "what-if/"),

@@ -6,8 +6,13 @@ class CascadeConfig(AppConfig):
     name = "cascade"
 
     def ready(self) -> None:
-        """Register the system checks, and the operator's quality callbacks: a path that leads nowhere stops the start, lest a veto vanishes."""
+        """Register the system checks, where finance reads runs from, and the operator's quality callbacks: a path that leads nowhere stops the
+        start, lest a veto vanishes."""
+        from billing.exports.baselines import read_runs_from
         from cascade import checks  # noqa: F401 - registers the system checks
+        from cascade.savings import BASELINES
+
+        read_runs_from(BASELINES)
 
         if settings.METRICS_TOKEN:
             from cascade.telemetry import upkeep  # noqa: F401 - listens to the ledger's upkeep

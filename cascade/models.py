@@ -263,6 +263,7 @@ class CascadeRun(TenantOwnedModel):
     score = models.FloatField(null=True, help_text="How good the served answer is held to be, 0 to 1; empty where it was not judged.")
     cost_nusd = models.BigIntegerField(default=0)
     baseline_nusd = models.BigIntegerField(null=True)
+    baseline_model = models.CharField(max_length=200, blank=True, default="", db_default="", help_text="Whose price the baseline is.")
     saved_by_cache_nusd = models.BigIntegerField(default=0, db_default=0, help_text="Of baseline minus cost, what caching made up.")
     saved_by_price_nusd = models.BigIntegerField(default=0, db_default=0, help_text="Of it, what prices of the tenant's own made up.")
     latency_ms = models.FloatField()

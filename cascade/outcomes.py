@@ -180,7 +180,7 @@ def trace_of(
     A trial is compared with nothing: nobody needed its answer, so no saving may be claimed for it and no rollout measured by it.
     """
     result, plan = outcome.result, outcome.result.plan
-    saved_by = NOTHING if is_trial else outcome.saved_by
+    baseline, saved_by = (None, NOTHING) if is_trial else (outcome.baseline_nusd, outcome.saved_by)
     return {
         "id": outcome.run_id, "tenant_id": subject.tenant_id, "status": status_of(result), "end_user_id": subject.end_user_id,
         "api_key_id": subject.api_key_id, "tier": plan.tier or "",
@@ -188,8 +188,10 @@ def trace_of(
         "shadow_of": outcome.shadow_of, "domain": plan.domain.domain, "domain_evidence": plan.domain.evidence,
         "domain_confidence": plan.domain.confidence, "complexity": plan.complexity, "model_used": outcome.model_used,
         "draft_accepted": result.draft_accepted, "score": None if result.score is None else round(result.score, 4), "cost_nusd": outcome.cost_nusd,
-        "baseline_nusd": None if is_trial else outcome.baseline_nusd, "saved_by_cache_nusd": saved_by.cache_nusd,
-        "saved_by_price_nusd": saved_by.price_nusd, "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
+        "baseline_nusd": baseline,
+        "baseline_model": plan.baseline.name if plan.baseline is not None and baseline is not None else "",
+        "saved_by_cache_nusd": saved_by.cache_nusd, "saved_by_price_nusd": saved_by.price_nusd,
+        "latency_ms": outcome.latency_ms, "first_token_ms": outcome.first_token_ms,
         "steps": outcome.steps, "error_code": result.error.code if result.error else "", "tags": tags,
         "started_at": started_at,
     }

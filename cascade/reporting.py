@@ -1,36 +1,28 @@
-"""Reports by mail: when a schedule is due, its file is asked for, and when the file can be had, its recipients get a link to it."""
+"""Reports that come by mail: what is asked for, when, and by whom it is got. report_mails.py sends them."""
 
-import logging
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Q
-from django.urls import reverse
+from django.db.models import QuerySet
 
-from billing.alerting.sending import MailParcel, send
+from billing.alerting.raising import supersede
+from billing.engine.alerts.events import AlertKind
 from billing.engine.schedules import Every, newest_over, next_due
-from billing.exports.links import sign
+from billing.exports.parquet import ParquetMissing, pyarrow
 from billing.exports.wanted import Wanted
-from billing.exports.work import ask_for
-from billing.models import ExportJob, ReportSchedule
-from cascade.catalog import names_of_models
+from billing.models import Alert, ReportSchedule
 from tenants.errors import Conflict
 from tenants.models import Tenant
-from tenants.rounds import active_tenants, go_round
 from tenants.scoping import current_tenant_id
 
-log = logging.getLogger(__name__)
-State = ExportJob.State
 MOST_SCHEDULES, MOST_RECIPIENTS = 50, 20
-GIVEN_UP_AFTER = timedelta(hours=24)
-"""So long a mail that cannot be sent is tried again."""
-COUNTED = ("cost_entries", "focus")
-"""Files whose entries are counted before they are made."""
 DAYS = (date(2000, 1, 1), date(2000, 1, 1))
+KEPT = ("due_at", "first", "last", "sent_at", "failure")
+"""What the worker writes: whoever changes a schedule may have read it before the worker's last round."""
+NOTHING = "Nothing was booked"
+"""How `failure` begins where all is well, and there is no file to send."""
 
 
 def create_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
@@ -41,104 +33,65 @@ def create_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedul
 
 
 def change_schedule(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
-    """Store a schedule that was changed, and when it is due by now. Raises ValidationError for what no file could hold."""
+    """Store a schedule that was changed, and when it is due by now. Raises ValidationError for what no file could hold.
+
+    A report that was due and is not sent yet is made anew and stays due, unless when it comes was changed, or it was paused meanwhile.
+    """
     if not 1 <= len(set(schedule.recipients)) <= MOST_RECIPIENTS:
         raise ValidationError({"recipients": f"Name 1 to {MOST_RECIPIENTS} email addresses."})
     try:
-        wanted_of(schedule, *DAYS).checked()
-    except (ValueError, msgspec.ValidationError) as wrong:
+        if wanted_of(schedule, *DAYS).checked().format == "parquet":
+            pyarrow()
+    except (ValueError, msgspec.ValidationError, ParquetMissing) as wrong:
         raise ValidationError({"wanted": str(wrong)}) from wrong
-    _move_on(schedule, after=now)
+    kept = ReportSchedule.objects.select_for_update().filter(pk=schedule.pk).first()
+    if kept is not None:
+        for name in KEPT:
+            setattr(schedule, name, getattr(kept, name))
+    if kept is None or not _is_under_way(kept, schedule, now=now):
+        move_on(schedule, after=now)
+    schedule.export = None
     schedule.save()
+    if not schedule.is_active:
+        supersede(alerts=alerts_of(schedule), now=now)
     return schedule
 
 
 def send_now(*, schedule: ReportSchedule, now: datetime) -> ReportSchedule:
-    """Let the file of the newest period that is over be sent at once, beside those that come when they are due."""
+    """Let the file of the newest period that is over be sent at once, beside those that come when they are due. Raises Conflict for a paused one."""
+    if not schedule.is_active:
+        raise Conflict("This schedule is paused: resume it first.", code="schedule_paused")
     first, last = newest_over(every=Every(schedule.every), today=now.astimezone(ZoneInfo(_zone())).date())
     schedule.due_at, schedule.first, schedule.last, schedule.export, schedule.failure = now, first, last, None, ""
     schedule.save(update_fields=["due_at", "first", "last", "export", "failure"])
     return schedule
 
 
-def run_schedules(*, now: datetime) -> int:
-    """Ask for the files that are due, and send those that can be had. Returns how many mails left. Safe to run any time.
-
-    A worker that is killed after a mail left and before that is noted sends it once more: twice is better than never.
-    """
-    return go_round(active_tenants(), lambda _zone: sum(_run(pk, now=now) for pk in _due(now)))
+def delete_schedule(*, schedule: ReportSchedule, now: datetime) -> None:
+    """Send nothing of it any more. Files that it made stay until their time is over."""
+    supersede(alerts=alerts_of(schedule), now=now)
+    ReportSchedule.objects.filter(pk=schedule.pk).delete()
 
 
 def wanted_of(schedule: ReportSchedule, first: date, last: date) -> Wanted:
     return msgspec.convert({**schedule.wanted, "first": first.isoformat(), "last": last.isoformat()}, Wanted)
 
 
-def _due(now: datetime) -> list[Any]:
-    return list(ReportSchedule.objects.filter(Q(due_at__lte=now), is_active=True).values_list("pk", flat=True))
-
-
-def _run(pk: Any, *, now: datetime) -> bool:
-    schedule = ReportSchedule.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk, due_at__lte=now, is_active=True).first()
-    if schedule is None:
-        return False
-    export = schedule.export
-    if export is None:
-        try:
-            export = ask_for(
-                wanted_of(schedule, schedule.first, schedule.last), actor=f"schedule {schedule.name}", now=now, catalog=names_of_models()
-            )  # fmt: skip
-        except (Conflict, ValueError) as wrong:
-            return _failed(schedule, str(wrong), now=now)
-        schedule.export = export
-        schedule.save(update_fields=["export"])
-    if export.state in (State.WAITING, State.RUNNING):
-        return False
-    if export.state not in (State.READY, State.DONE):
-        return _failed(schedule, f"The file is {export.state}. {export.failure}".strip(), now=now, is_final=True)
-    if export.what in COUNTED and not export.rows_expected:
-        return _over(schedule, failure=f"Nothing was booked from {schedule.first} to {schedule.last}: no mail was sent.", now=now)
-    outcome = send(_mail(schedule, export, now=now))
-    if not outcome.is_ok:
-        return _failed(schedule, f"The mail was not sent: {outcome.problem}.", now=now)
-    schedule.sent_at = now
-    _over(schedule, failure="", now=now)
-    return True
-
-
-def _mail(schedule: ReportSchedule, export: ExportJob, *, now: datetime) -> MailParcel:
-    token, until = sign(tenant_id=schedule.tenant_id, export_id=export.pk, now=now)
-    tenant = Tenant.objects.get(pk=current_tenant_id())
-    days = f"{schedule.first:%-d %B %Y}" if schedule.first == schedule.last else f"{schedule.first:%-d %B} to {schedule.last:%-d %B %Y}"
-    subject = " ".join(f"{tenant.name}: {schedule.name}, {days}".split())
-    body = (
-        f"{schedule.name} of {tenant.name}, {days} ({tenant.time_zone}).\n\n"
-        f"{export.file_name}:\n{settings.SITE_URL}{reverse('export-file', args=[token])}\n\n"
-        f"The link needs no login and works until {until:%-d %B %Y %H:%M} UTC: pass it on with care.\n"
-    )
-    return MailParcel(subject=subject, body=body, headers={"auto-submitted": "auto-generated"}, recipients=list(dict.fromkeys(schedule.recipients)))
-
-
-def _failed(schedule: ReportSchedule, why: str, *, now: datetime, is_final: bool = False) -> bool:
-    """What fails is tried again for a day."""
-    log.warning("report %s of tenant %s: %s", schedule.pk, schedule.tenant_id, why)
-    if is_final or now - schedule.due_at > GIVEN_UP_AFTER:
-        return _over(schedule, failure=why, now=now)
-    schedule.failure = why[:500]
-    schedule.save(update_fields=["failure"])
-    return False
-
-
-def _over(schedule: ReportSchedule, *, failure: str, now: datetime) -> bool:
-    """This period's report is over and done with; those that were missed meanwhile are left out."""
-    schedule.failure, schedule.export = failure[:500], None
-    _move_on(schedule, after=now)
-    schedule.save(update_fields=["failure", "export", "due_at", "first", "last", "sent_at"])
-    return False
-
-
-def _move_on(schedule: ReportSchedule, *, after: datetime) -> None:
+def move_on(schedule: ReportSchedule, *, after: datetime) -> None:
+    """Let it be due next after `after`. It is not stored by that."""
     due = next_due(every=Every(schedule.every), working_day=schedule.working_day, hour=schedule.hour, zone=_zone(), after=after)
     schedule.due_at, schedule.first, schedule.last = due
+
+
+def alerts_of(schedule: ReportSchedule) -> QuerySet[Alert]:
+    """Return the alerts that it was not sent which are not over."""
+    return Alert.objects.filter(kind=AlertKind.REPORT_NOT_SENT, subject=str(schedule.pk)).exclude(state=Alert.State.RESOLVED)
+
+
+def _is_under_way(kept: ReportSchedule, changed: ReportSchedule, *, now: datetime) -> bool:
+    """Was it due before it was changed, and comes as it came?"""
+    is_same = all(getattr(kept, name) == getattr(changed, name) for name in ("is_active", "every", "working_day", "hour"))
+    return is_same and kept.is_active and kept.due_at <= now
 
 
 def _zone() -> str:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from billing.jobs import job
 from cascade.alarms import watch_tenants
-from cascade.reporting import run_schedules
+from cascade.report_mails import run_schedules
 
 
 @job(name="cascade.watch_tenants", every=timedelta(minutes=1), limit_s=300)

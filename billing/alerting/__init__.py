@@ -17,10 +17,11 @@ from billing.engine.alerts.events import (
     ForecastOverBudget,
     LedgerBroken,
     ProviderDown,
+    ReportNotSent,
     UnpricedModel,
 )
 
 __all__ = [
     "AnomalyFound", "BrokenInvariant", "BudgetMarkPassed", "BudgetNearlyExhausted", "ChannelFailing", "Driver", "ExportFailed", "ForecastOverBudget",
-    "LedgerBroken", "ProviderDown", "UnpricedModel", "end_alerts", "raise_alert",
+    "LedgerBroken", "ProviderDown", "ReportNotSent", "UnpricedModel", "end_alerts", "raise_alert",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from billing.exports import baselines
 from billing.exports.focus_columns import focus_columns
 from billing.exports.tables import CORRECTION, ENTRIES, Table, conditions, parameters_of
 from billing.exports.wanted import Wanted
@@ -54,14 +55,15 @@ def focus(wanted: Wanted, *, names: Names, invoice: str | None) -> Table:
     where = conditions(wanted)
     return Table(
         name="focus", columns=focus_columns(wanted), source=f"({_rows(wanted, where=where)}) m", amount="EffectiveCost", for_people=False,
-        order=", ".join(f"m.{name}" for name in (*GRAIN, "meter")),
+        order=", ".join(("m.what = 'baseline'", *(f"m.{name}" for name in (*GRAIN, "meter")))),
         total=f"SELECT count(*), coalesce(sum(e.amount_nusd), 0) FROM {ENTRIES} WHERE {where}",
         parameters={
             **parameters_of(wanted), "slug": names.get("slug", ""), "tenant_name": names.get("tenant", ""), "invoice": invoice,
             "names": msgspec.json.encode({part: names.get(part, {}) for part in ("keys", "providers", "models")}).decode(),
             "tag_keys": list(wanted.tag_keys),
         },
-        notes=NOTES + (["BilledCost is 0 throughout: the provider's own bill is imported beside it."] if wanted.provider_bill else []),
+        notes=NOTES + (baselines.NOTES if baselines.has_baselines(wanted) else baselines.LEFT_OUT)
+        + (["BilledCost is 0 throughout: the provider's own bill is imported beside it."] if wanted.provider_bill else []),
     )  # fmt: skip
 
 
@@ -94,17 +96,28 @@ WITH prices AS MATERIALIZED ({PRICES.format(table="billing_modelprice")} WHERE p
                  reasoning_tokens FROM labelled e) e
    GROUP BY {", ".join(f"e.{name}" for name in GRAIN)}
 )
-SELECT g.*, x.meter, x.meter_name, x.count, x.rate, x.count::numeric * x.rate * 0.000000000000001 AS cost
+SELECT g.*, x.meter, x.meter_name, x.count, x.rate, x.count::numeric * x.rate * 0.000000000000001 AS cost,
+       NULL::numeric AS baseline_nusd, NULL::numeric AS saved_nusd
   FROM grouped g CROSS JOIN LATERAL (VALUES {meters}) AS x(meter, meter_name, count, rate) WHERE g.is_metered AND x.count > 0
 UNION ALL
-SELECT g.*, 6, 'Requests', g.calls, g.request_rate, g.calls::numeric * g.request_rate * 0.000000001
+SELECT g.*, 6, 'Requests', g.calls, g.request_rate, g.calls::numeric * g.request_rate * 0.000000001, NULL, NULL
   FROM grouped g WHERE g.is_metered AND g.request_rate > 0
 UNION ALL
-SELECT g.*, 7, 'Rounding', NULL, NULL, r.rest FROM grouped g CROSS JOIN LATERAL (
+SELECT g.*, 7, 'Rounding', NULL, NULL, r.rest, NULL, NULL FROM grouped g CROSS JOIN LATERAL (
     SELECT g.amount_nusd * 0.000000001 - g.calls::numeric * g.request_rate * 0.000000001 - ({explained}) * 0.000000000000001 AS rest) r
  WHERE g.is_metered AND r.rest <> 0
 UNION ALL
-SELECT g.*, 8, NULL, NULL, NULL, g.amount_nusd * 0.000000001 FROM grouped g WHERE NOT g.is_metered
+SELECT g.*, 8, NULL, NULL, NULL, g.amount_nusd * 0.000000001, NULL, NULL FROM grouped g WHERE NOT g.is_metered
+{_baselines(wanted) if baselines.has_baselines(wanted) else ""}"""
+
+
+def _baselines(wanted: Wanted) -> str:
+    """What the runs' rows have not: rates, calls, tokens and a cost."""
+    counts = ", ".join("NULL" for _ in METERS)
+    named = [name for name in GRAIN if name not in ("valid_from", *RATES)]
+    return f"""UNION ALL
+SELECT {", ".join(f"b.{name}" for name in named)}, NULL, {", ".join("NULL" for _ in RATES)}, NULL, 0, {counts}, 9, NULL, NULL, NULL, 0,
+       b.baseline_nusd, b.saved_nusd FROM ({baselines.baseline_rows(wanted, labels=_own_labels(wanted))}) b
 """
 
 
@@ -113,13 +126,16 @@ def _plain(name: str) -> str:
     return f"CASE WHEN e.is_metered THEN e.{name} END AS {name}" if name in (*RATES, "valid_from") else f"e.{name}"
 
 
+def _own_labels(wanted: Wanted) -> dict[str, str]:
+    """What splits rows where it is asked for."""
+    tags = "ARRAY(SELECT t FROM unnest(e.tags) t WHERE split_part(translate(t, ':', '='), '=', 1) = ANY (%(tag_keys)s) ORDER BY t)"
+    return {"tags": tags if wanted.tag_keys else "'{}'::varchar[]", "end_user_id": "e.end_user_id" if wanted.users else "NULL::uuid"}
+
+
 def _labels(wanted: Wanted) -> str:
-    tags = (
-        "ARRAY(SELECT t FROM unnest(e.tags) t WHERE split_part(translate(t, ':', '='), '=', 1) = ANY (%(tag_keys)s) ORDER BY t)"
-        if wanted.tag_keys else "'{}'::varchar[]"
-    )  # fmt: skip
+    own = _own_labels(wanted)
     return ", ".join((
         "date_trunc('month', e.booked_at AT TIME ZONE 'UTC') AS month", "(e.occurred_at AT TIME ZONE 'UTC')::date AS day",
-        "e.api_key_id", "e.provider", "e.model", "e.step", "e.outcome", "e.tier", "e.domain", "e.preset", f"{tags} AS tags",
-        f"{'e.end_user_id' if wanted.users else 'NULL::uuid'} AS end_user_id", f"{'e.id' if wanted.calls else 'NULL::uuid'} AS call_id",
+        "e.api_key_id", "e.provider", "e.model", "e.step", "e.outcome", "e.tier", "e.domain", "e.preset", f"{own['tags']} AS tags",
+        f"{own['end_user_id']} AS end_user_id", f"{'e.id' if wanted.calls else 'NULL::uuid'} AS call_id",
     ))  # fmt: skip

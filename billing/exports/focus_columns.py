@@ -7,6 +7,7 @@ from billing.exports.wanted import Wanted
 OLD_COLUMNS = ("ProviderName", "PublisherName")
 """In 1.2 and 1.3; ServiceProviderName and HostProviderName took their place."""
 IS_USAGE = "(m.count IS NOT NULL)"
+IS_BASELINE = "(m.what = 'baseline')"
 IS_TOKENS = "(m.count IS NOT NULL AND m.meter < 6)"
 PROVIDER = "coalesce(%(names)s::jsonb -> 'providers' ->> m.provider, nullif(m.provider, ''), 'unknown')"
 MODEL = "coalesce(%(names)s::jsonb -> 'models' ->> m.model, nullif(m.model, ''), 'unknown')"
@@ -16,7 +17,8 @@ UNIT_PRICE = "m.rate::numeric * 0.000000001"
 SKU = f"CASE WHEN {IS_USAGE} THEN lower(replace({PROVIDER}, ' ', '-')) || '/' || {MODEL} || '/' || lower(replace(m.meter_name, ' ', '-')) END"
 WORDS = """CASE WHEN m.meter_name IS NOT NULL THEN m.meter_name WHEN m.what = 'assumed' THEN 'Calls booked at their bound'
   WHEN m.what = 'overrun' THEN 'Billed beyond what was held' WHEN m.what = 'adjustment' THEN 'Corrections of earlier calls'
-  WHEN m.what = 'unpriced' THEN 'Calls without a known price' WHEN m.what = 'estimated' THEN 'Calls counted by ourselves' ELSE 'Calls' END"""
+  WHEN m.what = 'unpriced' THEN 'Calls without a known price' WHEN m.what = 'estimated' THEN 'Calls counted by ourselves'
+  WHEN m.what = 'baseline' THEN 'What answered runs would have cost, no charge,' ELSE 'Calls' END"""
 KEY_NAME = "coalesce(%(names)s::jsonb -> 'keys' ->> m.api_key_id::text, m.api_key_id::text)"
 PRICE_DAY = "to_char(m.valid_from AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
 
@@ -72,13 +74,16 @@ def focus_columns(wanted: Wanted) -> list[Column]:
         "Tags": ("json", _tags(), "JSON: tier, domain, and the keys of your tags that were asked for."),
     }  # fmt: skip
     own: dict[str, tuple[Kind, str, str]] = {
+        "x_BaselineCost": ("decimal", "m.baseline_nusd * 0.000000001", "USD that the baseline model would have cost; on rows of its own alone."),
+        "x_BaselineModel": ("text", f"CASE WHEN {IS_BASELINE} THEN nullif(m.model, '') END", "Your name of it; empty for runs of older releases."),
         "x_CallId": ("text", "m.call_id::text", "Of one row per call: the entry."),
         "x_CascadeStep": ("text", "nullif(m.step, '')", "Part of the cascade."),
         "x_Domain": ("text", "nullif(m.domain, '')", ""), "x_EntryKind": ("text", "nullif(m.what, '')", "Why no quantity explains it."),
-        "x_Model": ("text", "m.model", "Your name of the model."),
+        "x_Model": ("text", f"CASE WHEN NOT {IS_BASELINE} THEN m.model END", "Your name of the model."),
         "x_PolicyVersion": ("text", "nullif(m.preset, '')", "The preset with its version."),
         "x_PresetName": ("text", "nullif(split_part(m.preset, '@', 1), '')", ""), "x_PriceVersion": ("text", "nullif(m.price_version, '')", ""),
         "x_RequestCount": ("decimal", "m.calls::numeric", "Calls to the provider; repeated on each of their meters."),
+        "x_SavingsAmount": ("decimal", "m.saved_nusd * 0.000000001", "USD: the baseline less what the runs came to; may be negative."),
         "x_StepOutcome": ("text", "nullif(m.outcome, '')", "What became of the answer."), "x_TierName": ("text", "nullif(m.tier, '')", ""),
         "x_UserId": ("text", "m.end_user_id::text", "Ours, where rows per end user were asked for."),
     }  # fmt: skip

@@ -56,6 +56,16 @@ class Moment:
             copy.set_types(types)
             yield from copy.rows()
 
+    def head(self, table: Table, *, rows: int, longest_ms: int) -> tuple[list[tuple[str | None, ...]], int]:
+        """Return the first rows, each cell as it stands in CSV, and how many rows there are. Of a table that is read in the order of an index they
+        are not counted: as many as were read. Raises psycopg.errors.QueryCanceled where the database needs longer."""
+        count = "0" if table.is_in_order else "count(*) OVER ()"
+        cells = select_cells(table.columns, for_people=table.for_people)
+        self._connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(longest_ms)])
+        found = self._connection.execute(f"{self._select(table, f'{count}, {cells}')} LIMIT {rows:d}", self._parameters(table)).fetchall()
+        read = [tuple(None if cell is None else str(cell) for cell in row[1:]) for row in found]
+        return read, (int(found[0][0]) or len(read)) if found else 0
+
     def _select(self, table: Table, values: str) -> str:
         return f"SELECT {values} FROM {table.source} ORDER BY {table.order}"
 

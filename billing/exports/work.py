@@ -21,12 +21,13 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from billing.alerting import ExportFailed, raise_alert
 from billing.exports import files
 from billing.exports.making import Made, Prepared, count_rows, make, prepare
 from billing.exports.parquet import pyarrow
 from billing.exports.wanted import Wanted, wanted_of
 from billing.jobs import say_alive
-from billing.models import ExportJob
+from billing.models import ExportJob, ReportSchedule
 from tenants.errors import Conflict
 from tenants.scoping import platform_scope, tenant_scope
 
@@ -171,9 +172,19 @@ def _end(job: ExportJob, *, state: str, **facts: Any) -> bool:
     with tenant_scope(job.tenant_id):
         mine = ExportJob.objects.filter(pk=job.pk, attempt=job.attempt, state=State.RUNNING)
         ended = bool(mine.update(state=state, ended_at=None if state == State.WAITING else Now(), **facts))
+        if ended and state == State.FAILED:
+            _tell_failed(job)
     if not ended:
         _clear(job)
     return ended and state == State.DONE
+
+
+def _tell_failed(job: ExportJob) -> None:
+    """Raise the alert, unless the file is for a mail: its schedule tells what was not sent."""
+    job.refresh_from_db(fields=["ended_at", "failure"])
+    if job.ended_at is not None and not ReportSchedule.objects.filter(export=job).exists():
+        event = ExportFailed(export=job.pk, name=job.file_name, reason=job.failure, failed_at=job.ended_at)
+        raise_alert(event=event, now=job.ended_at)
 
 
 def _clear(job: ExportJob) -> None:

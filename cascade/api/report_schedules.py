@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from billing.models import ReportSchedule
 from billing.models.schedules import EVERY
 from cascade.api.exports import WantedSerializer
-from cascade.reporting import MOST_RECIPIENTS, change_schedule, create_schedule, send_now
+from cascade.reporting import MOST_RECIPIENTS, change_schedule, create_schedule, delete_schedule, send_now
 from tenants.api.base import TenantModelSerializer, TenantModelViewSet
 from tenants.authentication import caller_of
 from tenants.permissions import MANAGEMENT
@@ -69,6 +69,9 @@ class ReportScheduleViewSet(TenantModelViewSet[ReportSchedule]):
     required_scopes = MANAGEMENT
     serializer_class = ReportScheduleSerializer
     page_ordering = ("name", "id")
+
+    def perform_destroy(self, instance: ReportSchedule) -> None:
+        delete_schedule(schedule=instance, now=timezone.now())
 
     @extend_schema(request=None, responses=ReportScheduleSerializer)
     @action(detail=True, methods=["post"])

@@ -26,9 +26,8 @@ class RunTraceSerializer(TenantModelSerializer[CascadeRun]):
         model = CascadeRun
         fields = [
             "id", "status", "end_user_id", "api_key_id", "tier", "preset", "policy_version", "arm", "shadow_of", "domain", "domain_confidence",
-            "complexity", "model_used", "draft_accepted", "score", "cost", "cost_nusd", "baseline", "saved_by_cache",
-            "saved_by_price", "latency_ms", "first_token_ms", "error_code", "tags",
-            "started_at", "steps",
+            "complexity", "model_used", "draft_accepted", "score", "cost", "cost_nusd", "baseline", "baseline_model",
+            "saved_by_cache", "saved_by_price", "latency_ms", "first_token_ms", "error_code", "tags", "started_at", "steps",
         ]
         read_only_fields = fields
 

@@ -1,10 +1,16 @@
 """What finance can take away, and what it can read: each with one sentence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from msgspec import Struct
 
+from billing.exports.columns import Column
+from billing.exports.samples import sample
+from billing.exports.wanted import Wanted
+from billing.exports.work import MOST_ROWS_AT_ONCE
 from billing.models import ExportJob
+from dashboards.forms.reports import File
 
 State = ExportJob.State
 READINGS: Mapping[str, tuple[str, str]] = {
@@ -36,6 +42,37 @@ LABELS = {
     State.READY: ("ready", "g"), State.WAITING: ("waiting", "w"), State.RUNNING: ("being written", "w"), State.DONE: ("done", "g"),
     State.CANCELLED: ("cancelled", ""), State.FAILED: ("failed", "d"), State.EXPIRED: ("expired", ""),
 }  # fmt: skip
+
+
+class ShownSample(Struct, frozen=True, kw_only=True):
+    """What a file would hold. Of the rows only the columns are shown in which something stands."""
+
+    file: File
+    wanted: Wanted
+    columns: Sequence[Column]
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    day: date | None
+    rows_expected: int | None
+    is_most: bool
+
+    @property
+    def is_large(self) -> bool:
+        return (self.rows_expected or 0) > MOST_ROWS_AT_ONCE
+
+    @property
+    def left_out(self) -> int:
+        return len(self.columns) - len(self.heads)
+
+
+def shown_sample(wanted: Wanted, *, file: File, catalog: Mapping[str, Mapping[str, str]]) -> ShownSample:
+    """Raises UnknownExport for what does not fit together."""
+    found = sample(wanted, catalog=catalog)
+    used = [number for number in range(len(found.columns)) if any(row[number] not in (None, "") for row in found.rows)]
+    return ShownSample(
+        file=file, wanted=wanted, columns=found.columns, heads=[found.columns[number].name for number in used],
+        rows=[[row[number] or "" for number in used] for row in found.rows], day=found.day, rows_expected=found.rows_expected, is_most=found.is_most,
+    )  # fmt: skip
 
 
 def shown_file(job: ExportJob) -> ShownFile:

@@ -20,8 +20,8 @@ from cascade.catalog import names_of_models
 from dashboards.access import may
 from dashboards.forms.reports import FILES, FileForm
 from dashboards.months import months_until
-from dashboards.screens.reports import READINGS, newest_files
-from dashboards.shell import membership_of, show, show_part
+from dashboards.screens.reports import READINGS, newest_files, shown_sample
+from dashboards.shell import is_part, membership_of, show, show_part
 from tenants.errors import Conflict
 from tenants.roles import Permission
 
@@ -31,6 +31,24 @@ State = ExportJob.State
 def reports(request: HttpRequest) -> HttpResponse:
     """What there is to read and to take away, and the files that were asked for."""
     return _page(request)
+
+
+def sample(request: HttpRequest) -> HttpResponse:
+    """Say what the file in the form would hold: a piece of the page, and a page where no script runs. Nothing is made."""
+    now, membership = timezone.now(), membership_of(request)
+    months = months_until(zone=membership.tenant.time_zone, now=now)
+    form = FileForm({"report": "focus", "month": f"{months[1]:%Y-%m}", "format": "csv", **request.GET.dict()}, months=months)
+    context: dict[str, Any] = {"may_export": True}
+    if form.is_valid():
+        try:
+            context["sample"] = shown_sample(form.wanted, file=FILES[form.cleaned_data["report"]], catalog=names_of_models())
+        except UnknownExport as wrong:
+            context["problem"] = str(wrong)
+    else:
+        context["problem"] = " ".join(str(error) for errors in form.errors.values() for error in errors)
+    if is_part(request):
+        return show_part(request, "console/reports/sample.html", context)
+    return show(request, "console/reports/sample_page.html", context, title="What a file holds", now=now)
 
 
 def make(request: HttpRequest) -> HttpResponseBase:
@@ -86,7 +104,8 @@ def _page(request: HttpRequest, *, form: FileForm | None = None, link: Any = Non
     chosen = request.GET.get("report", "")
     shown = form or FileForm(None, months=months_until(zone=membership.tenant.time_zone, now=now), report=chosen if chosen in FILES else "focus")
     context = {
-        "readings": READINGS, "reports": FILES, "form": shown, "link": link, **_files(request),
+        "readings": READINGS, "reports": FILES, "form": shown, "link": link, "may_schedule": may(membership, Permission.SCHEDULE_REPORTS),
+        **_files(request),
     }  # fmt: skip
     return show(request, "console/reports/reports.html", context, title="Reports", now=now, status=422 if form is not None else 200)
 

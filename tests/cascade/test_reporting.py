@@ -8,9 +8,13 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from billing.models import ExportJob, ReportSchedule
+from billing.engine.alerts.paths import path_of
+from billing.engine.alerts.texts import Told, text_of
+from billing.engine.alerts.words import Names
+from billing.models import Alert, ExportJob, ReportSchedule
 from cascade import reporting
-from cascade.reporting import run_schedules, send_now
+from cascade.report_mails import UNEXPECTED, run_schedules
+from cascade.reporting import change_schedule, delete_schedule, send_now
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.rest import Rest, book
@@ -90,6 +94,68 @@ def test_a_mail_that_cannot_be_sent_is_tried_again_for_a_day(cast: Cast, acme: R
         assert ExportJob.objects.count() == 1, "the file is asked for once"
 
 
+def alerts(cast: Cast) -> list[Alert]:
+    with tenant_scope(cast.acme.id):
+        return list(Alert.objects.order_by("raised_at"))
+
+
+def test_a_mail_that_fails_is_one_alert_a_period_that_ends_when_one_is_sent(cast: Cast, acme: Rest, settings: Any) -> None:
+    made(acme, name="Usage of the day")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    first = due(cast)
+    for hours in (0, 1, 23, 25):  # given up with the last one
+        run_schedules(now=first + timedelta(hours=hours))
+    (told,) = alerts(cast)
+    text = text_of(Told(id=told.pk, event=told.event, raised_at=told.raised_at), Names(tenant="acme", organisation="Acme", zone="UTC"))
+    assert text.title.startswith("Report Usage of the day was not sent: ")
+    assert dict(text.facts)["Why"].startswith("The mail was not sent: no mail server is set up")
+    assert path_of(told.event, tenant="acme") == f"/o/acme/reports/schedules/?sel={schedule(cast).pk}"
+    second = due(cast)
+    run_schedules(now=second)
+    assert [alert.state for alert in alerts(cast)] == ["resolved", "open"], "the next period takes the place of the one that was given up"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert run_schedules(now=second + timedelta(minutes=1)) == 1
+    assert [alert.state for alert in alerts(cast)] == ["resolved", "resolved"]
+
+
+@pytest.mark.parametrize("done", ["pause", "delete"])
+def test_one_that_is_paused_or_deleted_is_nobodys_problem_any_more(cast: Cast, acme: Rest, settings: Any, done: str) -> None:
+    made(acme)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    run_schedules(now=due(cast))
+    with tenant_scope(cast.acme.id):
+        row = ReportSchedule.objects.get()
+        row.is_active = False
+        change_schedule(schedule=row, now=row.due_at) if done == "pause" else delete_schedule(schedule=row, now=row.due_at)
+    assert [alert.state for alert in alerts(cast)] == ["resolved"]
+
+
+def test_one_that_is_mended_while_its_mail_fails_sends_the_same_days_at_once(cast: Cast, acme: Rest, settings: Any) -> None:
+    told = made(acme)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    at = due(cast)
+    run_schedules(now=at)
+    with tenant_scope(cast.acme.id):
+        mended = ReportSchedule.objects.get()
+        mended.recipients, mended.wanted = ["olga@example.com"], {"what": "usage", "dimension": "tier"}
+        change_schedule(schedule=mended, now=at + timedelta(minutes=1))
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert run_schedules(now=at + timedelta(minutes=2)) == 1
+    (sent,) = mail.outbox
+    assert (sent.to, f"usage-by-tier_{told['first']}_{told['last']}.csv" in str(sent.body)) == (["olga@example.com"], True)
+
+
+def test_one_that_is_broken_neither_stops_another_nor_sends_its_mail_again(cast: Cast, acme: Rest) -> None:
+    made(acme)
+    broken = made(acme, name="Broken")
+    with tenant_scope(cast.acme.id):
+        at = ReportSchedule.objects.filter(pk=broken["id"]).get().due_at
+        ReportSchedule.objects.filter(pk=broken["id"]).update(wanted=["nothing"])
+    assert [run_schedules(now=at + timedelta(minutes=minute)) for minute in range(3)] == [1, 0, 0]
+    with tenant_scope(cast.acme.id):
+        assert ReportSchedule.objects.get(pk=broken["id"]).failure == UNEXPECTED
+
+
 def test_a_large_file_is_sent_when_the_worker_has_written_it_and_given_up_when_it_cannot(cast: Cast, acme: Rest) -> None:
     made(acme)
     at = due(cast)
@@ -118,6 +184,8 @@ def test_one_that_is_paused_is_not_sent(cast: Cast, acme: Rest) -> None:
     assert acme.send("patch", f"report-schedules/{told['id']}/", {"is_active": False}).status_code == 200
     assert run_schedules(now=at + timedelta(days=3)) == 0
     assert mail.outbox == []
+    answer = acme.send("post", f"report-schedules/{told['id']}/send/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "schedule_paused")
 
 
 def test_send_now_is_about_the_newest_period_that_is_over(cast: Cast, acme: Rest) -> None:

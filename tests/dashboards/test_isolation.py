@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 
-from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget, ExportJob, ModelPrice, Reconciliation
+from billing.models import AlertChannel, AlertDelivery, AlertMessage, AlertRule, Budget, ExportJob, ModelPrice, Reconciliation, ReportSchedule
 from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
 from cascade.models import CatalogModel, DomainRule, ProviderConnection
 from cascade.publishing import create_preset, definition_of
@@ -64,6 +64,11 @@ class Things:
                 expires_at=datetime.now(UTC), wanted={"wanted": {"what": "budgets", "first": "2026-11-01", "last": "2026-11-01"}, "catalog": {}},
             )
 
+            self.schedule = ReportSchedule.objects.create(
+                name=f"schedule {CANARY}", wanted={"what": "usage", "filters": {"end_user_id": str(end_user.pk)}},
+                recipients=[f"{CANARY}@example.com"], due_at=datetime.now(UTC), first="2026-10-01", last="2026-10-31", export=self.export,
+                failure=CANARY, created_by="x",
+            )
             self.reconciliation = Reconciliation.objects.create(
                 provider=CANARY, file_digest="0" * 64, first_day="2026-11-01", last_day="2026-11-02", provider_nusd=1, booked_nusd=1, created_by="x",
             )
@@ -71,7 +76,8 @@ class Things:
     def id_for(self, name: str) -> uuid.UUID:
         things = {
             "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.alert_rule, "alerts_deliveries": self.delivery,
-            "alerts": self.channel, "reports_reconciliations": self.reconciliation, "reports": self.export, "tiers": self.tier, "rules": self.rule,
+            "alerts": self.channel, "reports_schedules": self.schedule, "reports_reconciliations": self.reconciliation, "reports": self.export,
+            "tiers": self.tier, "rules": self.rule,
             "keys": self.key, "models_reprice": self.price, "models": self.model, "providers": self.connection, "views": self.view,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)

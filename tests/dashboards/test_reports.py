@@ -16,6 +16,7 @@ from billing.models import ExportJob
 from tenants.models import Membership, User
 from tenants.scoping import tenant_scope
 from tests.dashboards.scene import logged_in
+from tests.dashboards.test_isolation import HOSTILE
 from tests.months import move
 from tests.shop import Shop
 
@@ -67,6 +68,39 @@ def test_what_cannot_be_made_is_said_beside_the_form(called: Shop, wrong: dict[s
     answer = ask(called, member(called, "finance"), **wrong)
     assert answer.status_code == 422
     assert said in answer.content.decode()
+
+
+def sample(shop: Shop, **asked: str) -> Any:
+    client = member(shop, "finance")
+    return client.get(f"/o/{shop.tenant.slug}/reports/sample/", {**ASKED, **asked}, headers={"HX-Request": "true"})
+
+
+def test_before_it_is_asked_for_a_file_shows_its_columns_a_few_rows_and_how_many_it_will_have(called: Shop) -> None:
+    shown = sample(called).context["sample"]
+    assert (shown.rows_expected, shown.day, len(shown.columns)) == (2, IN_AUGUST.date(), 63)
+    assert [row[shown.heads.index("SkuMeter")] for row in shown.rows] == ["Input Tokens", "Output Tokens"]
+    ann = sample(called, report="cost-entries", end_user_id="ann").context["sample"]
+    assert [row[ann.heads.index("amount")] for row in ann.rows] == ["0.00021", "0.00021"]
+    assert sample(called, report="cost-entries", end_user_id="ben").context["sample"].rows == []
+    by_user = sample(called, report="by-end-user", names="on").context["sample"]
+    assert [row[by_user.heads.index("name")] for row in by_user.rows] == ["ann"]
+    assert sample(called, first="2026-09-01", last="2026-09-02").context["sample"].day is None
+    assert "no end user of this name" in sample(called, end_user_id="nobody").content.decode()
+    assert sample(called, report="budgets").context["sample"].rows_expected == 0
+
+
+def test_a_file_has_what_its_sample_was_narrowed_to(called: Shop) -> None:
+    client = member(called, "finance")
+    text = content(client.get(ask(called, client, report="cost-entries", end_user_id="ben")["location"]))
+    assert len(text.splitlines()) == 1
+    text = content(client.get(ask(called, client, end_user_id="ann", grain="users", tag_keys="team")["location"]))
+    assert {row["x_UserId"] for row in csv.DictReader(io.StringIO(text.decode()))} == {str(called.cast.ann.id)}
+
+
+@pytest.mark.parametrize("field", ["report", "format", "first", "tier", "api_key_id", "end_user_id", "model", "tag", "tag_keys", "grain", "month"])
+def test_nonsense_in_the_form_is_answered_in_words(called: Shop, field: str) -> None:
+    for text in HOSTILE:
+        assert sample(called, **{field: text}).status_code == 200
 
 
 def test_a_large_file_is_made_in_the_background_and_can_be_cancelled(called: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ whoever is erased is in no alert either.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,8 @@ from billing.engine.alerts.kinds import AlertEvent, AlertKind, Severity
 
 __all__ = [
     "AlertEvent", "AlertKind", "AnomalyFound", "BrokenInvariant", "BudgetEvent", "BudgetMarkPassed", "BudgetNearlyExhausted", "ChannelFailing",
-    "Driver", "ExportFailed", "ForecastOverBudget", "LedgerBroken", "ProviderDown", "Severity", "UnpricedModel", "from_facts", "to_facts",
+    "Driver", "ExportFailed", "ForecastOverBudget", "LedgerBroken", "ProviderDown", "ReportNotSent", "Severity",
+    "UnpricedModel", "from_facts", "to_facts",
 ]
 
 
@@ -153,6 +154,30 @@ class ExportFailed(AlertEvent, frozen=True, kw_only=True, tag="export_failed"):
         return self.failed_at.date().isoformat()
 
 
+class ReportNotSent(AlertEvent, frozen=True, kw_only=True, tag="report_not_sent"):
+    """A report that comes by mail could not be sent when it was due. However often it is tried again, it is one alert. `reason` in words of ours."""
+
+    lasts = True
+
+    schedule: UUID
+    name: str
+    first: date
+    last: date
+    due_at: datetime
+    reason: str
+    failed_at: datetime
+    tried_until: datetime | None = None
+    """None: it was given up."""
+
+    @property
+    def subject(self) -> str:
+        return str(self.schedule)
+
+    @property
+    def window(self) -> str:
+        return self.due_at.isoformat()
+
+
 class ChannelFailing(AlertEvent, frozen=True, kw_only=True, tag="channel_failing"):
     """Messages to one channel have not arrived for a while. The other channels are told."""
 
@@ -174,7 +199,7 @@ class ChannelFailing(AlertEvent, frozen=True, kw_only=True, tag="channel_failing
 
 EVENTS = (
     BudgetMarkPassed | ForecastOverBudget | BudgetNearlyExhausted | AnomalyFound | ProviderDown | UnpricedModel | LedgerBroken | ExportFailed
-    | ChannelFailing
+    | ReportNotSent | ChannelFailing
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     UNPRICED_MODEL = "unpriced_model"
     LEDGER_BROKEN = "ledger_broken"
     EXPORT_FAILED = "export_failed"
+    REPORT_NOT_SENT = "report_not_sent"
     CHANNEL_FAILING = "channel_failing"
 
 

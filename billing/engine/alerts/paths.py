@@ -1,6 +1,6 @@
 """Where in the console an alert leads: every path that messages name, in one place."""
 
-from billing.engine.alerts.events import AlertEvent, AnomalyFound, BudgetEvent, ExportFailed, ProviderDown, UnpricedModel
+from billing.engine.alerts.events import AlertEvent, AnomalyFound, BudgetEvent, ExportFailed, ProviderDown, ReportNotSent, UnpricedModel
 
 ALERTS = "alerts/"
 STAFF = "/admin/billing/alert/"
@@ -24,4 +24,6 @@ def _page(event: AlertEvent | None) -> str:
         return "providers/"
     if isinstance(event, UnpricedModel):
         return "models/"
+    if isinstance(event, ReportNotSent):
+        return f"reports/schedules/?sel={event.schedule}"
     return "reports/" if isinstance(event, ExportFailed) else ALERTS

@@ -24,6 +24,7 @@ from billing.engine.alerts.events import (
     ForecastOverBudget,
     LedgerBroken,
     ProviderDown,
+    ReportNotSent,
     UnpricedModel,
 )
 from billing.engine.budgets import Action, BudgetScope, Period
@@ -224,6 +225,18 @@ def _export(event: ExportFailed, names: Names) -> AlertText:
     )  # fmt: skip
 
 
+def _report(event: ReportNotSent, names: Names) -> AlertText:
+    again = f"Tried again until {when(event.tried_until, names.zone)} ({names.zone})" if event.tried_until else "It is not tried again"
+    days = f"{event.first:%-d %B %Y}" if event.first == event.last else f"{event.first:%-d %B} to {event.last:%-d %B %Y}"
+    return AlertText(
+        title=f"Report {plain(event.name)} was not sent: {days}",
+        facts=[
+            ("Why", plain(event.reason, most=LONGEST_TITLE)), ("Due", f"{when(event.due_at, names.zone)} ({names.zone})"), ("What happens", again),
+        ],
+        advice="Nobody has got a link to the file. Mend what is wrong, then press Send now on the schedule's page.",
+    )  # fmt: skip
+
+
 def _channel(event: ChannelFailing, names: Names) -> AlertText:
     return AlertText(
         title=f"Alert channel {plain(event.name)} does not work",
@@ -236,13 +249,14 @@ def _channel(event: ChannelFailing, names: Names) -> AlertText:
 
 WORDS: Mapping[type[AlertEvent], Callable[[Any, Names], AlertText]] = {
     BudgetMarkPassed: _mark, ForecastOverBudget: _forecast, BudgetNearlyExhausted: _exhaustion, AnomalyFound: _anomaly, ProviderDown: _provider,
-    UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ChannelFailing: _channel,
+    UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ReportNotSent: _report, ChannelFailing: _channel,
 }  # fmt: skip
 
 ENDINGS: Mapping[type[AlertEvent], Callable[[Any, Names], str]] = {
     ProviderDown: lambda event, names: f"Provider {plain(event.connection)} answers again",
     UnpricedModel: lambda event, names: f"Model {plain(event.model)} has a price now, or is gone",
     LedgerBroken: lambda event, names: f"The ledger of {plain(names.organisation)} adds up again",
+    ReportNotSent: lambda event, names: f"Report {plain(event.name)} is sent again",
     ChannelFailing: lambda event, names: f"Alert channel {plain(event.name)} works again",
 }
 """What the end of a kind is called that ends by itself."""

@@ -18,7 +18,7 @@ from django.test import override_settings
 from billing.erasure import forget_end_user
 from billing.exports import files, links, work
 from billing.exports.wanted import UnknownExport, Wanted
-from billing.models import ExportJob
+from billing.models import Alert, ExportJob
 from cascadeflow_site.embedded import BASE
 from tenants.errors import Conflict
 from tenants.scoping import tenant_scope
@@ -142,6 +142,8 @@ def test_a_full_disk_fails_the_export_and_leaves_no_part_of_it(august: Shop, fol
     monkeypatch.setattr("billing.exports.files.os.fsync", full)
     assert work.write_waiting() == 0
     assert (again(job).state, again(job).failure) == ("failed", "The file could not be written: No space left on device.")
+    with tenant_scope(job.tenant_id):
+        assert Alert.objects.get(kind="export_failed").facts["name"] == job.file_name
     assert not list(folder.rglob("*.*"))
 
 

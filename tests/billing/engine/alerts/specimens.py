@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from billing.engine.alerts.events import (
     ForecastOverBudget,
     LedgerBroken,
     ProviderDown,
+    ReportNotSent,
     UnpricedModel,
 )
 from billing.engine.alerts.texts import Told
@@ -62,6 +63,10 @@ EVENTS: Mapping[str, AlertEvent] = {
         seen_at=NOON, invariants=[BrokenInvariant(name="I1", meaning="a window's spent is the sum of its entries", rows=2)]
     ),
     "export_failed": ExportFailed(export=ID, name="FOCUS, October 2026", reason="the disk is full", failed_at=NOON),
+    "report_not_sent": ReportNotSent(
+        schedule=ID, name="FOCUS for finance", first=date(2026, 10, 1), last=date(2026, 10, 31), due_at=NOON, reason="no mail server is set up",
+        failed_at=NOON, tried_until=NOON + timedelta(days=1),
+    ),
     "channel_failing": ChannelFailing(channel=ID, name="#llm-costs", failing_since=NOON, problem="it answered with the status 404"),
 }  # fmt: skip
 
