@@ -90,6 +90,7 @@ urlpatterns = [
     *ResourcePages(schedules.SCHEDULES).pages(route="reports/schedules", see=Permission.SCHEDULE_REPORTS, change=Permission.SCHEDULE_REPORTS),
     action("reports/schedules/<uuid:pk>/send/", schedules.send, name="reports_schedules_send", needs=Permission.SCHEDULE_REPORTS),
     action("reports/schedules/<uuid:pk>/pause/", schedules.pause, name="reports_schedules_pause", needs=Permission.SCHEDULE_REPORTS),
+    action("reports/schedules/<uuid:pk>/copy/", schedules.copy, name="reports_schedules_copy", needs=Permission.SCHEDULE_REPORTS),
     action("reports/schedules/<uuid:pk>/delete/", schedules.delete, name="reports_schedules_delete", needs=Permission.SCHEDULE_REPORTS),
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),

@@ -46,7 +46,7 @@ class ScheduleForm(ReportForm):
         """Let what the schedule says be a choice, so that saving the form does not widen what its file holds."""
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        known: list[Any] = [*field.choices]  # type: ignore[misc]  # the stubs know of more kinds of choices than a field keeps
+        known: list[Any] = list(field.choices)  # type: ignore[arg-type]
         field.choices = known if value in dict(known) else [*known, (value, label)]
 
     def clean_end_user_id(self) -> str:
@@ -69,7 +69,8 @@ class ScheduleForm(ReportForm):
             return found
         others = {name: value for name, value in self.kept.get("filters", {}).items() if name not in NARROWING}
         filters = {**others, **{name: said[name] for name in NARROWING if said[name]}}
-        rest = {name: self.kept[name] for name in ("focus", "provider_bill") if self.kept.get(name)}
+        only_rest = ("focus", "provider_bill", "users") if said["grain"] == "calls" else ("focus", "provider_bill")  # both grains at once
+        rest = {name: self.kept[name] for name in only_rest if self.kept.get(name)}
         return {**rest, **found, "filters": filters}
 
     def values(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is done with report schedules beside the list and the form: sent now, paused, deleted."""
+"""What is done with report schedules beside the list and the form: sent now, paused, copied, deleted."""
 
 from functools import partial
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import ReportSchedule
-from cascade.reporting import change_schedule, delete_schedule, send_now
+from cascade.reporting import change_schedule, create_schedule, delete_schedule, send_now
 from dashboards.resources import carry_out, told
 from dashboards.screens.schedules import Schedules
 from dashboards.shell import membership_of
@@ -45,6 +45,21 @@ def pause(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     except ValidationError as wrong:
         messages.error(request, told(wrong))
     return redirect(_panel_of(request, pk))
+
+
+def copy(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Make a paused twin, to be changed and then resumed."""
+    schedule, membership = get_object_or_404(ReportSchedule, pk=pk), membership_of(request)
+    same = {name: getattr(schedule, name) for name in ("wanted", "every", "working_day", "hour", "recipients")}
+    twin = ReportSchedule(name=f"Copy of {schedule.name}"[:200], is_active=False, created_by=membership.user.email[:200], **same)
+    try:
+        do = partial(create_schedule, schedule=twin, now=timezone.now())
+        done = carry_out(SCHEDULES, verb="create", before={}, do=do, membership=membership)
+    except (ValidationError, Conflict) as wrong:
+        messages.error(request, told(wrong))
+        return redirect(_panel_of(request, pk))
+    messages.success(request, "This is the copy. It sends nothing before it is in force.")
+    return redirect(reverse("reports_schedules_edit", args=[membership.tenant.slug, done.pk]))
 
 
 def delete(request: HttpRequest, pk: UUID) -> HttpResponseBase:

@@ -86,15 +86,15 @@ def test_what_rest_alone_can_say_of_a_file_outlives_the_form(cast: Cast, finance
     step = {"what": "usage", "dimension": "step", "filters": {"provider": "openai", "tier": "pro"}}
     rest.make("report-schedules/", name="Step", wanted=step, **body)
     rest.make("report-schedules/", name="Gone", wanted={"what": "focus", "filters": {"tier": "platinum"}}, **body)
-    rest.make("report-schedules/", name="Bill", wanted={"what": "focus", "focus": "1.4", "provider_bill": True}, **body)
+    rest.make("report-schedules/", name="Bill", wanted={"what": "focus", "focus": "1.4", "provider_bill": True, "users": True, "calls": True}, **body)
     by_step, gone, bill = schedules(cast)
     assert edited(finance, gone, tier="platinum").status_code == 302, "a tier that is gone stays a choice, so the file is not widened"
     assert edited(finance, by_step, report="as-it-is", tier="free").status_code == 302
-    assert edited(finance, bill, format="jsonl").status_code == 302
+    assert edited(finance, bill, format="jsonl", grain="calls").status_code == 302
     by_step, gone, bill = schedules(cast)
     assert (gone.name, gone.wanted["filters"]) == (NEW["name"], {"tier": "platinum"})
     assert (by_step.wanted["dimension"], by_step.wanted["filters"]) == ("step", {"provider": "openai", "tier": "free"})
-    assert (bill.wanted["focus"], bill.wanted["provider_bill"], bill.wanted["format"]) == ("1.4", True, "jsonl")
+    assert (bill.wanted["focus"], bill.wanted["provider_bill"], bill.wanted["format"], bill.wanted["users"]) == ("1.4", True, "jsonl", True)
 
 
 def test_send_now_sends_the_newest_period_and_the_panel_tells_the_result(cast: Cast, finance: Client, settings: Any) -> None:
@@ -114,6 +114,14 @@ def test_send_now_sends_the_newest_period_and_the_panel_tells_the_result(cast: C
     page = finance.get(f"{PAGES}?sel={row.pk}").content.decode()
     assert "Failing, tried again" in page
     assert "no mail server is set up" in page
+
+
+def test_a_copy_is_paused_and_can_be_changed_before_it_sends(cast: Cast, finance: Client) -> None:
+    row = made(cast, finance, tier="pro")
+    page = finance.post(f"{PAGES}{row.pk}/copy/", follow=True)
+    _, twin = schedules(cast)
+    assert page.redirect_chain[-1][0] == f"{PAGES}{twin.pk}/edit/"
+    assert (twin.name, twin.is_active, twin.wanted, twin.recipients) == ("Copy of FOCUS for finance", False, row.wanted, row.recipients)
 
 
 def test_one_is_paused_resumed_and_deleted_and_the_audit_log_has_it(cast: Cast, finance: Client) -> None:
