@@ -1,0 +1,54 @@
+"""Demos: one for each person, in an organisation of its own. Made up as a whole, deleted as a whole."""
+
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from tenants.audit import record
+from tenants.errors import Conflict
+from tenants.models import Demo, Membership, Role, Tenant, User
+from tenants.scoping import current_tenant_id, platform_scope, tenant_scope
+
+NAME = "Demo"
+OBJECT_TYPE = "demo"
+"""What the audit log calls it where it was asked for."""
+
+
+def ask_for_demo(*, person: User, now: datetime) -> Tenant:
+    """Return the person's demo. Where they have none, make one, which the worker fills, with them as its owner.
+
+    Call it in the scope of the organisation that they ask in: its audit log tells of it. Raises Conflict inside of a demo.
+    """
+    here = Tenant.objects.get(pk=current_tenant_id())
+    if here.is_demo:
+        raise Conflict("This is a demo already. Ask for one of your own in an organisation of yours.", code="is_demo")
+    with platform_scope():
+        User.objects.select_for_update().get(pk=person.pk)  # of two clicks one waits for the other, and finds what it made
+        known = Demo.objects.select_related("tenant").filter(person=person).first()
+        if known is not None:
+            return known.tenant
+        tenant = Tenant.objects.create(slug=f"demo-{secrets.token_hex(4)}", name=NAME, time_zone=here.time_zone, is_demo=True)
+    with tenant_scope(tenant.pk):
+        Membership.objects.create(user=person, role=Role.OWNER)
+        Demo.objects.create(person=person, asked_in=here.pk, asked_at=now)
+    record(action="created", object_type=OBJECT_TYPE, object_id=tenant.pk, object_name=tenant.slug)
+    return tenant
+
+
+def delete_demo() -> UUID:
+    """Delete all that the scope's demo has, and the demo itself; return its id. The log of the organisation that it was asked in tells of it.
+
+    Raises Conflict where the scope's tenant is no demo: then, and where anything was really spent in it, the database refuses too.
+    """
+    tenant = Tenant.objects.get(pk=current_tenant_id())
+    if not tenant.is_demo:
+        raise Conflict("This is no demo: what was really spent stays booked.", code="no_demo")
+    asked_in = Demo.objects.values_list("asked_in", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_delete_demo()")
+    if asked_in is not None:
+        with tenant_scope(asked_in):
+            record(action="deleted", object_type=OBJECT_TYPE, object_id=tenant.pk, object_name=tenant.slug)
+    return tenant.pk
