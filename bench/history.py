@@ -97,7 +97,7 @@ def fill(*, password: str) -> None:
 
 def anew(slug: str, *, name: str, zone: str) -> Any:
     """Return an empty demo; one of the same name is deleted. Whoever has a real organisation of that name keeps it, and gets an error."""
-    from tenants.demos import delete_demo
+    from billing.demos import delete_demo
     from tenants.models import Tenant
     from tenants.scoping import platform_scope, tenant_scope
 

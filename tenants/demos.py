@@ -1,10 +1,7 @@
-"""Demos: one for each person, in an organisation of its own. Made up as a whole, deleted as a whole."""
+"""Demos: one for each person, in an organisation of its own. Made up as a whole, and deleted as a whole (billing/demos.py)."""
 
 import secrets
 from datetime import datetime
-from uuid import UUID
-
-from django.db import connection
 
 from tenants.audit import record
 from tenants.errors import Conflict
@@ -35,20 +32,3 @@ def ask_for_demo(*, person: User, now: datetime) -> Tenant:
         Demo.objects.create(person=person, asked_in=here.pk, asked_at=now)
     record(action="created", object_type=OBJECT_TYPE, object_id=tenant.pk, object_name=tenant.slug)
     return tenant
-
-
-def delete_demo() -> UUID:
-    """Delete all that the scope's demo has, and the demo itself; return its id. The log of the organisation that it was asked in tells of it.
-
-    Raises Conflict where the scope's tenant is no demo: then, and where anything was really spent in it, the database refuses too.
-    """
-    tenant = Tenant.objects.get(pk=current_tenant_id())
-    if not tenant.is_demo:
-        raise Conflict("This is no demo: what was really spent stays booked.", code="no_demo")
-    asked_in = Demo.objects.values_list("asked_in", flat=True).first()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT billing_delete_demo()")
-    if asked_in is not None:
-        with tenant_scope(asked_in):
-            record(action="deleted", object_type=OBJECT_TYPE, object_id=tenant.pk, object_name=tenant.slug)
-    return tenant.pk

@@ -7,13 +7,14 @@ import pytest
 from django.db import connection
 
 from billing import reports
+from billing.demos import delete_demo
 from billing.models import Anomaly, CostEntry, Forecast, QuarterRollup
 from cascade import run_reports
 from cascade.models import ProviderConnection
 from cascade.samples import fill_waiting
 from cascade.samples.companies import DEMO
 from cascade.samples.traffic import calls_of
-from tenants.demos import ask_for_demo, delete_demo
+from tenants.demos import ask_for_demo
 from tenants.errors import Conflict
 from tenants.models import AuditEntry, Demo, Membership, Role, Tenant
 from tenants.rounds import RoundIncomplete
