@@ -7,6 +7,7 @@ an earlier time are deleted first.
 import json
 import os
 import secrets
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -96,13 +97,15 @@ def fill(*, password: str) -> None:
 
 
 def anew(slug: str, *, name: str, zone: str) -> Any:
-    """Return an empty demo; one of the same name is deleted. Whoever has a real organisation of that name keeps it, and gets an error."""
+    """Return an empty demo; one of the same name is deleted. An organisation of that name that is real stays as it is."""
     from billing.demos import delete_demo
     from tenants.models import Tenant
     from tenants.scoping import platform_scope, tenant_scope
 
     with platform_scope():
         known = Tenant.objects.filter(slug=slug).first()
+    if known is not None and not known.is_demo:
+        sys.exit(f"{slug!r} is no demo, and keeps what was booked in it: use another database (CASCADEFLOW_VAR=…).")
     if known is not None:
         with tenant_scope(known.pk):
             delete_demo()

@@ -55,7 +55,11 @@ def sum_quarters(*, now: datetime) -> int:
 
 
 def sum_quarters_again(*, now: datetime) -> int:
-    """Sum all quarters that are kept anew, for the scope's tenant alone: for one whose past came at once. Returns how many are new or changed."""
+    """Sum all quarters that are kept anew for the scope's tenant: for one whose past came at once. Returns how many are new or changed.
+
+    Those of all tenants are brought up to date first: where the newest sum lies says from where on `sum_quarters` still has to look.
+    """
+    sum_quarters(now=now)
     with tenant_scope(current_tenant_id()), connection.cursor() as cursor:
         cursor.execute(SUM_QUARTERS, [quarter_of(now - KEPT), now])
         changed: int = cursor.rowcount

@@ -18,6 +18,6 @@ def send_reports_that_are_due(now: datetime) -> str:
     return f"sent {run_schedules(now=now)} reports"
 
 
-@job(name="cascade.fill_demos", every=timedelta(seconds=5), limit_s=600)
+@job(name="cascade.fill_demos", every=timedelta(seconds=5), limit_s=300)
 def fill_demos_that_wait(now: datetime) -> str:
     return f"filled {fill_waiting(now=now)} demos"

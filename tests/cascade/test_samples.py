@@ -20,6 +20,7 @@ from tenants.models import AuditEntry, Demo, Membership, Role, Tenant
 from tenants.rounds import RoundIncomplete
 from tenants.scoping import platform_scope, tenant_scope
 from tests.cast import Cast
+from tests.rest import book
 from tests.stage import breaks
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -86,6 +87,15 @@ def test_a_deleted_demo_leaves_no_row_of_it_in_any_table(cast: Cast) -> None:
                 assert cursor.fetchone() == (0,), table
         assert not Tenant.objects.filter(pk=demo.pk).exists()
     assert breaks() - before == set()
+
+
+def test_a_demo_does_not_hide_from_the_job_what_of_others_is_still_to_be_summed(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=7)
+    asked(cast)
+    fill_waiting(now=datetime.now(UTC), days=2)
+    with tenant_scope(cast.acme.id):
+        assert QuarterRollup.objects.get(dimension="all").cost_nusd == 7
 
 
 def test_a_demo_that_cannot_be_filled_says_so_and_is_not_tried_for_ever(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
