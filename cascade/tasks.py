@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from billing.jobs import job
 from cascade.alarms import watch_tenants
 from cascade.reporting import run_schedules
-from cascade.samples import fill_waiting
+from cascade.samples.filling import fill_waiting
 
 
 @job(name="cascade.watch_tenants", every=timedelta(minutes=1), limit_s=300)

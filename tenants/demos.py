@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime
+from uuid import UUID
 
 from tenants.audit import record
 from tenants.errors import Conflict
@@ -11,6 +12,13 @@ from tenants.scoping import current_tenant_id, platform_scope, tenant_scope
 NAME = "Demo"
 OBJECT_TYPE = "demo"
 """What the audit log calls it where it was asked for."""
+
+
+def demo_of(person_id: UUID) -> Tenant | None:
+    """Return the demo that a person asked for, if they did."""
+    with platform_scope():
+        known = Demo.objects.select_related("tenant").filter(person=person_id).first()
+    return known.tenant if known else None
 
 
 def ask_for_demo(*, person: User, now: datetime) -> Tenant:
@@ -23,9 +31,9 @@ def ask_for_demo(*, person: User, now: datetime) -> Tenant:
         raise Conflict("This is a demo already. Ask for one of your own in an organisation of yours.", code="is_demo")
     with platform_scope():
         User.objects.select_for_update().get(pk=person.pk)  # of two clicks one waits for the other, and finds what it made
-        known = Demo.objects.select_related("tenant").filter(person=person).first()
+        known = demo_of(person.pk)
         if known is not None:
-            return known.tenant
+            return known
         tenant = Tenant.objects.create(slug=f"demo-{secrets.token_hex(4)}", name=NAME, time_zone=here.time_zone, is_demo=True)
     with tenant_scope(tenant.pk):
         Membership.objects.create(user=person, role=Role.OWNER)

@@ -3,7 +3,3 @@
 They are written into demos alone (`Tenant.is_demo`), through the one door that the database has for it: billing/ledger/sql/70_demo.sql. A person
 asks for a demo in the console; `make demo-data` makes three, to look at and to measure.
 """
-
-from cascade.samples.filling import fill_waiting
-
-__all__ = ["fill_waiting"]

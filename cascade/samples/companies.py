@@ -53,15 +53,15 @@ DEMO = Company(
     runs_a_day=120, tokens=6, users=30, growth=0.004, seed=11,
     domains={"support": 0.34, "general": 0.27, "code": 0.2, "medical": 0.1, "legal": 0.06, "translation": 0.03},
     budgets=(
-        {"name": "Whole organisation", "scope": "tenant", "period": "monthly", "limit": "260", "action": "warn"},
+        {"name": "Whole organisation", "scope": "tenant", "period": "monthly", "limit": "220", "action": "warn"},
         {"name": "Free tier, daily", "scope": "tier", "subject": "free", "period": "daily", "limit": "1", "action": "degrade"},
         {"name": "Pro tier, monthly", "scope": "tier", "subject": "pro", "period": "monthly", "limit": "40", "action": "degrade"},
         {"name": "Enterprise, monthly", "scope": "tier", "subject": "enterprise", "period": "monthly", "limit": "120", "action": "warn"},
-        {"name": "batch-jobs", "scope": "tag", "subject": "batch-jobs", "period": "monthly", "limit": "30", "action": "block"},
-        {"scope": "end_user", "period": "weekly", "limit": "45", "action": "block"},
+        {"name": "batch-jobs", "scope": "tag", "subject": "batch-jobs", "period": "monthly", "limit": "24", "action": "block"},
+        {"scope": "end_user", "period": "weekly", "limit": "25", "action": "block"},
         *({"scope": "end_user", "subject": f"user_{number}", "period": "monthly", "limit": limit, "action": action}
-          for number, limit, action in ((1000, "70", "warn"), (1001, "45", "degrade"), (1002, "40", "block"), (1003, "30", "warn"),
-                                        (1004, "25", "degrade"))),
+          for number, limit, action in ((1000, "40", "warn"), (1001, "20", "degrade"), (1002, "30", "block"), (1003, "11", "warn"),
+                                        (1004, "15", "degrade"))),
     ),
     anomalies=(
         Anomaly(weeks_ago=6, weekday=1, hours=(9, 14), runs=2.9), Anomaly(weeks_ago=2, weekday=3, hours=(10, 17), runs=1.5, tokens=3.5, only_user=12),

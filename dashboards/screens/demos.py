@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dashboards.access import may
 from dashboards.shell import membership_of
-from tenants.models import Role
+from tenants.demos import demo_of
 from tenants.roles import Permission
 
 
@@ -22,8 +22,7 @@ def offer_of(request: HttpRequest) -> Offer | None:
     membership = membership_of(request)
     if membership.tenant.is_demo or not may(membership, Permission.MANAGE_DEMO):
         return None
-    memberships = request.memberships  # type: ignore[attr-defined]
-    own = next((one.tenant for one in memberships if one.tenant.is_demo and one.role == Role.OWNER), None)
+    own = demo_of(membership.user_id)
     if own is not None:
         return Offer(url=reverse("demo", args=[own.slug]), is_there=True)
     return Offer(url=reverse("demo", args=[membership.tenant.slug]), is_there=False)

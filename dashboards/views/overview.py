@@ -53,7 +53,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "spend": sum(series.totals), "spend_before": None if previous is None else sum(previous), "runs": runs, "runs_before": runs_before,
         "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "previous": previous, "users": users, "models": models,
         "figure": figure, "month": month, "month_budget": _month_budget(now), "ahead": ahead,
-        "sentence": sentence_of(series, chosen), "offer": offer_of(request),
+        "sentence": sentence_of(series, chosen), "offer": None if days else offer_of(request),
     }  # fmt: skip
     return show(request, "console/overview.html", context, title="Overview", now=now)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cascade.samples import fill_waiting
+from cascade.samples.filling import fill_waiting
 from tests.browser.conftest import AXE, Visit
 
 

@@ -1,6 +1,8 @@
 """Demos: a past that the ledger could have written, and nothing real beside it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,11 +10,13 @@ from django.db import connection
 
 from billing import reports
 from billing.demos import delete_demo
+from billing.exports.wanted import Wanted
+from billing.exports.work import ask_for, file_of, prepared_of
 from billing.models import Anomaly, CostEntry, Forecast, QuarterRollup
 from cascade import run_reports
 from cascade.models import ProviderConnection
-from cascade.samples import fill_waiting
 from cascade.samples.companies import DEMO
+from cascade.samples.filling import fill_waiting
 from cascade.samples.traffic import calls_of
 from tenants.demos import ask_for_demo
 from tenants.errors import Conflict
@@ -87,6 +91,22 @@ def test_a_deleted_demo_leaves_no_row_of_it_in_any_table(cast: Cast) -> None:
                 assert cursor.fetchone() == (0,), table
         assert not Tenant.objects.filter(pk=demo.pk).exists()
     assert breaks() - before == set()
+
+
+def test_a_file_of_a_demo_says_so_by_its_name_and_goes_with_it(
+    cast: Cast, settings: Any, tmp_path: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.EXPORT_FOLDER = tmp_path
+    demo = asked(cast)
+    with tenant_scope(demo.pk):
+        job = ask_for(Wanted(what="budgets", format="csv", first=NOW.date(), last=NOW.date()), actor="olga", now=NOW)
+        assert job.file_name == "demo_budgets_2026-11-26_2026-11-26.csv"
+        assert prepared_of(job).file_name == job.file_name
+    file_of(job).parent.mkdir(parents=True)
+    file_of(job).touch()
+    with django_capture_on_commit_callbacks(execute=True), tenant_scope(demo.pk):
+        delete_demo()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_demo_does_not_hide_from_the_job_what_of_others_is_still_to_be_summed(cast: Cast) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.test import Client
 
-from cascade.samples import fill_waiting
+from cascade.samples.filling import fill_waiting
 from tenants.models import Demo, Membership, Role, Tenant
 from tenants.scoping import platform_scope, tenant_scope
 from tests.cast import Cast
