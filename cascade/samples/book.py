@@ -95,7 +95,7 @@ class Book:
             "id": identity, "state": "voided" if is_failed else "settled", "end_user_id": user, "api_key_id": key,
             "labels": {"tier": tier, "domain": call.domain, "preset": POLICY, "tags": call.tags}, "legs": legs, "sent": 2 ** len(steps) - 1,
             "window_ids": [window.place for window in windows], "amount_nusd": sum(leg["amount"] for leg in legs), "actual_nusd": total,
-            "created_at": at, "expires_at": at + timedelta(minutes=2), "closed_at": closed,
+            "created_at": at, "expires_at": at + timedelta(minutes=11), "closed_at": closed,
         })  # fmt: skip
         for leg, (step, cost) in enumerate(zip(steps, costs, strict=True)):
             self.entries.append({

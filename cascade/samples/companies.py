@@ -58,13 +58,13 @@ DEMO = Company(
         {"name": "Pro tier, monthly", "scope": "tier", "subject": "pro", "period": "monthly", "limit": "40", "action": "degrade"},
         {"name": "Enterprise, monthly", "scope": "tier", "subject": "enterprise", "period": "monthly", "limit": "120", "action": "warn"},
         {"name": "batch-jobs", "scope": "tag", "subject": "batch-jobs", "period": "monthly", "limit": "24", "action": "block"},
-        {"scope": "end_user", "period": "weekly", "limit": "25", "action": "block"},
+        {"scope": "end_user", "period": "weekly", "limit": "30", "action": "block"},
         *({"scope": "end_user", "subject": f"user_{number}", "period": "monthly", "limit": limit, "action": action}
           for number, limit, action in ((1000, "40", "warn"), (1001, "20", "degrade"), (1002, "30", "block"), (1003, "11", "warn"),
                                         (1004, "15", "degrade"))),
     ),
     anomalies=(
-        Anomaly(weeks_ago=6, weekday=1, hours=(9, 14), runs=2.9), Anomaly(weeks_ago=2, weekday=3, hours=(10, 17), runs=1.5, tokens=3.5, only_user=12),
+        Anomaly(weeks_ago=6, weekday=1, hours=(9, 14), runs=2.9), Anomaly(weeks_ago=2, weekday=3, hours=(10, 17), runs=1.6, tokens=3.5, only_user=12),
         Anomaly(weeks_ago=1, weekday=2, hours=(14, 19), domain="medical", runs=1.4, tokens=1.5),
     ),
 )  # fmt: skip

@@ -14,6 +14,8 @@ HOURS = (1, 1, 1, 1, 1, 2, 4, 9, 16, 22, 24, 22, 17, 19, 23, 22, 19, 14, 9, 6, 5
 THRESHOLD = 0.7
 LONGEST_PROMPT, LONGEST_ANSWER = 120_000, 12_000
 """In tokens."""
+LONGEST_RUN = timedelta(minutes=5)
+"""What begins so long ago is over: an answer of that length takes less than three minutes."""
 BASELINE = "gpt-4o"
 """The model that runs are compared with."""
 REASONS = (
@@ -60,7 +62,7 @@ def strange_days(company: Company, *, today: date) -> Mapping[date, Anomaly]:
 
 
 def calls_of(company: Company, *, zone: ZoneInfo, first: date, now: datetime) -> Iterator[Call]:
-    """Yield the calls from the day `first` on until `now`, in the order of their time. The same seed makes the same calls."""
+    """Yield the calls from the day `first` on that are over by `now`, in the order of their time. The same seed makes the same calls."""
     dice = random.Random(company.seed)  # noqa: S311 - the same calls again are wanted
     weights = [1 / (rank + 1.5) ** 0.9 for rank in range(company.users)]
     today = now.astimezone(zone).date()
@@ -73,7 +75,7 @@ def calls_of(company: Company, *, zone: ZoneInfo, first: date, now: datetime) ->
         if anomaly is not None:
             extra = round(wanted * (anomaly.runs - 1)) + (round(wanted * 0.12) if anomaly.only_user is not None else 0)
             found += [_call(company, dice, day, zone, weights, anomaly, is_extra=True) for _ in range(extra)]
-        yield from (call for call in sorted(found, key=lambda call: call.at) if call.at < now - timedelta(minutes=1))
+        yield from (call for call in sorted(found, key=lambda call: call.at) if call.at < now - LONGEST_RUN)
 
 
 def _call(
