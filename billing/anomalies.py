@@ -84,6 +84,16 @@ def look_at_quality(*, now: datetime) -> int:
     return go_round(active_tenants(), lambda zone: _look_at_drafts(zone=zone, now=now))
 
 
+def look_back(*, days: Iterable[date], zone: str) -> int:
+    """Look at days of the scope's tenant that are long over, each as its evening and the next morning would have: for one whose past came at once."""
+    found = 0
+    for day in days:
+        morning = window_bounds(period=Period.DAILY, zone=zone, instant=datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone)))[1]
+        evening = morning - timedelta(minutes=1)
+        found += _look_at_drafts(zone=zone, now=evening) + _look_at_day(day, zone=zone, now=morning)
+    return found
+
+
 def _look_at_quarter(newest: datetime, *, zone: str, now: datetime) -> int:
     began = day_of_first_spend()
     candidates = _spending(newest - FAST.looks_back * QUARTER, newest, least_nusd=FAST.minimum_nusd)

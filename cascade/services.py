@@ -12,7 +12,7 @@ from msgspec import Struct
 from billing.ledger import CallKey, Hold, HoldRefused, HoldRequest, KeyTaken, LedgerRewound, RateLimited, Subject, TooManyOpen
 from cascade.alarms import note_refused
 from cascade.enforcement import enforce
-from cascade.engine.errors import CascadeError, InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
+from cascade.engine.errors import CascadeError, DemoCallsNobody, InvalidRequest, KeyInUse, ModelNotAllowed, SpendForgotten
 from cascade.engine.execution import OnStep, Sink
 from cascade.engine.planning import unbounded_content
 from cascade.engine.plans import CascadePlan, CascadeRequest, CascadeResult
@@ -86,6 +86,8 @@ async def _run(
     *, runtime: Runtime, caller: Caller, request: RunRequest, now: datetime, sink: Sink | None, on_admitted: Admitted | None, on_step: OnStep | None,
     progress: Progress,
 ) -> RunOutcome:  # fmt: skip
+    if caller.is_demo:
+        raise DemoCallsNobody("This is a demo: all of its numbers are made up, so nothing is called in it. Use a key of an organisation of your own.")
     _check_texts(request)
     tenant = await away_as_503(runtime.tenant(caller, now=now))
     subject, tier = await _subject(runtime, tenant, caller, request)

@@ -77,11 +77,15 @@ def places_of(request: HttpRequest, *, current: str) -> list[Place]:
     here = membership_of(request)
     return [
         Place(
-            name=other.tenant.name, role=other.get_role_display(), url=reverse(name, args=[other.tenant.slug]) + query,
+            name=other.tenant.name, role=_role_in(other), url=reverse(name, args=[other.tenant.slug]) + query,
             is_current=other.tenant_id == here.tenant_id,
         )
         for other in request.memberships  # type: ignore[attr-defined]
     ]
+
+
+def _role_in(membership: Membership) -> str:
+    return f"{membership.get_role_display()}{', sample data' if membership.tenant.is_demo else ''}"
 
 
 def theme_of(request: HttpRequest) -> str:

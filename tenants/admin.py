@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from tenants.admin_base import ReadOnlyPlatformAdmin, ReadOnlyTenantAdmin, TenantModelAdmin
 from tenants.admin_site import PlatformAdminSite
-from tenants.models import ApiKey, AuditEntry, Erasure, Invitation, Membership, StaffSession, Tenant, Tier, User
+from tenants.models import ApiKey, AuditEntry, Demo, Erasure, Invitation, Membership, StaffSession, Tenant, Tier, User
 from tenants.services import revoke_key
 
 __all__ = ["PlatformAdminSite", "ReadOnlyPlatformAdmin", "ReadOnlyTenantAdmin", "TenantModelAdmin"]
@@ -24,15 +24,15 @@ __all__ = ["PlatformAdminSite", "ReadOnlyPlatformAdmin", "ReadOnlyTenantAdmin", 
 
 @admin.register(Tenant)
 class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A tenant is switched off, never deleted: its money stays booked."""
+    """A tenant is switched off, never deleted: its money stays booked. A demo is made and deleted in the console, by whoever it is for."""
 
-    list_display = ["name", "slug", "time_zone", "is_active", "created_at"]
-    list_filter = ["is_active"]
+    list_display = ["name", "slug", "time_zone", "is_active", "is_demo", "created_at"]
+    list_filter = ["is_active", "is_demo"]
     search_fields = ["name", "slug"]
     show_full_result_count = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
-        return ["slug", "created_at"] if obj else []
+        return ["slug", "is_demo", "created_at"] if obj else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -110,6 +110,14 @@ class SecondFactorAdmin(ReadOnlyPlatformAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+
+@admin.register(Demo)
+class DemoAdmin(ReadOnlyTenantAdmin):
+    list_display = ["person", "tenant", "state", "asked_at"]
+    list_filter = ["state"]
+    list_select_related = ["tenant", "person"]
+    search_fields = ["person__email"]
 
 
 @admin.register(Membership)

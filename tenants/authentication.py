@@ -45,6 +45,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None
     tokens_per_minute: int | None
     open_calls_per_end_user: int | None
+    is_demo: bool
+    """Is the tenant made up? Then nothing may be called in it."""
 
     is_authenticated = True
     pk = None
@@ -99,7 +101,7 @@ def found_key(row: Mapping[str, Any] | None) -> FoundKey:
         time_zone=row["time_zone"], default_tier=row["default_tier"], allow_undocumented_fields=row["allow_undocumented_fields"],
         budget_refusal_status=row["budget_refusal_status"], end_user_salt=bytes(row["end_user_salt"]), config_version=row["config_version"],
         end_users_version=row["end_users_version"], requests_per_minute=row["requests_per_minute"], tokens_per_minute=row["tokens_per_minute"],
-        open_calls_per_end_user=row["open_calls_per_end_user"],
+        open_calls_per_end_user=row["open_calls_per_end_user"], is_demo=row["tenant_is_demo"],
     )
     return FoundKey(caller=caller, revoked_at=row["revoked_at"], expires_at=row["expires_at"], tenant_is_active=row["tenant_is_active"])
 
@@ -111,6 +113,7 @@ def caller_without_key(tenant: "Tenant") -> Caller:
         default_tier=tenant.default_tier, allow_undocumented_fields=tenant.allow_undocumented_fields,
         budget_refusal_status=tenant.budget_refusal_status, end_user_salt=bytes(tenant.end_user_salt), config_version=tenant.config_version,
         end_users_version=tenant.end_users_version, requests_per_minute=None, tokens_per_minute=None, open_calls_per_end_user=None,
+        is_demo=tenant.is_demo,
     )
 
 

@@ -80,9 +80,10 @@ def _see(request: HttpRequest, *, now: datetime) -> None:
 
 
 def memberships_of(user_id: Any) -> list[Membership]:
-    """Return where a person is a member, with the tenants, by name."""
+    """Return where a person is a member, with the tenants, by name; demos come last, so that nobody lands in one."""
     with platform_scope():
-        return list(Membership.objects.select_related("tenant").filter(user=user_id, tenant__is_active=True).order_by("tenant__slug"))
+        mine = Membership.objects.select_related("tenant").filter(user=user_id, tenant__is_active=True)
+        return list(mine.order_by("tenant__is_demo", "tenant__slug"))
 
 
 def staff_session_of(user: Any, *, slug: str, now: datetime) -> StaffSession | None:

@@ -43,6 +43,8 @@ class Permission(StrEnum):
     SEE_AUDIT = "see_audit"
     EDIT_SETTINGS = "edit_settings"
     MANAGE_MEMBERS = "manage_members"
+    MANAGE_DEMO = "manage_demo"
+    """Have a demo made, look how far it is, and delete it."""
 
 
 P = Permission

@@ -56,6 +56,11 @@ def remove(*, tenant_id: UUID, export_id: UUID) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_all(*, tenant_id: UUID) -> None:
+    """Delete all files of a tenant that is no more."""
+    shutil.rmtree(Path(settings.EXPORT_FOLDER) / str(tenant_id), ignore_errors=True)
+
+
 def remove_parts(*, older_than_s: float = PARTS_KEPT_S) -> int:
     """Delete what processes that died have left. Returns how many."""
     removed = 0

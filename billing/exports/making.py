@@ -31,6 +31,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
     tenant_id: UUID
     slug: str
+    file_name: str
     wanted: Wanted
     table: Table
     days: Stretch
@@ -81,7 +82,10 @@ def prepare(wanted: Wanted, *, catalog: Mapping[str, Mapping[str, str]] | None =
         table = focus(wanted, names={**(catalog or {}), **_names(tenant, close)}, invoice=_invoice(tenant, days, close))
     else:
         table = tables.budgets() if wanted.what == "budgets" else {"cost_entries": tables.cost_entries, "usage": tables.usage}[wanted.what](wanted)
-    return Prepared(tenant_id=tenant.pk, slug=tenant.slug, wanted=wanted, table=table, days=days, tenants_days=tenants_days, close=close)
+    file_name = f"demo_{wanted.file_name}" if tenant.is_demo else wanted.file_name  # what is made up says so wherever it is kept
+    return Prepared(
+        tenant_id=tenant.pk, slug=tenant.slug, file_name=file_name, wanted=wanted, table=table, days=days, tenants_days=tenants_days, close=close
+    )
 
 
 def count_rows(prepared: Prepared) -> int:
@@ -106,7 +110,7 @@ def _manifest(prepared: Prepared, book: Moment, *, rows: int) -> dict[str, Any]:
     wanted, days, close = prepared.wanted, prepared.days, prepared.close
     entries, cost = book.total(prepared.table)
     manifest: dict[str, Any] = {
-        "manifest_version": MANIFEST_VERSION, "generator": "CascadeFlow", "file": wanted.file_name, "tenant": prepared.slug, "what": wanted.what,
+        "manifest_version": MANIFEST_VERSION, "generator": "CascadeFlow", "file": prepared.file_name, "tenant": prepared.slug, "what": wanted.what,
         "format": wanted.format, "counted_by": "booked_at",
         "days": {
             "first": wanted.first.isoformat(), "last": wanted.last.isoformat(), "zone": days.zone,

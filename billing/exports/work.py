@@ -61,7 +61,7 @@ def ask_for(wanted: Wanted, *, actor: str, now: datetime, catalog: Mapping[str, 
         raise Conflict(f"{MOST_WAITING} exports wait already. Cancel some, or wait for them.", code="too_many_exports")
     return ExportJob.objects.create(
         what=wanted.what, format=wanted.format, wanted={"wanted": wanted.as_json(), "catalog": dict(catalog or {})}, has_names=wanted.has_names,
-        file_name=wanted.file_name, state=State.WAITING if expected > MOST_ROWS_AT_ONCE else State.READY, rows_expected=expected,
+        file_name=prepared.file_name, state=State.WAITING if expected > MOST_ROWS_AT_ONCE else State.READY, rows_expected=expected,
         created_by=actor[:200], created_at=now, expires_at=now + timedelta(days=settings.EXPORT_DAYS),
     )  # fmt: skip
 

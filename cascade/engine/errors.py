@@ -54,6 +54,13 @@ class ModelNotAllowed(CascadeError):
     code = "model_not_allowed"
 
 
+class DemoCallsNobody(CascadeError):
+    """The key belongs to a demo, whose numbers are made up: what is really spent must not stand among them."""
+
+    status = 403
+    code = "demo_calls_nobody"
+
+
 class ProviderError(CascadeError):
     """A provider did not give a usable answer."""
 

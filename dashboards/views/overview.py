@@ -18,6 +18,7 @@ from dashboards.charts import series_chart, swatches_of, with_anomalies, with_ch
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.attention import problems_of
 from dashboards.screens.changes import by_day, changes_of_days
+from dashboards.screens.demos import offer_of
 from dashboards.screens.savings import runs_in
 from dashboards.shell import is_part, membership_of, show, show_part
 from dashboards.templatetags.money import money, usd
@@ -54,7 +55,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "spend": sum(series.totals), "spend_before": None if previous is None else sum(previous), "runs": runs, "runs_before": runs_before,
         "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "previous": previous,
         "figure": figure, "month": month, "month_budget": _month_budget(now), "ahead": ahead,
-        "sentence": sentence_of(series, chosen), "changes": changes,
+        "sentence": sentence_of(series, chosen), "changes": changes, "offer": None if days else offer_of(request),
     }  # fmt: skip
     return show(request, "console/overview.html", context, title="Overview", now=now)
 

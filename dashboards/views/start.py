@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.models import Budget
 from cascade.models import CascadeRun, CatalogModel, ProviderConnection
 from dashboards.access import may
+from dashboards.screens.demos import offer_of
 from dashboards.screens.runs import runs_for
 from dashboards.shell import membership_of, show, show_part
 from tenants import services
@@ -33,7 +34,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "secret": secret, "shown_key": secret or PLACEHOLDER, "has_keys": ApiKey.objects.filter(revoked_at=None).exists(),
         "base_url": request.build_absolute_uri("/v1"), "model": MODEL, "has_provider": ProviderConnection.objects.filter(is_active=True).exists(),
         "has_models": CatalogModel.objects.exists(), "has_budget": Budget.objects.filter(ended_at=None).exists(), "first": _first_call(membership),
-        "may_set_budgets": may(membership, Permission.EDIT_BUDGETS),
+        "may_set_budgets": may(membership, Permission.EDIT_BUDGETS), "offer": offer_of(request),
     }  # fmt: skip
     response = show(request, "console/start.html", context, title="Start", now=now)
     response["cache-control"] = "no-store"

@@ -4,6 +4,7 @@ from django.db import models
 
 from tenants.models.access import CacheRow, Invitation, StaffSession
 from tenants.models.audit import AuditEntry
+from tenants.models.demos import Demo
 from tenants.models.who import (
     MOST_A_MINUTE,
     ApiKey,
@@ -40,6 +41,6 @@ def tenant_column(model: type[models.Model]) -> str | None:
 
 
 __all__ = [
-    "GLOBAL_MODELS", "MOST_A_MINUTE", "ApiKey", "AuditEntry", "CacheRow", "EndUser", "Erasure", "Invitation", "Membership", "RateBucket", "Role",
-    "Scope", "StaffSession", "Tenant", "Tier", "User", "check_time_zone", "default_scopes", "new_salt", "slug_rule", "tenant_column",
+    "GLOBAL_MODELS", "MOST_A_MINUTE", "ApiKey", "AuditEntry", "CacheRow", "Demo", "EndUser", "Erasure", "Invitation", "Membership", "RateBucket",
+    "Role", "Scope", "StaffSession", "Tenant", "Tier", "User", "check_time_zone", "default_scopes", "new_salt", "slug_rule", "tenant_column",
 ]

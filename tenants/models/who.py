@@ -53,6 +53,7 @@ class Tenant(models.Model):
     name = models.CharField(max_length=200)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
     is_active = models.BooleanField(default=True)
+    is_demo = models.BooleanField(default=False, db_default=False, editable=False, help_text="All of it is made up. It is said at birth, and stays.")
     default_tier = models.CharField(max_length=64, default="free", help_text="Tier of end users whose tier nobody has said.")
     allow_undocumented_fields = models.BooleanField(
         default=False, help_text="Pass request fields that OpenAI does not document on to the provider."

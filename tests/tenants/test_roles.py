@@ -38,6 +38,7 @@ manage_alerts       yes    yes       -        -          -       yes
 see_audit           yes    -         yes      -          -       yes
 edit_settings       yes    -         -        -          -       -
 manage_members      yes    -         -        -          -       -
+manage_demo         yes    -         -        -          -       -
 """
 HEAD, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 

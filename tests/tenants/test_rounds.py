@@ -1,5 +1,7 @@
 """A round does the work of every tenant in its own scope; who fails is left out, and told at the end."""
 
+import uuid
+
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
@@ -38,6 +40,17 @@ def test_one_that_fails_writes_nothing_and_stops_no_other(cast: Cast, caplog: py
     with platform_scope():
         assert [tier.tenant_id for tier in Tier.objects.filter(name="new")] == [cast.globex.id]
     assert "acme's numbers" in caplog.text
+
+
+def test_one_that_was_deleted_meanwhile_is_no_failure(cast: Cast) -> None:
+    def work(_zone: str) -> int:
+        Tier.objects.create(name="new")
+        if current_tenant_id() == gone:
+            raise ArithmeticError("nobody is there")
+        return 1
+
+    gone = uuid.uuid4()
+    assert go_round([(gone, "UTC"), *both(cast)], work) == 2
 
 
 def test_a_job_whose_time_is_up_ends_at_once(cast: Cast) -> None:

@@ -14,6 +14,7 @@ PUBLIC_FUNCTIONS = {
     "billing_reserve", "billing_settle", "billing_mark_sent", "billing_sweep", "billing_open_owners", "billing_ensure_partitions",
     "billing_say_alive", "billing_resume", "billing_open_holds", "billing_standing", "billing_find_key", "billing_finish_key", "billing_forget_keys",
     "billing_adjust", "billing_forget_rates", "billing_forget_end_user", "billing_close_month", "billing_reopen_month", "billing_verify_close",
+    "billing_fill_demo", "billing_delete_demo",
     "billing_start_of_day", "billing_window_bounds",  # these two read nothing
 }
 TRIGGERS = {"billing_refuse_change", "billing_roll_up", "billing_marks_changed", "billing_platform_prices_changed"}
@@ -69,7 +70,7 @@ def test_the_applications_role_may_call_the_ledgers_doors_and_nothing_behind_the
         "billing_window_is_over(1)", "billing_asked_rates('[]')", "billing_take_rates('[]', '{}')", "billing_return_rates('[]', '{}')",
         "billing_too_many_open('[]', '{}')",
         "billing_block(gen_random_uuid(), now(), gen_random_uuid(), now(), gen_random_uuid(), 1)",
-        "billing_spent_before(gen_random_uuid(), '', now(), 'UTC')",
+        "billing_demo_of_scope()", "billing_spent_before(gen_random_uuid(), '', now(), 'UTC')",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute(f"SELECT {call}")

@@ -6,6 +6,9 @@ import openai
 import pytest
 from django.utils import timezone
 
+from billing.models import Reservation
+from cascade.models import CatalogModel, ProviderConnection
+from tenants.authentication import caller_without_key
 from tenants.keys import new_key
 from tenants.models import ApiKey, EndUser, Scope, Tenant
 from tenants.scoping import platform_scope, tenant_scope
@@ -79,6 +82,23 @@ def test_the_keys_of_an_account_that_is_switched_off_are_refused(live_cast: Stag
         Tenant.objects.filter(id=live_cast.cast.acme.id).update(is_active=False)
     refused = refusal(live_cast, live_cast.cast.acme_key)
     assert (refused.status_code, refused.code) == (403, "tenant_inactive")
+
+
+def test_the_keys_of_a_demo_call_nobody_though_it_has_models(live_cast: Stage) -> None:
+    with platform_scope():
+        demo = Tenant.objects.create(slug=f"demo-{live_cast.suffix}", name="Demo", is_demo=True)
+    with tenant_scope(demo.pk):
+        connection = ProviderConnection.objects.create(name="simulated", provider="simulated")
+        CatalogModel.objects.create(name="steady", upstream_name="simulated-mini", connection=connection)
+        key = make_key(Scope.INVOKE, Scope.READ)
+    refused = refusal(live_cast, key)
+    assert (refused.status_code, refused.code) == (403, "demo_calls_nobody")
+    assert "organisation of your own" in refused.message
+    assert caller_without_key(demo).is_demo, "nor does the playground"
+    with tenant_scope(demo.pk):
+        assert not Reservation.objects.exists()
+    with live_cast.http(key) as client:
+        assert client.get("/api/v1/budgets/").status_code == 200, "its numbers may be read"
 
 
 def test_a_blocked_end_user_is_refused_and_costs_nothing(live_cast: Stage) -> None:

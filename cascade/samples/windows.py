@@ -10,10 +10,10 @@ from billing.models import Budget
 
 
 class Window:
-    """One row of billing_budgetwindow in the making, with the marks that it passes."""
+    """One row of billing_budgetwindow in the making, with the marks that it passes. `place` counts the windows of a tenant, from 0."""
 
-    def __init__(self, number: int, budget: Budget, subject: str, start_at: datetime, end_at: datetime) -> None:
-        self.number, self.budget, self.subject, self.start_at, self.end_at = number, budget, subject, start_at, end_at
+    def __init__(self, place: int, budget: Budget, subject: str, start_at: datetime, end_at: datetime) -> None:
+        self.place, self.budget, self.subject, self.start_at, self.end_at = place, budget, subject, start_at, end_at
         self.spent = 0
         self.marks: list[tuple[int, int, datetime]] = []
 
@@ -38,10 +38,10 @@ class Window:
 
 
 class Windows:
-    """All windows of one tenant. Numbers are given from `first` on."""
+    """All windows of one tenant."""
 
-    def __init__(self, budgets: Sequence[Budget], *, zone: str, first: int) -> None:
-        self._budgets, self._zone, self._next = budgets, zone, first
+    def __init__(self, budgets: Sequence[Budget], *, zone: str) -> None:
+        self._budgets, self._zone = budgets, zone
         self._bounds: dict[tuple[str, datetime], tuple[datetime, datetime]] = {}
         self.rows: dict[tuple[UUID, str, datetime], Window] = {}
 
@@ -63,8 +63,7 @@ class Windows:
         start_at, end_at = self._bounds[hour]
         key = (budget.pk, subject, start_at)
         if key not in self.rows:
-            self.rows[key] = Window(self._next, budget, subject, start_at, end_at)
-            self._next += 1
+            self.rows[key] = Window(len(self.rows), budget, subject, start_at, end_at)
         return self.rows[key]
 
     def all_marks(self) -> Iterator[tuple[Window, Any]]:
