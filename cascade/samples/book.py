@@ -115,6 +115,7 @@ class Book:
             "tier": tier_of(call.user), "preset": PRESET, "policy_version": POLICY, "arm": "cascade", "domain": call.domain,
             "domain_confidence": round(0.55 + (identity.int % 44) / 100, 2), "complexity": call.complexity,
             "model_used": served.model if served else "", "draft_accepted": steps[0].status == "accepted" if served else None,
+            "score": served.score if served else None, "baseline_model": BASELINE if usage else "",
             "cost_nusd": sum(costs), "baseline_nusd": cost_nusd(usage=usage, price=self.prices[BASELINE]) if usage else None,
             "latency_ms": round(latency, 2), "error_code": "" if served else "provider_failed", "tags": call.tags, "started_at": call.at,
             "steps": [self._told(step, cost, is_failed=served is None) for step, cost in zip(steps, costs, strict=True)],

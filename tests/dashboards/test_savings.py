@@ -118,7 +118,7 @@ def test_the_preset_of_nobody_is_not_found_and_the_overview_leads_here(saved: Ca
 
 def test_the_statement_of_a_month_has_the_parts_as_a_table_and_as_a_file(saved: Cast) -> None:
     query = f"/o/acme/reports/read/?report=savings&month={datetime.now(ZoneInfo(saved.acme.time_zone)):%Y-%m}"
-    text = logged_in(saved.finn).get(query).content.decode()
+    text = logged_in(saved.finn).get(f"{query}&whole=1").content.decode()
     assert "2 runs with a baseline, 1 without one" in text
     lines = logged_in(saved.finn).get(f"{query}&format=csv").content.decode("utf-8-sig").splitlines()
     assert lines == ['Saved by,"Amount, USD"', "Routing,3.5", "Degrading,2", "Caching,0.5", "Own prices,1"]
