@@ -100,5 +100,6 @@ def change_settings(*, tenant: Tenant, changes: Mapping[str, Any]) -> Tenant:
     for name, value in changes.items():
         setattr(tenant, name, value)
     tenant.clean_fields(exclude=[field.name for field in Tenant._meta.fields if field.name not in changes])
+    tenant.validate_constraints()
     tenant.save(update_fields=list(changes))
     return tenant

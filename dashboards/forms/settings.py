@@ -1,6 +1,7 @@
 """What an organisation settled for all of its calls."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -28,6 +29,13 @@ class SettingsForm(forms.Form):
     open_calls_per_end_user = forms.IntegerField(
         label="Calls in flight of one end user, at most", required=False, min_value=1, max_value=10**9, help_text="Empty: any number."
     )
+    display_currency = forms.CharField(
+        label="Beside US dollars, show", required=False, max_length=3, widget=forms.TextInput({"placeholder": "EUR", "autocomplete": "off"})
+    )
+    display_rate = forms.DecimalField(
+        label="of which a US dollar is", required=False, max_digits=18, decimal_places=8, min_value=Decimal("0.00000001")
+    )
+    display_rate_on = forms.DateField(label="Day of that rate", required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
     allow_undocumented_fields = forms.BooleanField(label="Pass request fields that OpenAI does not document on to the provider", required=False)
 
     def __init__(self, data: Mapping[str, Any] | None, *, tenant: Tenant, zone_is_open: bool) -> None:
@@ -38,3 +46,6 @@ class SettingsForm(forms.Form):
         tiers.choices = [(name, name) for name in sorted(names)]
         if not zone_is_open:
             del self.fields["time_zone"]
+
+    def clean_display_currency(self) -> str:
+        return str(self.cleaned_data["display_currency"]).upper()

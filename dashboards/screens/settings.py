@@ -26,6 +26,7 @@ class Settings(Resource[Tenant]):
             "Name": row.name, "Time zone": row.time_zone, "Default tier": row.default_tier,
             "Budgets refuse with": row.get_budget_refusal_status_display(),
             "New end users in an hour": _limit(row.new_end_users_per_hour), "Calls in flight of one end user": _limit(row.open_calls_per_end_user),
+            "Shown beside US dollars": _currency(row),
             "Undocumented fields": "passed on" if row.allow_undocumented_fields else "refused",
         }  # fmt: skip
 
@@ -43,6 +44,10 @@ class Settings(Resource[Tenant]):
 
     def label(self, row: Tenant) -> str:
         return "settings"
+
+
+def _currency(row: Tenant) -> str:
+    return f"{row.display_currency} at {row.display_rate.normalize():f} of {row.display_rate_on}" if row.display_rate else "nothing"
 
 
 def _limit(number: int | None) -> str:

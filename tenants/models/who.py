@@ -2,6 +2,7 @@
 
 import secrets
 import zoneinfo
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -9,10 +10,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import Q
 
 from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
 slug_rule = RegexValidator(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?\Z", "Use 1 to 64 lower-case letters, digits, '-' and '_'.")
+
+currency_rule = RegexValidator(r"^[A-Z]{3}\Z", "Use the three letters of a currency, such as EUR.")
 
 
 def check_time_zone(name: str) -> None:
@@ -64,6 +68,15 @@ class Tenant(models.Model):
         default=NEW_END_USERS_PER_HOUR,
     )
     open_calls_per_end_user = a_limit("Calls that one end user may have in flight at once; empty: any number.", default=OPEN_CALLS_PER_END_USER)
+    display_currency = models.CharField(
+        max_length=3, blank=True, default="", db_default="", validators=[currency_rule],
+        help_text="Shown beside US dollars in the console, roughly; the book stays in US dollars.",
+    )  # fmt: skip
+    display_rate = models.DecimalField(
+        max_digits=18, decimal_places=8, null=True, blank=True, validators=[MinValueValidator(Decimal("0.00000001"))],
+        help_text="How many of it a US dollar is.",
+    )
+    display_rate_on = models.DateField(null=True, blank=True, help_text="The day of that rate.")
     second_factor_required = models.BooleanField(default=False, help_text="Members without a second factor set one up before they see anything.")
     end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
     config_version = models.BigIntegerField(default=1, editable=False)
@@ -72,6 +85,14 @@ class Tenant(models.Model):
 
     class Meta:
         ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_currency_has_a_rate_and_its_day",
+                condition=Q(display_currency="", display_rate=None, display_rate_on=None)
+                | Q(display_rate__isnull=False, display_rate_on__isnull=False) & ~Q(display_currency=""),
+                violation_error_message="A currency is shown at a rate of a day: say all three, or none.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -37,6 +37,32 @@ def test_an_owner_changes_them_and_sees_the_change_beside_the_form(cast: Cast) -
         assert AuditEntry.objects.filter(object_type="tenant", action="changed", actor_name="owner@example.com").exists()
 
 
+def test_a_currency_is_shown_beside_dollars_at_its_rate(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=73_480_000_000)
+    assert "≈" not in logged_in(cast.finn).get("/o/acme/").content.decode()
+    told = send(cast, display_currency="eur", display_rate="0.92", display_rate_on="2026-11-01").content.decode()
+    assert "nothing → EUR at 0.92 of 2026-11-01" in told
+    page = logged_in(cast.finn).get("/o/acme/").content.decode()
+    assert '<span class="approx" title="A US dollar was 0.92 EUR on 1 Nov 2026">≈ 67.60 EUR</span>' in page
+    assert "$73.48" in page
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"display_currency": "EUR"}, "say all three, or none"), ({"display_rate": "0.9", "display_rate_on": "2026-11-01"}, "say all three, or none"),
+        ({"display_currency": "E1", "display_rate": "1", "display_rate_on": "2026-11-01"}, "three letters"),
+        ({"display_currency": "EUR", "display_rate": "0", "display_rate_on": "2026-11-01"}, "greater than or equal"),
+        ({"display_currency": "EUR", "display_rate": "NaN", "display_rate_on": "2026-11-01"}, "Enter a number"),
+        ({"display_currency": "EUR", "display_rate": "1", "display_rate_on": "soon"}, "valid date"),
+    ],
+)  # fmt: skip
+def test_half_a_currency_is_refused_in_words(cast: Cast, said: dict[str, str], told: str) -> None:
+    assert told in send(cast, **said).content.decode()
+    assert stored(cast).display_currency == ""
+
+
 def test_the_time_zone_stays_once_a_call_is_booked_and_the_page_says_why(cast: Cast) -> None:
     with tenant_scope(cast.acme.id):
         book(cast.acme)
