@@ -22,7 +22,7 @@ stop: ## end what `make run DETACH=1` started
 	@test -x $(BIN)/python || { echo "Nothing is set up yet: 'make run' does it."; exit 0; }; $(BIN)/python -m cascadeflow_site.serve --stop
 
 test: $(VENV)/dev.stamp $(VENV)/node.stamp $(VENV)/debian.stamp ## set up and run all tests (ARGS="-k name" selects)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --ignore tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup --ignore tests/browser $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 tests/browser
 
 check: $(VENV)/dev.stamp ## lint, types, import contracts, Django's own checks

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from tests import database, live
-from tests.cast import Cast, make_cast
+from tests.cast import Cast, make_cast, retire
 from tests.live import ScriptedProvider, Server
 from tests.shop import Shop
 from tests.stage import Stage, breaks, staged
@@ -30,10 +30,13 @@ def cast(db: None) -> Cast:
 
 
 @pytest.fixture
-def committed_cast(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Cast:
+def committed_cast(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[Cast]:
     """The cast in tenants of its own that stay: for tests that use the database over connections beside Django's."""
     with django_db_blocker.unblock():
-        return make_cast(suffix=os.urandom(4).hex())
+        cast = make_cast(suffix=os.urandom(4).hex())
+    yield cast
+    with django_db_blocker.unblock():
+        retire(cast)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from cascade.rollouts import set_rollout
 from tenants.encryption import Secret
 from tenants.models import ApiKey, Tier
 from tenants.scoping import tenant_scope
-from tests.cast import Cast, make_cast
+from tests.cast import Cast, make_cast, retire
 from tests.live import DONE, Script, ScriptedProvider, Server, answer, chunk, free_port, wait_until
 
 FAULTS = ("429", "500", "503", "timeout", "reset", "garbage", "empty", "no-usage", "truncated-sse")
@@ -205,6 +205,7 @@ def staged(*, site: Server, upstream: Server, scripted: ScriptedProvider) -> Ite
     stage = raise_stage(site=site, upstream=upstream, scripted=scripted)
     yield stage
     stage.wait_until_closed(holds=0)
+    retire(stage.cast)
     assert breaks() - broken_before == set()
 
 

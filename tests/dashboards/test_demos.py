@@ -59,7 +59,7 @@ def test_it_says_how_far_it_is_and_then_opens_its_overview(cast: Cast, owner: Cl
     assert owner.get(f"/o/{demo.slug}/demo/")["location"] == f"/o/{demo.slug}/"
     page = owner.get(f"/o/{demo.slug}/").content.decode()
     assert BANNER in page
-    assert "user_1000" in page
+    assert "user_1000" in owner.get(f"/o/{demo.slug}/top/").content.decode()
     assert "user_1000" not in owner.get("/o/acme/costs/?group=end_user").content.decode()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.management import call_command
 from opentelemetry.sdk import environment_variables
 
 from tests import live
@@ -50,6 +51,7 @@ def shown(
     """/metrics of a site where everything has happened that is counted."""
     with django_db_blocker.unblock(), staged(site=told_site, upstream=upstream, scripted=scripted) as stage:
         let_everything_happen(stage)
+        call_command("jobs", run="billing.forget_rates")
         environment = {**os.environ, **live.SITE_ENVIRONMENT, **telling("", told_folder)}
         subprocess.run([sys.executable, "-c", CHECK_LEDGER], cwd=ROOT, env=environment, capture_output=True, check=False)
         wait_until(lambda: Page(told_site.url).has("cascadeflow_telemetry_dropped_total"), seconds=30)

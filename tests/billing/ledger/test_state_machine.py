@@ -14,6 +14,6 @@ def test_no_sequence_of_calls_leads_the_ledger_away_from_its_model(till: Till) -
         Stage.app, Stage.owner, Stage.book_every, Stage.steps = app, owner, 5, 0
         run_state_machine_as_test(
             LedgerMachine,
-            settings=settings(max_examples=65, stateful_step_count=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)),
+            settings=settings(max_examples=75, stateful_step_count=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)),
         )
     assert Stage.steps >= 2000
