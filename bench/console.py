@@ -161,6 +161,7 @@ def look(made: Site) -> dict[str, Page]:
             pages[name]["warm_ms"] = round(statistics.median(first_byte(client, path)[0] for _ in range(WARM_TRIALS)))
         for name, paint in paints(url, session, paths):
             pages[name]["paint_ms"] = paint
+            print(f"  {name:22} {told(pages[name])}", file=sys.stderr, flush=True)
     return pages
 
 
@@ -226,7 +227,7 @@ def paints(url: str, session: str, paths: Mapping[str, str]) -> Iterator[tuple[s
                 "Network.emulateNetworkConditions",
                 {"offline": False, "latency": LATENCY_MS, "downloadThroughput": BYTES_PER_S, "uploadThroughput": BYTES_PER_S},
             )
-            page.goto(f"{url}/o/{TENANT}/{path}", wait_until="load")
+            page.goto(f"{url}/o/{TENANT}/{path}", wait_until="load", timeout=120_000)
             page.wait_for_timeout(1500)
             yield name, round(page.evaluate(LARGEST))
             context.close()

@@ -7,16 +7,21 @@ from cascade.engine.domains import DOMAINS
 from cascade.replaying import MOST_DAYS, MOST_RUNS
 from dashboards.forms.what_if import Question
 from dashboards.screens.what_if import answer_to, offers
-from dashboards.shell import membership_of, show
+from dashboards.shell import is_part, may_wait, membership_of, show, show_part
 
 
 def what_if(request: HttpRequest) -> HttpResponse:
     now, tenant = timezone.now(), membership_of(request).tenant
     offered = offers()
     question = Question(request.GET, offers=offered)
-    answer = answer_to(question, tenant=tenant, now=now) if question.is_asked and question.is_valid() else None
+    makes_sense = question.is_asked and question.is_valid()
+    is_later = makes_sense and not may_wait(request)
+    answer = answer_to(question, tenant=tenant, now=now) if makes_sense and not is_later else None
     context = {
         "question": question, "answer": answer, "domains": DOMAINS, "subjects": offered["whom"], "most_days": MOST_DAYS, "most_runs": MOST_RUNS,
+        "is_later": is_later,
     }
-    is_wrong = question.is_asked and answer is None
+    if is_part(request):
+        return show_part(request, "console/what_if/piece.html", context)
+    is_wrong = question.is_asked and answer is None and not is_later
     return show(request, "console/what_if/page.html", context, title="What if?", now=now, status=422 if is_wrong else 200)

@@ -38,7 +38,7 @@ def past(cast: Cast) -> Cast:
 
 
 def asked(client: Client, *, status: int = 200, **said: str) -> str:
-    answer = client.get("/o/acme/what-if/", {"days": "7", "replay": "1", **said})
+    answer = client.get("/o/acme/what-if/", {"days": "7", "replay": "1", "whole": "1", **said})
     assert answer.status_code == status
     return str(answer.content.decode())
 
@@ -74,6 +74,14 @@ def test_before_it_is_asked_nothing_is_replayed_and_what_the_address_suggests_st
     assert '<option value="pro" selected>' in page
     assert 'value="28"' in page
     assert '"><script>' not in page
+
+
+def test_a_replay_comes_after_its_page(past: Cast) -> None:
+    client, asked_for = logged_in(past.finn), {"days": "7", "replay": "1", "thresholds-0-score": "0.5"}
+    first = client.get("/o/acme/what-if/", asked_for).content.decode()
+    assert "Replaying the runs" in first
+    assert "Past and projected" not in first
+    assert "Past and projected" in client.get("/o/acme/what-if/", asked_for, HTTP_HX_REQUEST="true").content.decode()
 
 
 def test_days_without_a_run_say_so(cast: Cast) -> None:
@@ -129,7 +137,8 @@ def test_tiers_presets_and_budgets_suggest_their_question(past: Cast) -> None:
     row = {"scope": "tier", "whom": "free", "limit": "10", "period": "monthly", "action": "degrade"}
     query = "&amp;".join(["days=28", *(f"budgets-0-{name}={said}" for name, said in row.items())])
     assert query in panel
-    assert "Nobody: what was spent fits into the budget." in client.get(f"/o/acme/what-if/?{query.replace('&amp;', '&')}&replay=1").content.decode()
+    answer = client.get(f"/o/acme/what-if/?{query.replace('&amp;', '&')}&replay=1&whole=1").content.decode()
+    assert "Nobody: what was spent fits into the budget." in answer
     developer = logged_in(person_of(past, "developer"))
     assert "what-if" not in developer.get(f"/o/acme/tiers/{pro.pk}/").content.decode()
 
