@@ -21,8 +21,4 @@ class Migration(migrations.Migration):
             name='dimension',
             field=models.CharField(choices=[('all', 'All'), ('end_user', 'End User'), ('tier', 'Tier'), ('model', 'Model'), ('domain', 'Domain'), ('api_key', 'Api Key'), ('preset', 'Preset'), ('rule', 'Rule')], max_length=16),
         ),
-        migrations.AddIndex(
-            model_name='cascaderun',
-            index=models.Index(condition=models.Q(('domain_evidence__isnull', False)), fields=['tenant', 'started_at'], name='runs_that_met_rules'),
-        ),
     ]
