@@ -21,7 +21,6 @@ from tenants.end_users import end_user_id
 from tenants.models import ApiKey, EndUser, Tenant, Tier
 
 PRESET, POLICY = "production_ready", "production_ready@1"
-DRAW_NUMBERS = "SELECT nextval(pg_get_serial_sequence('billing_budgetwindow', 'id')) FROM generate_series(1, %s)"
 FILL = "SELECT billing_fill_demo(%s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb)"
 RECORD = "SELECT count(*) FROM cascade_record_runs(%s::jsonb)"
 Row = Mapping[str, Any]
@@ -48,17 +47,14 @@ class Book:
             self._add(call)
 
     def write(self) -> None:
-        """Give the windows their numbers, and write all of it. Raises DatabaseError, with nothing written, unless the scope is an empty demo's."""
+        """Write all of it. Raises DatabaseError, with nothing written, unless the scope is an empty demo's."""
+        windows = [self._told_window(window) for window in self.windows.rows.values()]
+        marks = [
+            {"place": window.place, "percent": percent, "spent_nusd": spent, "reached_at": at}
+            for window, (percent, spent, at) in self.windows.all_marks()
+        ]
         with connection.cursor() as cursor:
-            cursor.execute(DRAW_NUMBERS, [len(self.windows.rows)])
-            numbers = [number for (number,) in cursor.fetchall()]
-            holds = [{**hold, "window_ids": sorted(numbers[place] for place in hold["window_ids"])} for hold in self.holds]
-            windows = [self._told_window(window, numbers) for window in self.windows.rows.values()]
-            marks = [
-                {"window_id": numbers[window.place], "percent": percent, "spent_nusd": spent, "reached_at": at}
-                for window, (percent, spent, at) in self.windows.all_marks()
-            ]
-            cursor.execute(FILL, [json.encode(rows).decode() for rows in (windows, marks, holds, self.entries)])
+            cursor.execute(FILL, [json.encode(rows).decode() for rows in (windows, marks, self.holds, self.entries)])
             cursor.execute(RECORD, [json.encode(self.runs).decode()])
 
     def _user(self, number: int, tiers: Mapping[str, Tier]) -> EndUser:
@@ -94,7 +90,7 @@ class Book:
         self.holds.append({
             "id": identity, "state": "voided" if is_failed else "settled", "end_user_id": user, "api_key_id": key,
             "labels": {"tier": tier, "domain": call.domain, "preset": POLICY, "tags": call.tags}, "legs": legs, "sent": 2 ** len(steps) - 1,
-            "window_ids": [window.place for window in windows], "amount_nusd": sum(leg["amount"] for leg in legs), "actual_nusd": total,
+            "places": [window.place for window in windows], "amount_nusd": sum(leg["amount"] for leg in legs), "actual_nusd": total,
             "created_at": at, "expires_at": at + timedelta(minutes=11), "closed_at": closed,
         })  # fmt: skip
         for leg, (step, cost) in enumerate(zip(steps, costs, strict=True)):
@@ -137,9 +133,9 @@ class Book:
         }  # fmt: skip
 
     @staticmethod
-    def _told_window(window: Window, numbers: Sequence[int]) -> Row:
+    def _told_window(window: Window) -> Row:
         return {
-            "id": numbers[window.place], "budget_id": window.budget.pk, "subject": window.subject, "start_at": window.start_at,
+            "place": window.place, "budget_id": window.budget.pk, "subject": window.subject, "start_at": window.start_at,
             "end_at": window.end_at, "limit_nusd": window.budget.limit_nusd, "cap_nusd": window.cap, "spent_nusd": window.spent,
             "next_mark_nusd": window.next_mark,
         }  # fmt: skip

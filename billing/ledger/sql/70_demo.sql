@@ -15,27 +15,31 @@ END $$;
 -- Writes the past of a demo: windows, the marks they passed, closed holds and their entries; once, and nothing that is yet to come.
 CREATE OR REPLACE FUNCTION billing_fill_demo(p_windows jsonb, p_marks jsonb, p_holds jsonb, p_entries jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE v_tenant uuid := billing_demo_of_scope();
+DECLARE v_tenant uuid := billing_demo_of_scope(); v_ids bigint[];
 BEGIN
   IF EXISTS (SELECT 1 FROM billing_reservation r WHERE r.tenant_id = v_tenant) THEN
     RAISE EXCEPTION 'this demo is filled already' USING ERRCODE = 'CF006';
   END IF;
+  -- Windows are named by their place, from 0. Their ids are drawn here: chosen ones could be those that others will draw.
+  v_ids := ARRAY(SELECT nextval(pg_get_serial_sequence('billing_budgetwindow', 'id')) FROM generate_series(1, jsonb_array_length(p_windows)));
   INSERT INTO billing_budgetwindow (id, tenant_id, budget_id, subject, start_at, end_at, limit_nusd, cap_nusd, cap_high_nusd, opening_nusd,
                                     spent_nusd, held_nusd, overrun_nusd, next_mark_nusd)
-  SELECT w.id, v_tenant, w.budget_id, w.subject, w.start_at, w.end_at, w.limit_nusd, w.cap_nusd, w.cap_nusd, 0, w.spent_nusd, 0, 0, w.next_mark_nusd
-    FROM jsonb_to_recordset(p_windows) AS w(id bigint, budget_id uuid, subject text, start_at timestamptz, end_at timestamptz, limit_nusd bigint,
+  SELECT v_ids[w.place + 1], v_tenant, w.budget_id, w.subject, w.start_at, w.end_at, w.limit_nusd, w.cap_nusd, w.cap_nusd, 0, w.spent_nusd, 0, 0,
+         w.next_mark_nusd
+    FROM jsonb_to_recordset(p_windows) AS w(place int, budget_id uuid, subject text, start_at timestamptz, end_at timestamptz, limit_nusd bigint,
            cap_nusd bigint, spent_nusd bigint, next_mark_nusd bigint);
   -- Of a window that is over nobody is told any more.
   INSERT INTO billing_budgetmark (id, tenant_id, window_id, percent, spent_nusd, limit_nusd, reached_at, announced_at)
   SELECT uuidv7(), v_tenant, w.id, m.percent, m.spent_nusd, w.limit_nusd, m.reached_at, CASE WHEN w.end_at <= clock_timestamp() THEN m.reached_at END
-    FROM jsonb_to_recordset(p_marks) AS m(window_id bigint, percent smallint, spent_nusd bigint, reached_at timestamptz)
-    JOIN billing_budgetwindow w ON w.id = m.window_id AND w.tenant_id = v_tenant;
+    FROM jsonb_to_recordset(p_marks) AS m(place int, percent smallint, spent_nusd bigint, reached_at timestamptz)
+    JOIN billing_budgetwindow w ON w.id = v_ids[m.place + 1] AND w.tenant_id = v_tenant;
   INSERT INTO billing_reservation (id, tenant_id, state, owner, end_user_id, api_key_id, labels, legs, sent, window_ids, amount_nusd, actual_nusd,
                                    created_at, expires_at, closed_at)
-  SELECT h.id, v_tenant, h.state, 'demo', h.end_user_id, h.api_key_id, h.labels, h.legs, h.sent, h.window_ids, h.amount_nusd, h.actual_nusd,
+  SELECT h.id, v_tenant, h.state, 'demo', h.end_user_id, h.api_key_id, h.labels, h.legs, h.sent,
+         ARRAY(SELECT coalesce(v_ids[p.place + 1], 0) FROM unnest(h.places) p(place) ORDER BY 1), h.amount_nusd, h.actual_nusd,
          h.created_at, h.expires_at, h.closed_at
     FROM jsonb_to_recordset(p_holds) AS h(id uuid, state text, end_user_id uuid, api_key_id uuid, labels jsonb, legs jsonb, sent bigint,
-           window_ids bigint[], amount_nusd bigint, actual_nusd bigint, created_at timestamptz, expires_at timestamptz, closed_at timestamptz);
+           places int[], amount_nusd bigint, actual_nusd bigint, created_at timestamptz, expires_at timestamptz, closed_at timestamptz);
   INSERT INTO billing_costentry (id, tenant_id, kind, reservation_id, leg, attempt, amount_nusd, step, outcome, provider, model, price_version,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, is_unverified, provider_request_id,
     end_user_id, api_key_id, tier, domain, preset, tags, actor, reason, reference, occurred_at, occurred_on, booked_at)

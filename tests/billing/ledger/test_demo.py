@@ -74,10 +74,10 @@ async def test_a_demo_in_which_something_was_really_held_stays(app: psycopg.Conn
 def test_the_past_of_a_demo_has_no_window_of_anybody_else_and_no_hold_that_is_open(app: psycopg.Connection, till: Till) -> None:
     scope(app, make_demo(till))
     held = {
-        "state": "settled", "labels": {}, "legs": [], "sent": 1, "window_ids": [], "amount_nusd": 1, "actual_nusd": 1,
+        "state": "settled", "labels": {}, "legs": [], "sent": 1, "places": [], "amount_nusd": 1, "actual_nusd": 1,
         "created_at": "2026-01-01T00:00Z", "expires_at": "2026-01-01T00:02Z", "closed_at": "2026-01-01T00:01Z",
     }  # fmt: skip
-    for wrong in ({"window_ids": [10**15]}, {"state": "open", "actual_nusd": None}, {"closed_at": "2999-01-01T00:00Z"}):
+    for wrong in ({"places": [0]}, {"state": "open", "actual_nusd": None}, {"closed_at": "2999-01-01T00:00Z"}):
         hold = till.json([{**held, **wrong, "id": str(uuid.uuid4())}])
         with pytest.raises(psycopg.DatabaseError, match="calls that are over, in windows of its own"):
             app.execute("SELECT billing_fill_demo('[]', '[]', %s, '[]')", [hold])
