@@ -112,7 +112,7 @@ async def _run(
     outcome = await _book(
         runtime, tenant, result, hold=hold, notices=notices, subject=subject, request=request, progress=progress, first_token_ms=first_token_ms
     )
-    if plan.shadow is not None:
+    if plan.shadow is not None and not request.is_trial:
         start_shadow(runtime, tenant, outcome, subject=subject, has_bound=not _without_bound(plan.shadow, request), now=now)
     return outcome
 

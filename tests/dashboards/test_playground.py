@@ -12,6 +12,7 @@ from cascade.models import CascadeRun
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import logged_in, person_of, session_of
+from tests.live import wait_until
 from tests.stage import REJECT, Stage, step
 
 PROMPT = "What is 17 + 25?"
@@ -78,6 +79,18 @@ def test_what_is_wrong_with_a_call_is_said_and_nothing_is_spent(player: Player) 
     player.stage.script("scripted-strong", status=400, body={"error": {"message": "made to fail"}})
     assert [kind for kind, _ in player.run(model="house")][-1] == "refused"
     assert {entry.amount_nusd for entry in player.stage.entries()} == {0}
+
+
+def test_a_trial_starts_no_shadow_and_a_call_does(player: Player) -> None:
+    stage = player.stage
+    stage.roll_out("house", share=0, shadow=True)
+    player.run(model="house")
+    served = stage.ask("house").cascadeflow["run_id"]
+    stage.wait_until_closed(holds=3)
+    with tenant_scope(stage.cast.acme.id):
+        wait_until(lambda: CascadeRun.objects.filter(arm="shadow").exists(), what=stage.site.log)
+        assert [str(shadow.shadow_of) for shadow in CascadeRun.objects.filter(arm="shadow")] == [served]
+        assert len(stage.holds()) == 3
 
 
 def test_the_way_is_shown_without_a_call(player: Player) -> None:
