@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import Sum
 from msgspec import Struct
 
 from billing.engine.budget_replay import BudgetReplay, Call, Hit, Limit
 from billing.engine.pricing import Price, Usage
 from billing.pricebook import read_book
 from cascade.engine.replay import PastCall, PastRun, PastStep, Replayed, Usual, WhatIf, replay
-from cascade.models import CatalogModel, RunDay
+from cascade.models import CatalogModel
+from tenants.errors import Conflict
 from tenants.scoping import current_tenant_id
 
 MOST_DAYS, MOST_RUNS = 28, 300_000
@@ -36,6 +36,10 @@ SELECT r.started_at, coalesce(r.end_user_id::text, ''), coalesce(r.api_key_id::t
        AND b.kind <> 'adjustment') e ON true
  WHERE r.tenant_id = %(tenant)s AND r.started_at >= %(since)s AND r.started_at < %(until)s AND r.status <> 'shadow'
  ORDER BY r.started_at, r.id
+"""
+TURN = """
+SELECT coalesce(sum(d.runs), 0)::bigint, pg_try_advisory_xact_lock(hashtextextended('cascade_replay', 0))
+  FROM cascade_runday d WHERE d.tenant_id = %(tenant)s AND d.dimension = 'all' AND d.day BETWEEN %(first)s AND %(last)s
 """
 USUAL = """
 SELECT r.preset, r.domain, b.model, count(DISTINCT r.id), sum(b.amount_nusd)::bigint, bool_and(b.kind IN ('settled', 'estimated')),
@@ -107,11 +111,12 @@ def replay_policy(what_if: WhatIf, *, limits: Sequence[Limit] = (), zone: str, s
 
     With nothing changed, both sides are the same to the nano-USD: what was booked when the runs ended, without later corrections. Refused
     calls left no run, so a policy that is more generous than the one that refused them shows less than it would cost. Raises TooManyRuns
-    beyond MOST_RUNS, ValueError for more than MOST_DAYS days, ValidationError by field for models that the tenant does not have.
+    beyond MOST_RUNS, ValueError for more than MOST_DAYS days, ValidationError by field for models that the tenant does not have, and Conflict
+    while another one is under way: a replay of many runs computes for half a minute in a process that answers calls, too.
     """
     if until - since > timedelta(days=MOST_DAYS):
         raise ValueError(f"a replay goes over {MOST_DAYS} days at the most")
-    _refuse_too_many(since=since, until=until)
+    _take_turn(since=since, until=until)
     prices = _prices(what_if, now=until) if what_if.prices or what_if.substitutes else {}
     usual = _usual(since=since, until=until) if what_if.thresholds or what_if.least_quality else {}
     nothing, budgets = WhatIf(), BudgetReplay(limits, zone=zone)
@@ -119,12 +124,11 @@ def replay_policy(what_if: WhatIf, *, limits: Sequence[Limit] = (), zone: str, s
     for run, call in _past(since=since, until=until):
         was = replay(run, nothing, prices=prices, usual=None)
         would = replay(run, what_if, prices=prices, usual=usual.get((run.preset, run.domain)) or usual.get((run.preset, "")))
-        left = budgets.take(_with(call, cost_nusd=would.cost_nusd, draft_nusd=would.draft_nusd)) if limits else would.cost_nusd
-        is_refused = bool(limits) and would.cost_nusd > 0 and left == 0
+        left = budgets.take(_with(call, cost_nusd=would.cost_nusd, draft_nusd=would.draft_nusd))
         _count(found.before, was, cost_nusd=was.cost_nusd)
-        if not is_refused:
-            _count(found.after, would, cost_nusd=left)
-        found.changed += left != was.cost_nusd
+        if not left.is_refused:
+            _count(found.after, would, cost_nusd=left.cost_nusd)
+        found.changed += left.cost_nusd != was.cost_nusd
         found.estimated += would.is_estimated
         found.fixed += any(call.amount_nusd and not call.is_measured for step in run.steps for call in step.calls)
     found.hits = sorted(budgets.hits.values(), key=lambda hit: hit.first_at)
@@ -148,11 +152,15 @@ def _with(call: Call, *, cost_nusd: int, draft_nusd: int) -> Call:
     return Call(call.at, call.end_user, call.api_key, call.tier, call.tags, cost_nusd, draft_nusd)
 
 
-def _refuse_too_many(*, since: datetime, until: datetime) -> None:
-    days = RunDay.objects.filter(dimension="all", day__gte=since.date(), day__lte=until.date())
-    runs = days.aggregate(runs=Sum("runs"))["runs"] or 0
+def _take_turn(*, since: datetime, until: datetime) -> None:
+    """Let one replay at a time be made in the installation, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(TURN, {"tenant": current_tenant_id(), "first": since.date(), "last": until.date()})
+        runs, is_our_turn = cursor.fetchone()
     if runs > MOST_RUNS:
         raise TooManyRuns(f"These days have about {runs:,} runs, and a replay reads {MOST_RUNS:,}: ask for fewer days.")
+    if not is_our_turn:
+        raise Conflict("Another replay is under way. Try again in a minute.", code="replay_under_way")
 
 
 def _prices(what_if: WhatIf, *, now: datetime) -> Mapping[str, Price]:

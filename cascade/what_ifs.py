@@ -20,7 +20,7 @@ MOST_CHANGES, MOST_BUDGETS = 50, 20
 
 
 def what_if_of(
-    *, thresholds: Mapping[str, float], least_quality: Mapping[str, float], prices: Mapping[str, Mapping[str, int | None]],
+    *, thresholds: Mapping[str, float], least_quality: Mapping[str, float], prices: Mapping[str, Mapping[str, Any]],
     substitutes: Mapping[str, str],
 ) -> WhatIf:  # fmt: skip
     """Return what is changed. A price has `input`, `output` and perhaps `cached_input`, in nano-USD per million tokens.
@@ -55,10 +55,8 @@ def _limit(one: Mapping[str, Any], number: int, tenant: Tenant) -> Limit:
     return Limit(one["scope"], subject, one["period"], one["limit"], one["action"])
 
 
-def _price(one: Mapping[str, int | None]) -> Price:
-    return Price(
-        version="what-if", input_nusd=one["input"] or 0, output_nusd=one["output"] or 0, cached_input_nusd=one.get("cached_input"),
-    )  # fmt: skip
+def _price(one: Mapping[str, Any]) -> Price:
+    return Price(version="what-if", input_nusd=one["input"], output_nusd=one["output"], cached_input_nusd=one.get("cached_input"))
 
 
 def _refuse_too_many(field: str, changes: Sequence[Any] | Mapping[str, Any], *, most: int) -> None:

@@ -31,6 +31,14 @@ class Call(Struct, frozen=True):
     draft_nusd: int
 
 
+class Taken(Struct, frozen=True):
+    """What budgets left of a call."""
+
+    cost_nusd: int
+    is_refused: bool = False
+    """Was it not answered at all? A draft may cost nothing, too."""
+
+
 class Hit(Struct, kw_only=True):
     """A window that was used up."""
 
@@ -54,25 +62,26 @@ class BudgetReplay:
         self._bounds: dict[tuple[str, datetime], datetime] = {}
         self.hits: dict[tuple[int, str, datetime], Hit] = {}
 
-    def take(self, call: Call) -> int:
-        """Return what is left of the call's cost, in nano-USD: all of it, its draft's where a budget degrades, nothing where one blocks.
+    def take(self, call: Call) -> Taken:
+        """Return what is left of the call: all of its cost, its draft's where a budget degrades, nothing where one blocks.
 
         Worked number: a limit of 40 cents a day that blocks, and calls of 30, 20 and 10 cents: the second is refused, the third fits.
         """
         bound = [(number, *where) for number, limit in enumerate(self._limits) if (where := self._window(limit, call)) is not None]
-        cost = call.cost_nusd
+        cost, is_refused = call.cost_nusd, False
         for action, left in ((Action.BLOCK, 0), (Action.DEGRADE, min(call.draft_nusd, cost))):
             met = [key for key in bound if self._limits[key[0]].action == action and not self._fits(key, cost)]
             if action == Action.DEGRADE and any(not self._fits(key, left) for key in met):
-                left = 0  # not even the draft fits
+                left, is_refused = 0, True  # not even the draft fits
             for key in met:
                 self._note(key, call, avoided=cost - left)
+            is_refused = is_refused or (bool(met) and action == Action.BLOCK)
             cost = left if met else cost
         for key in bound:
             if self._limits[key[0]].action == Action.WARN and not self._fits(key, cost):
                 self._note(key, call, avoided=0)
             self._spent[key] = self._spent.get(key, 0) + cost
-        return cost
+        return Taken(cost, is_refused)
 
     def _fits(self, key: tuple[int, str, datetime], cost: int) -> bool:
         return not cost or self._spent.get(key, 0) + cost <= self._limits[key[0]].limit_nusd

@@ -63,7 +63,8 @@ class BudgetForm(forms.Form):
                 "limit": budget.limit_nusd, "action": budget.action, "soft_marks": list(budget.soft_marks), "name": budget.name,
                 "is_paused": budget.is_paused,
             }  # fmt: skip
-        super().__init__(data, initial=initial | {name: value for name, value in (suggested or {}).items() if name in self.base_fields})
+        offered = ("limit",) if budget is not None else tuple(self.base_fields)  # a link must not pause or soften a budget that is there
+        super().__init__(data, initial=initial | {name: value for name, value in (suggested or {}).items() if name in offered})
         fixed = ("scope", "tier", "end_user", "api_key", "tag", "period") if budget is not None else ()
         for name in (*fixed, *(("action", "name", "is_paused") if limits_only else ())):
             self.fields.pop(name, None)

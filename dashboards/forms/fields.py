@@ -25,11 +25,11 @@ class UsdField(forms.CharField):
         return to_usd(value) if isinstance(value, int) else value
 
     def clean(self, value: Any) -> Any:
-        text = super().clean(value).replace("$", "").replace(",", "").strip()
-        if not text:
+        said = super().clean(value)
+        if not said:
             return None
         try:
-            amount = to_nusd(text)
+            amount = to_nusd(said.replace("$", "").replace(",", "").strip() or said)
         except InvalidAmount as wrong:
             raise ValidationError(f"{str(wrong)[0].upper()}{str(wrong)[1:]}.") from wrong
         if amount < 0:

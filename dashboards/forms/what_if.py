@@ -27,7 +27,7 @@ Offers = Mapping[str, Sequence[tuple[str, str]]]
 
 
 class Row(forms.Form):
-    """One change. `subject` is the field that says what of: it is named in one row at the most."""
+    """One change. `subject` is the field that says what of: it is named in one row at the most. Each kind says itself `in_words()`."""
 
     use_required_attribute = False
     subject = ""
@@ -37,10 +37,6 @@ class Row(forms.Form):
         for name, field in self.fields.items():
             if isinstance(field, forms.ChoiceField) and name in offers:
                 field.choices = offers[name]
-
-    def in_words(self) -> str:
-        """What is supposed. Example: "code: drafts are accepted from 0.8"."""
-        raise NotImplementedError
 
 
 class ThresholdRow(Row):
@@ -101,10 +97,13 @@ class BudgetRow(Row):
         return f"{SCOPES[said['scope']]}{whom}: {money(said['limit'])} per {PERIODS[said['period']]}, {said['action']}"
 
 
+Supposition = ThresholdRow | LeastRow | SubstituteRow | PriceRow | BudgetRow
+
+
 class Group:
     """The rows of one kind that say something, and a blank one after them."""
 
-    def __init__(self, name: str, row: type[Row], data: QueryDict, *, is_asked: bool, most: int, offers: Offers) -> None:
+    def __init__(self, name: str, row: type[Supposition], data: QueryDict, *, is_asked: bool, most: int, offers: Offers) -> None:
         self.name, self.errors = name, list[str]()
         numbers = sorted({int(found[1]) for key in data if (found := re.match(rf"{name}-([0-9]{{1,4}})-", key))})
         said = (self._row(row, data, number, is_asked=is_asked, offers=offers) for number in numbers[: 2 * most])
@@ -112,7 +111,7 @@ class Group:
         after = numbers[-1] + 1 if numbers else 0
         self.shown = [*self.rows, row(None, prefix=f"{name}-{after}", offers=offers)]
 
-    def _row(self, row: type[Row], data: QueryDict, number: int, *, is_asked: bool, offers: Offers) -> Row:
+    def _row(self, row: type[Supposition], data: QueryDict, number: int, *, is_asked: bool, offers: Offers) -> Supposition:
         prefix = f"{self.name}-{number}"
         if is_asked:
             return row(data, prefix=prefix, offers=offers)

@@ -20,6 +20,7 @@ from cascade.engine.presets import FALLBACK_DOMAIN, CascadePreset
 from cascade.models import CatalogModel
 from cascade.replaying import PolicyReplay, TooManyRuns, replay_policy
 from dashboards.forms.what_if import Offers, Question
+from tenants.errors import Conflict
 from tenants.models import ApiKey, Tenant, Tier
 
 SHOWN = 50
@@ -94,8 +95,8 @@ def answer_to(question: Question, *, tenant: Tenant, now: datetime) -> Answer | 
     except ValidationError as wrong:
         question.refuse(wrong)
         return None
-    except TooManyRuns as many:
-        question.days.add_error("days", str(many))
+    except (TooManyRuns, Conflict) as later:
+        question.days.add_error("days", str(later))
         return None
     words = [row.in_words() for row in question.budgets.rows]
     return Answer(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from billing.engine.budget_replay import Limit
@@ -12,7 +13,9 @@ from cascade import replaying
 from cascade.engine.replay import WhatIf
 from cascade.models import CascadeRun, CatalogModel, ProviderConnection
 from cascade.replaying import PolicyReplay, TooManyRuns, replay_policy
+from tenants.errors import Conflict
 from tenants.scoping import tenant_scope
+from tests import database
 from tests.cast import Cast
 from tests.rest import book_run
 from tests.stage import ACCEPT, REJECT, Stage, step
@@ -135,6 +138,21 @@ def test_budgets_say_whom_they_would_have_stopped_and_when(past: Cast, one: Limi
     assert [(names[hit.subject], hit.runs) for hit in found.hits] == hits
     assert all(hit.start_at <= hit.first_at <= NOW for hit in found.hits)
     assert found.before.cost_nusd - found.after.cost_nusd == sum(hit.avoided_nusd for hit in found.hits)
+
+
+def test_a_draft_that_costs_nothing_is_an_answer_still(past: Cast) -> None:
+    free = WhatIf(prices={"mini": Price(version="x", input_nusd=0, output_nusd=0)})
+    degraded, blocked = (replayed(past, free, limits=[limit(1, action=action)]) for action in ("degrade", "block"))
+    assert (degraded.after.runs, degraded.after.cost_nusd) == (3, 0)
+    assert (blocked.after.runs, blocked.after.cost_nusd) == (2, 0)
+
+
+def test_one_replay_is_made_at_a_time(past: Cast) -> None:
+    with psycopg.connect(database.app_dsn()) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('cascade_replay', 0))")
+        with pytest.raises(Conflict, match="under way"):
+            replayed(past)
+    assert replayed(past).before.runs == 3
 
 
 @pytest.mark.parametrize("steps", [[], [{}], {"odd": 1}, [{"name": "draft"}]])

@@ -49,9 +49,9 @@ def test_a_budget_that_will_not_last_is_offered_a_limit_that_does(cast: Cast, cl
     assert room_for(at_end, budget.limit_nusd) == 13_700 * 10**9
     assert room_for(at_end, 13_000 * 10**9) is None
     assert room_for(None, budget.limit_nusd) is None
-    page = client.get(f"/o/acme/budgets/{budget.pk}/edit/?limit=13700").content.decode()
-    assert 'value="13700"' in page
-    assert "$12,500" not in page
+    page = logged_in(cast.olga).get(f"/o/acme/budgets/{budget.pk}/edit/?limit=13700&action=warn&is_paused=1").context["form"]
+    assert page["limit"].value() == "13700"
+    assert (page["action"].value(), page["is_paused"].value()) == (budget.action, False), "a link fills in the limit alone"
 
 
 def test_a_paused_budget_runs_out_never(cast: Cast, client: Client) -> None:

@@ -100,6 +100,8 @@ def test_days_without_a_run_say_so(cast: Cast) -> None:
         ({"substitutes-0-model": "mini"}, "required"), ({"substitutes-0-model": "mini", "substitutes-0-instead": "theirs"}, "Select a valid choice"),
         ({"prices-0-priced": "mini", "prices-0-input": "-1", "prices-0-output": "1"}, "must not be negative"),
         ({"prices-0-priced": "mini", "prices-0-input": "1e999990", "prices-0-output": "1"}, "larger than any amount"),
+        ({"prices-0-priced": "mini", "prices-0-input": "$", "prices-0-output": "1"}, "is not an amount"),
+        ({f"budgets-0-{name}": said for name, said in {**BUDGET, "limit": ","}.items()}, "is not an amount"),
         ({"budgets-0-limit": "5", "budgets-0-scope": "tenant", "budgets-0-period": "hourly", "budgets-0-action": "block"}, "Select a valid choice"),
         ({f"budgets-0-{name}": said for name, said in {**BUDGET, "scope": "tier", "whom": "nobody"}.items()}, "no tier of this name"),
         ({f"budgets-0-{name}": said for name, said in {**BUDGET, "scope": "api_key", "whom": "'--"}.items()}, "no API key of yours"),
