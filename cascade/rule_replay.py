@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from django.db import connection
@@ -14,7 +15,7 @@ from cascade.models import DomainRule
 from cascade.run_reports import RunSums, runs_by
 from tenants.scoping import current_tenant_id
 
-DAYS, MOST_RUNS = 7, 100_000
+DAYS, MOST_RUNS = 7, 10_000
 FETCHED_AT_ONCE = 2_000
 
 MET = """
@@ -51,17 +52,21 @@ class RuleReplay(Struct, frozen=True, kw_only=True):
         return sum(told) if told else None
 
 
-def replay_rule(rule: DomainRule, *, domain: str, weight: float, since: datetime, until: datetime) -> RuleReplay:
-    """Return what the runs that began in `[since, until)` and met `rule` would have been about, were it saved with this domain and weight
-    (0: switched off). What it comes to is an estimate: the same prompt may cost more or less than the average run of a domain."""
+def replay_rule(rule: DomainRule, *, domain: str, weight: float, zone: str, now: datetime) -> RuleReplay:
+    """Return what the runs of the last days that met `rule` would have been about, were it saved with this domain and weight (0: switched off).
+
+    What it comes to is an estimate by the same days of the zone: a prompt may cost more or less than the average run of a domain.
+    """
+    today = now.astimezone(ZoneInfo(zone)).date()
+    first = today - timedelta(days=DAYS - 1)
     met, moves = 0, Counter[tuple[str, str]]()
-    for before, scores, said in _met(rule, since=since, until=until):
+    for before, scores, said in _met(rule, since=datetime.combine(first, time(), tzinfo=ZoneInfo(zone)), until=now):
         met += 1
         after = domain_under(scores, said, domain=domain, weight=weight)
         if after != before:
             moves[before, after] += 1
     domains = sorted({name for move in moves for name in move})
-    costs = runs_by(dimension="domain", values=domains, first=since.date(), last=until.date()) if domains else {}
+    costs = runs_by(dimension="domain", values=domains, first=first, last=today) if domains else {}
     return RuleReplay(met=met, moved=[_moved(before, after, runs, costs) for (before, after), runs in moves.most_common()])
 
 

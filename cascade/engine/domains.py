@@ -17,6 +17,8 @@ GENERAL_PRIOR, GENERAL_PRIOR_PER_LOG_WORD = 0.6, 0.35
 EVIDENCE_SCALE = 0.55
 """Words of one field come together, so their nats are not independent: scaled down before they become a probability."""
 MAX_MATCHED = 12
+MOST_RULES_KEPT = 20
+"""Of a tenant's own rules that a prompt meets, so many are kept with its run, the weightiest: a trace stays small whatever the glossary."""
 
 Hit = tuple[str, str, float]
 """Domain, the word or phrase or shape, nats."""
@@ -115,7 +117,12 @@ class DomainDetector:
         for domain, phrase, weight in hits:
             if rule := self._counted.get((domain, phrase)):
                 met[rule] = (domain, met[rule][1] + 1 if rule in met else 1, weight)
-        return RuleEvidence(scores=tuple((name, round(score, 4)) for name, score in scores.items()), met=met) if met else None
+        if not met:
+            return None
+        if len(met) > MOST_RULES_KEPT:
+            weightiest = sorted(met, key=lambda rule: (-abs(met[rule][1] * met[rule][2]), rule))[:MOST_RULES_KEPT]
+            met = {rule: met[rule] for rule in weightiest}
+        return RuleEvidence(scores=tuple((name, round(score, 4)) for name, score in scores.items()), met=met)
 
     def _keyword_hits(self, words: list[str], present: set[str]) -> list[Hit]:
         hits: list[Hit] = []

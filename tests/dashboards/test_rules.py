@@ -151,6 +151,15 @@ def test_another_weight_says_which_runs_it_would_have_moved_and_about_what_that_
     assert "as it was" in same.content.decode()
 
 
+def test_a_developer_sees_which_runs_would_move_and_not_what_they_cost(cast: Cast, operator: Client) -> None:
+    rule = add_rule(cast)
+    met(cast, rule, domain="legal", legal=6.0)
+    address = f"/o/acme/rules/{rule.pk}/replay/"
+    told = {role: logged_in(person_of(cast, role)).get(address, {**NEW, "weight": "1"}).content for role in ("viewer", "developer")}
+    assert all(b"Would be" in page for page in told.values())
+    assert {role: b"Cost, about" in page for role, page in told.items()} == {"viewer": True, "developer": False}
+
+
 def test_a_rule_asked_about_with_nonsense_or_another_phrase_answers_in_words(cast: Cast, operator: Client) -> None:
     rule = add_rule(cast)
     met(cast, rule, domain="legal", legal=6.0)

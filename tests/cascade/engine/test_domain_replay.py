@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cascade.engine.domain_replay import domain_under
-from cascade.engine.domains import DomainDetector, KeywordRule
+from cascade.engine.domains import MOST_RULES_KEPT, DomainDetector, KeywordRule
 
 WEIGHTS = st.floats(min_value=-10, max_value=10).map(lambda weight: round(weight, 3))
 WORDS = st.lists(st.sampled_from(["blip", "blips", "contract", "python", "integral", "patient", "and", "hello"]), max_size=12)
@@ -39,6 +39,15 @@ def test_a_rule_that_is_switched_off_decides_nothing_and_is_counted() -> None:
     assert match.domain == DomainDetector().detect("python").domain
     assert match.evidence is not None
     assert match.evidence.met == {"r1": ("legal", 1, 0.0)}
+
+
+def test_of_many_rules_that_are_met_the_weightiest_are_kept() -> None:
+    words = [f"word{number}" for number in range(30)]
+    detector = DomainDetector(rules=[KeywordRule("legal", word, float(number) / 10, id=word) for number, word in enumerate(words)])
+    kept = detector.detect(" ".join(words)).evidence
+    assert kept is not None
+    assert set(kept.met) == set(words[-MOST_RULES_KEPT:])
+    assert dict(kept.scores)["legal"] == sum(range(30)) / 10, "all of them decided"
 
 
 def test_the_worked_number() -> None:
