@@ -8,7 +8,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.urls import reverse
 
-from billing.alerting import ReportNotSent, end_alerts, raise_alert
+from billing.alerting import ReportNotSent, end_alerts, raise_alert, restate
 from billing.alerting.raising import supersede
 from billing.alerting.sending import MailParcel, send
 from billing.engine.alerts.events import AlertKind
@@ -120,7 +120,8 @@ def _tell(schedule: ReportSchedule, why: str, *, now: datetime, tried_until: dat
         tried_until=tried_until,
     )  # fmt: skip
     supersede(alerts=alerts_of(schedule).exclude(key=event.key), now=now)
-    raise_alert(event=event, now=now)
+    if raise_alert(event=event, now=now) is None:
+        restate(event=event)
 
 
 def _over(schedule: ReportSchedule, *, failure: str, now: datetime) -> bool:

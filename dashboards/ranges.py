@@ -177,11 +177,14 @@ def _before(comparison: str, first: date, last: date, key: str) -> tuple[date, d
         return None
     if comparison == "year":
         return _year_before(first), _year_before(last)
-    if comparison == "month" and (earlier := _month_before(last)) < first:
-        return _month_before(first), earlier
-    if comparison == "previous" and key in ("mtd", "last-month"):
+    if comparison in ("previous", "month") and key in ("mtd", "last-month"):
         start = _months_before(first, 1)
         return start, min(start + timedelta(days=days - 1), first - DAY) if key == "mtd" else first - DAY
+    if comparison == "month":
+        start = _month_before(first)
+        is_whole_month = first.day == 1 and last == first.replace(day=monthrange(first.year, first.month)[1])
+        end = first - DAY if is_whole_month else start + timedelta(days=days - 1)
+        return (start, end) if end < first else None  # a range that is longer than the month before it is not compared with it
     shift = timedelta(days=days if comparison == "previous" else -(-days // 7) * 7)
     return first - shift, last - shift
 

@@ -46,6 +46,13 @@ def show_part(request: HttpRequest, template: str, context: Mapping[str, Any], *
     return render(request, template, {"tenant": membership.tenant, "membership": membership, **context}, status=status)
 
 
+def show_piece(
+    request: HttpRequest, part: str, page: str, context: Mapping[str, Any], *, title: str, now: datetime, status: int = 200
+) -> HttpResponse:  # fmt: skip
+    """Render the piece that htmx asks for, or the page that has it where no script runs."""
+    return show_part(request, part, context) if is_part(request) else show(request, page, context, title=title, now=now, status=status)
+
+
 def is_part(request: HttpRequest) -> bool:
     """Does htmx ask, for a piece of the page?"""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"

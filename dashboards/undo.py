@@ -49,9 +49,17 @@ def remember(session: SessionBase, undo: Undo) -> None:
 
 def remembered(session: SessionBase, *, tenant: str, resource: str, now: datetime) -> Undo | None:
     """Return the person's last bulk change, where it was of this resource and not too long ago."""
-    kept = session.get(SESSION_KEY)
-    undo = msgspec.convert(kept, Undo) if kept else None
-    return undo if undo and (undo.tenant, undo.resource) == (tenant, resource) and now < undo.until else None
+    if SESSION_KEY not in session:
+        return None
+    try:
+        undo = msgspec.convert(session[SESSION_KEY], Undo)
+    except msgspec.ValidationError:  # kept by another version
+        forget(session)
+        return None
+    if now >= undo.until:
+        forget(session)
+        return None
+    return undo if (undo.tenant, undo.resource) == (tenant, resource) else None
 
 
 def forget(session: SessionBase) -> None:

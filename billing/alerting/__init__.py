@@ -5,7 +5,7 @@
     deliver_messages()    ->  AlertDelivery, one a try          outside any transaction, until it arrives or a day is over
 """
 
-from billing.alerting.raising import end_alerts, raise_alert
+from billing.alerting.raising import end_alerts, raise_alert, restate
 from billing.engine.alerts.events import (
     AnomalyFound,
     BrokenInvariant,
@@ -23,5 +23,5 @@ from billing.engine.alerts.events import (
 
 __all__ = [
     "AnomalyFound", "BrokenInvariant", "BudgetMarkPassed", "BudgetNearlyExhausted", "ChannelFailing", "Driver", "ExportFailed", "ForecastOverBudget",
-    "LedgerBroken", "ProviderDown", "ReportNotSent", "UnpricedModel", "end_alerts", "raise_alert",
+    "LedgerBroken", "ProviderDown", "ReportNotSent", "UnpricedModel", "end_alerts", "raise_alert", "restate",
 ]

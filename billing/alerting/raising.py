@@ -30,6 +30,11 @@ def raise_alert(*, event: AlertEvent, now: datetime) -> Alert | None:
     return row if Alert.objects.filter(pk=row.pk).exists() else None
 
 
+def restate(*, event: AlertEvent) -> None:
+    """Let the alert that tells of an event already say it as it is now. Nobody is told again."""
+    Alert.objects.filter(key=event.key).update(facts=to_facts(event))
+
+
 def end_alerts(*, kind: AlertKind, subject: str, now: datetime) -> int:
     """Note that what was told of a subject is over: a provider answers, a model has a price. Returns how many alerts that ends."""
     return _end(Alert.objects.filter(kind=kind, subject=subject), by=OURSELVES, now=now)

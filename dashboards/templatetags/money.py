@@ -99,6 +99,12 @@ def figure(value: float | None, places: int = 1) -> str:
 
 
 @register.filter
+def magnitude(value: float) -> float:
+    """For words that say which way. Example: -3.14 is 3.14."""
+    return abs(value)
+
+
+@register.filter
 def figure_signed(value: float, places: int = 1) -> str:
     """For differences. Example: 3.14 is +3.1."""
     return f"{'+' if round(value, places) > 0 else ''}{figure(value, places)}"

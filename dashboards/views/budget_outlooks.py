@@ -22,7 +22,7 @@ from dashboards.access import may
 from dashboards.charts import burn_chart
 from dashboards.resources import narrowed, page_of
 from dashboards.screens.budgets import Budgets
-from dashboards.shell import is_part, membership_of, show, show_part
+from dashboards.shell import membership_of, show_part, show_piece
 from tenants.models import Tenant
 from tenants.roles import Permission
 
@@ -80,9 +80,7 @@ def room_for(at_end: Estimate | None, limit_nusd: int) -> int | None:
 
 def _part(request: HttpRequest, part: str, context: dict[str, Any], *, now: datetime) -> HttpResponse:
     """The piece for the panel, or a page of its own where no script runs."""
-    if is_part(request):
-        return show_part(request, part, context)
-    return show(request, "console/budgets/part_page.html", {**context, "part": part}, title="Budget", now=now)
+    return show_piece(request, part, "console/budgets/part_page.html", {**context, "part": part}, title="Budget", now=now)
 
 
 def _outlooks(rows: Sequence[Any], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:

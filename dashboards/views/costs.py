@@ -16,7 +16,7 @@ from dashboards.own_keys import keys_whose_costs
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.screens.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
-from dashboards.shell import is_part, may_wait, membership_of, show, show_part
+from dashboards.shell import may_wait, membership_of, show, show_piece
 from dashboards.spreadsheets import csv_file
 from dashboards.views.overview import sentence_of
 from tenants.models import Tenant
@@ -53,9 +53,7 @@ def costs(request: HttpRequest) -> HttpResponseBase:
 
 def _answer(request: HttpRequest, context: Mapping[str, Any], *, now: datetime) -> HttpResponse:
     """The whole page, or what comes after it: the calls themselves take longer to read than their sums."""
-    if is_part(request):
-        return show_part(request, "console/costs_answer.html", context)
-    return show(request, "console/costs.html", context, title="Cost explorer", now=now)
+    return show_piece(request, "console/costs_answer.html", "console/costs.html", context, title="Cost explorer", now=now)
 
 
 def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Tenant) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from dashboards.screens.attention import problems_of
 from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.screens.demos import offer_of
 from dashboards.screens.savings import runs_in
-from dashboards.shell import is_part, membership_of, show, show_part
+from dashboards.shell import membership_of, show, show_piece
 from dashboards.templatetags.money import money, usd
 from tenants.models import Tenant
 
@@ -67,18 +67,14 @@ def top(request: HttpRequest) -> HttpResponse:
     users, models = _tables(chosen)
     spend = sum(cost for _, cost in reports.spend_by_day(first=chosen.first, last=chosen.last))
     context = {"range": chosen, "users": users, "models": models, "spend": spend}
-    if is_part(request):
-        return show_part(request, "console/top.html", context)
-    return show(request, "console/top_page.html", context, title="Who and what costs most", now=now)
+    return show_piece(request, "console/top.html", "console/top_page.html", context, title="Who and what costs most", now=now)
 
 
 def attention(request: HttpRequest) -> HttpResponse:
     """What needs attention: a piece of the overview, and a page where no script runs."""
     now, tenant = timezone.now(), membership_of(request).tenant
     context = {"problems": problems_of(tenant, now=now)}
-    if is_part(request):
-        return show_part(request, "console/attention.html", context)
-    return show(request, "console/attention_page.html", context, title="Needs attention", now=now)
+    return show_piece(request, "console/attention.html", "console/attention_page.html", context, title="Needs attention", now=now)
 
 
 def costs_of(chosen: Range, group: str, *, days: Mapping[date, int]) -> tuple[reports.Series, Sequence[int] | None]:

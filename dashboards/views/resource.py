@@ -194,10 +194,9 @@ class ResourcePages:
             with transaction.atomic():
                 done = do_planned(resource, plans, membership=membership)
             label = action.label.rstrip("…")
-            remember(
-                request.session,
-                Undo(tenant=str(membership.tenant_id), resource=resource.name, action=action.name, label=label, until=now + KEPT_FOR, rows=changed),
-            )
+            if changed:
+                kept = {"tenant": str(membership.tenant_id), "resource": resource.name, "action": action.name, "label": label}
+                remember(request.session, Undo(**kept, until=now + KEPT_FOR, rows=changed))
             messages.success(request, f"{label}: {done} changed.")
             return redirect(self._url(request, ""))
         context = {

@@ -1,6 +1,5 @@
 """Pages of domain rules beside list and form: a prompt tried, labelled prompts tried, and the end of a rule. Nothing typed is kept."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,7 @@ from dashboards.forms.rules import BatchForm, PromptForm, RuleForm
 from dashboards.imports import text_of
 from dashboards.resources import carry_out, told
 from dashboards.screens.rules import BUILT_IN_WEIGHTS, Rules
-from dashboards.shell import is_part, membership_of, show, show_part
+from dashboards.shell import is_part, membership_of, show, show_part, show_piece
 from tenants.roles import Permission
 
 RESOURCE = Rules()
@@ -69,19 +68,18 @@ def _batch_form(request: HttpRequest) -> BatchForm:
 
 def replay(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Say which runs of the last days would have been read otherwise, were the rule saved so. Nothing is saved."""
-    now, rule = timezone.now(), get_object_or_404(DomainRule, pk=pk)
+    now, membership, rule = timezone.now(), membership_of(request), get_object_or_404(DomainRule, pk=pk)
     form = RuleForm(request.GET if request.GET else None, rule=rule)
-    context: dict[str, Any] = {"form": form, "row": rule, "days": DAYS, "most": MOST_RUNS}
+    context: dict[str, Any] = {"form": form, "row": rule, "days": DAYS, "most": MOST_RUNS, "sees_costs": may(membership, Permission.SEE_COSTS)}
     if form.is_valid():
         said = form.cleaned_data
         weight = said["weight"] if said["is_enabled"] else 0.0
         context |= {
             "is_other_phrase": words_of(said["phrase"]) != words_of(rule.phrase),
-            "replay": replay_rule(rule, domain=said["domain"], weight=weight, since=now - timedelta(days=DAYS), until=now),
+            "replay": replay_rule(rule, domain=said["domain"], weight=weight, zone=membership.tenant.time_zone, now=now),
         }  # fmt: skip
-    if is_part(request):
-        return show_part(request, "console/rules/replay.html", context)
-    return show(request, "console/rules/replay_page.html", context, title="What would change?", now=now, status=422 if form.errors else 200)
+    part, page = "console/rules/replay.html", "console/rules/replay_page.html"
+    return show_piece(request, part, page, context, title="What would change?", now=now, status=422 if form.errors else 200)
 
 
 def delete(request: HttpRequest, pk: UUID) -> HttpResponseBase:

@@ -9,7 +9,7 @@ from dashboards.access import may, refuse
 from dashboards.months import month_choices, month_named, months_until
 from dashboards.screens.reports import READINGS
 from dashboards.screens.statements import BY, Reading, reading_of
-from dashboards.shell import is_part, may_wait, membership_of, show, show_part
+from dashboards.shell import may_wait, membership_of, show_piece
 from dashboards.spreadsheets import csv_file
 from tenants.roles import Permission
 
@@ -35,9 +35,7 @@ def read(request: HttpRequest) -> HttpResponse:
         "month": f"{month:%Y-%m}", "month_name": f"{month:%B %Y}", "is_running": month == months[0], "reading": reading, "may_export": may_export,
         "is_closed": close_of(month) is not None, "is_later": reading is None,
     }  # fmt: skip
-    if is_part(request):
-        return show_part(request, "console/reports/lines.html", context)
-    return show(request, "console/reports/read.html", context, title=READINGS[report][0], now=now)
+    return show_piece(request, "console/reports/lines.html", "console/reports/read.html", context, title=READINGS[report][0], now=now)
 
 
 def _file(reading: Reading, name: str) -> HttpResponse:

@@ -7,7 +7,7 @@ from cascade.engine.domains import DOMAINS
 from cascade.replaying import MOST_DAYS, MOST_RUNS
 from dashboards.forms.what_if import Question
 from dashboards.screens.what_if import answer_to, offers
-from dashboards.shell import is_part, may_wait, membership_of, show, show_part
+from dashboards.shell import may_wait, membership_of, show_piece
 
 
 def what_if(request: HttpRequest) -> HttpResponse:
@@ -21,7 +21,5 @@ def what_if(request: HttpRequest) -> HttpResponse:
         "question": question, "answer": answer, "domains": DOMAINS, "subjects": offered["whom"], "most_days": MOST_DAYS, "most_runs": MOST_RUNS,
         "is_later": is_later,
     }
-    if is_part(request):
-        return show_part(request, "console/what_if/piece.html", context)
-    is_wrong = question.is_asked and answer is None and not is_later
-    return show(request, "console/what_if/page.html", context, title="What if?", now=now, status=422 if is_wrong else 200)
+    status = 422 if question.is_asked and answer is None and not is_later else 200
+    return show_piece(request, "console/what_if/piece.html", "console/what_if/page.html", context, title="What if?", now=now, status=status)

@@ -109,6 +109,7 @@ def test_a_mail_that_fails_is_one_alert_a_period_that_ends_when_one_is_sent(cast
     text = text_of(Told(id=told.pk, event=told.event, raised_at=told.raised_at), Names(tenant="acme", organisation="Acme", zone="UTC"))
     assert text.title.startswith("Report Usage of the day was not sent: ")
     assert dict(text.facts)["Why"].startswith("The mail was not sent: no mail server is set up")
+    assert told.event.tried_until is None, "the alert of the first try says now that it was the last one"
     assert path_of(told.event, tenant="acme") == f"/o/acme/reports/schedules/?sel={schedule(cast).pk}"
     second = due(cast)
     run_schedules(now=second)

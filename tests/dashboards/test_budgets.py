@@ -48,6 +48,7 @@ def test_a_new_budget_says_what_it_does(cast: Cast, operator: Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        ({"limit": "$"}, "is not an amount in USD"),
         ({"limit": "much"}, "is not an amount in USD"), ({"limit": "-1"}, "must not be negative"), ({"limit": "9" * 20}, "larger than any amount"),
         ({"limit": "0.0000000001"}, "nine decimal places"), ({"scope": "tier"}, "Name the tier"), ({"scope": "tag", "tag": " "}, "Name the tag"),
         ({"scope": "api_key"}, "Name the API key"), ({"scope": "planet"}, "valid choice"), ({"period": "hourly"}, "valid choice"),
@@ -164,6 +165,21 @@ def test_a_bulk_change_is_taken_back_but_for_what_was_changed_since(cast: Cast, 
     assert "Taken back: 2. 1 were changed meanwhile" in told
     assert {row.name: row.limit_nusd for row in budgets(cast)} == {"batch 0": 5, "batch 1": 10**10, "batch 2": 10**10}
     assert "nothing to take back" in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+
+
+def test_a_bulk_change_of_nothing_leaves_the_last_one_to_be_taken_back(cast: Cast, operator: Client) -> None:
+    row = budget_of(cast, scope="tag", subject="t")
+    for _ in range(2):  # the second one finds it paused
+        bulk(operator, action="pause", id=[row.pk], seen=bulk(operator, action="pause", id=[row.pk]).context["seen"])
+    assert "Taken back: 1." in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+
+
+def test_what_another_version_kept_is_nothing_to_take_back(cast: Cast, operator: Client) -> None:
+    session = operator.session
+    session["undo"] = {"tenant": str(cast.acme.id), "rows": 5}
+    session.save()
+    assert operator.get("/o/acme/budgets/").status_code == 200
+    assert "undo" not in operator.session
 
 
 def test_after_ten_minutes_a_bulk_change_stays(cast: Cast, operator: Client) -> None:

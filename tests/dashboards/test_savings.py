@@ -86,6 +86,15 @@ def test_holding_users_back_measures_the_saving_and_the_quality(cast: Cast) -> N
     assert "75.0 % cheaper" in client.get("/o/acme/presets/production_ready/rollout/").content.decode()
 
 
+def test_a_cascade_that_is_dearer_says_so_without_a_second_minus(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        PresetRollout.objects.create(preset="production_ready", share=50)
+        for user in range(80):
+            arm = {"arm": "baseline", "cost_nusd": USD} if user % 2 else {"arm": "cascade", "cost_nusd": 2 * USD}
+            add_run(cast, end_user_id=f"00000000-0000-0000-0000-{user:012}", baseline_nusd=USD, **arm)
+    assert "dearer than one of the baseline by 100.0 %" in logged_in(cast.finn).get("/o/acme/presets/production_ready/rollout/").content.decode()
+
+
 def test_days_without_runs_and_runs_without_a_baseline_say_so(cast: Cast) -> None:
     client = logged_in(cast.finn)
     assert "No run in these days." in page(client)
