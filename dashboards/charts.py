@@ -67,6 +67,11 @@ def series_chart(
     return {"data": traces, "layout": {"barmode": "stack", **_axes(unit, x)}, "unit": unit, "partial": is_partial}
 
 
+def opening_days(figure: Figure, url: str) -> Figure:
+    """Return a chart of days each of which opens an address. `url` has {day} for it, as in /costs/?from={day}&to={day}."""
+    return {**figure, "day": url}
+
+
 def with_anomalies(figure: Figure, marks: Mapping[Any, str], *, totals: Sequence[int]) -> Figure:
     """Return a chart of bars with a diamond on each point that something out of the ordinary began in. `marks` says where each is told."""
     x: Sequence[str] = figure["data"][0]["x"] if figure["data"] else []

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Struct
 
 DEFAULT, DEFAULT_COMPARISON = "28d", "weekday"
@@ -15,14 +16,17 @@ PRESETS: Mapping[str, str] = {
 }  # fmt: skip
 COMPARISONS: Mapping[str, str] = {
     "off": "No comparison", "previous": "vs the period before", "weekday": "vs the same weekdays before", "month": "vs the month before",
-    "year": "vs last year",
+    "year": "vs last year", "custom": "vs days of your choice",
 }  # fmt: skip
-LONGEST, FURTHEST_BACK = 3 * 366, 120
+LONGEST, FURTHEST_BACK, EARLIEST = 3 * 366, 120, date(2000, 1, 1)
 QUARTER, DAY, HOUR = timedelta(minutes=15), timedelta(days=1), timedelta(hours=1)
 
 
 class Range(Struct, frozen=True, kw_only=True):
-    """The days from `first` to `last`, both included; of the last 24 hours also the instants. `before` is what they are compared with."""
+    """The days from `first` to `last`, both included; of the last 24 hours also the instants. `before` is what they are compared with.
+
+    `against` is the first day of what a person chose to compare with.
+    """
 
     key: str
     comparison: str
@@ -34,6 +38,7 @@ class Range(Struct, frozen=True, kw_only=True):
     today: date
     start_at: datetime | None = None
     end_at: datetime | None = None
+    against: date | None = None
 
     @property
     def days(self) -> int:
@@ -85,19 +90,20 @@ class Range(Struct, frozen=True, kw_only=True):
     @property
     def before_hours(self) -> tuple[datetime, datetime] | None:
         """The instants that the last 24 hours are compared with: a day before, or the same weekday a week before."""
-        if not (self.start_at and self.end_at) or self.comparison in ("off", "month", "year"):
+        if not (self.start_at and self.end_at) or self.comparison in ("off", "month", "year", "custom"):
             return None
         shift = DAY if self.comparison == "previous" else 7 * DAY
         return self.start_at - shift, self.end_at - shift
 
     def query(self, **changes: str | int) -> str:
-        """Return the range as the query of an address, with some of it changed. What is the default is left out."""
-        said = {"range": self.key, "compare": self.comparison, "back": self.back}
+        """Return the range as the query of an address, with some of it changed. It says all, so that it means the same to everybody."""
+        said: dict[str, str | int] = {"range": self.key, "compare": self.comparison}
         if self.key == "custom":
             said |= {"from": self.first.isoformat(), "to": self.last.isoformat()}
-        said |= changes
-        defaults = {"range": DEFAULT, "compare": DEFAULT_COMPARISON, "back": 0}
-        return urlencode({name: value for name, value in said.items() if value != defaults.get(name)})
+        if self.against:
+            said["against"] = self.against.isoformat()
+        said |= {"back": self.back, **changes}
+        return urlencode({name: value for name, value in said.items() if (name, value) != ("back", 0)})
 
     @property
     def earlier(self) -> str:
@@ -120,37 +126,35 @@ class Range(Struct, frozen=True, kw_only=True):
 def range_of(asked: Mapping[str, str], *, zone: str, now: datetime) -> Range:
     """Return the range that an address asks for; whatever is missing or makes no sense counts as the default. Never raises.
 
-    `back` counts periods backwards. Worked example: range=28d on 26 November is 30 October to 26 November, with back=1 2 to 29 October.
+    `back` counts periods backwards; `against` is the first day of a comparison of one's own. Worked
+    example: range=28d on 26 November is 30 October to 26 November, with back=1 2 to 29 October.
     """
     key = asked.get("range", DEFAULT)
     comparison = asked.get("compare", DEFAULT_COMPARISON)
-    comparison = comparison if comparison in COMPARISONS else DEFAULT_COMPARISON
     today = now.astimezone(ZoneInfo(zone)).date()
+    against = _day_of(asked.get("against", ""), today) if comparison == "custom" else None
+    comparison = comparison if comparison in COMPARISONS and (against or comparison != "custom") else DEFAULT_COMPARISON
     back = _back(asked.get("back", ""))
     if key == "24h":
         end_at = datetime.fromtimestamp(-(-now.timestamp() // QUARTER.total_seconds()) * QUARTER.total_seconds(), tz=now.tzinfo) - back * DAY
         start_at = end_at - DAY
         first, last = start_at.astimezone(ZoneInfo(zone)).date(), (end_at - QUARTER).astimezone(ZoneInfo(zone)).date()
         return Range(
-            key=key, comparison=comparison, back=back, first=first, last=last, before=_before(comparison, first, last, "7d"), zone=zone, today=today,
-            start_at=start_at, end_at=end_at,
+            key=key, comparison=comparison, back=back, first=first, last=last, before=_before(comparison, first, last, "7d", against), zone=zone,
+            today=today, start_at=start_at, end_at=end_at, against=against,
         )
     custom = _custom(asked, today) if key == "custom" else None
     key = key if key in PRESETS or custom else DEFAULT
     first, last = custom or _days(key, back, today)
     return Range(
-        key=key, comparison=comparison, back=0 if custom else back, first=first, last=last, before=_before(comparison, first, last, key), zone=zone,
-        today=today,
+        key=key, comparison=comparison, back=0 if custom else back, first=first, last=last,
+        before=_before(comparison, first, last, key, against), zone=zone, today=today, against=against,
     )
 
 
 def presets_of(chosen: Range) -> Sequence[tuple[str, str, str]]:
     """Return each preset as key, label and query."""
-    return [(key, label, chosen.query(range=key, back=0) if chosen.key != "custom" else _fresh(key, chosen)) for key, label in PRESETS.items()]
-
-
-def _fresh(key: str, chosen: Range) -> str:
-    return urlencode({"range": key, "compare": chosen.comparison})
+    return [(key, label, msgspec.structs.replace(chosen, key=key, back=0).query()) for key, label in PRESETS.items()]
 
 
 def _days(key: str, back: int, today: date) -> tuple[date, date]:
@@ -163,18 +167,27 @@ def _days(key: str, back: int, today: date) -> tuple[date, date]:
 
 
 def _custom(asked: Mapping[str, str], today: date) -> tuple[date, date] | None:
-    try:
-        first, last = date.fromisoformat(asked.get("from", "")), date.fromisoformat(asked.get("to", ""))
-    except ValueError:
+    first, last = _day_of(asked.get("from", ""), today), _day_of(asked.get("to", ""), date.max)
+    if not (first and last):
         return None
     last = min(last, today)
-    return (first, last) if first <= last and (last - first).days < LONGEST and first.year >= 2000 else None
+    return (first, last) if first <= last and (last - first).days < LONGEST else None
 
 
-def _before(comparison: str, first: date, last: date, key: str) -> tuple[date, date] | None:
+def _day_of(text: str, latest: date) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= latest else None
+
+
+def _before(comparison: str, first: date, last: date, key: str, against: date | None) -> tuple[date, date] | None:
     days = (last - first).days + 1
     if comparison == "off":
         return None
+    if against:
+        return against, against + timedelta(days=days - 1)
     if comparison == "year":
         return _year_before(first), _year_before(last)
     if comparison in ("previous", "month") and key in ("mtd", "last-month"):

@@ -15,6 +15,7 @@ from tenants.models import Membership
 
 THEMES = {"light": "Light", "dark": "Dark", "auto": "System"}
 THEME_COOKIE, SHORTCUTS_COOKIE = "theme", "shortcuts"
+A_YEAR = 365 * 86_400
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -57,6 +57,7 @@ urlpatterns = [
     action("views/<uuid:pk>/share/", saved.share, name="views_share", needs=tuple(Permission)),
     action("views/<uuid:pk>/delete/", saved.delete, name="views_delete", needs=tuple(Permission)),
     page("costs/", costs.costs, name="costs", see=SEE_COSTS),
+    page("costs/values/", costs.values, name="costs_values", see=Permission.SEE_COSTS),
     page("savings/", savings.savings, name="savings", see=Permission.SEE_COSTS),
     page("savings/quality/", savings.quality, name="savings_quality", see=Permission.SEE_COSTS),
     page("savings/holdback/<slug:preset>/", savings.holdback, name="savings_holdback", see=Permission.SEE_COSTS),

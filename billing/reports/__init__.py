@@ -5,8 +5,9 @@ from billing.reports.attention import ModelTrouble, foreseen_budgets, troubled_m
 from billing.reports.burn import Burn, burn_of, spenders_of
 from billing.reports.days import instants_of_day
 from billing.reports.hours import spend_by_quarters, spend_in_quarters
-from billing.reports.names import names_of
-from billing.reports.pivot import LONGEST_PIVOT_DAYS, PIVOT_DIMENSIONS, Filter, TooMuchToRead, pivot
+from billing.reports.names import names_like, names_of
+from billing.reports.patience import LONGEST_PIVOT_DAYS, TooMuchToRead, read_patiently
+from billing.reports.pivot import PIVOT_DIMENSIONS, Filter, pivot
 from billing.reports.providers import ProviderCalls, calls_of_provider, failing_providers
 from billing.reports.pulse import Pulse, pulse
 from billing.reports.replay import Replay, bound_end_users, replay
@@ -29,7 +30,9 @@ __all__ = [
     "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "anomalies_by_impact",
     "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
     "failing_providers",
-    "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "pivot", "pulse", "replay", "series_by",
+    "foreseen_budgets", "instants_of_day", "names_like", "names_of", "open_holds", "open_holds_by_tenant",
+    "pivot", "pulse", "read_patiently", "replay",
+    "series_by",
     "spend_between", "spend_by", "spend_by_day", "spend_by_quarters", "spend_in_quarters", "spend_of_end_user", "spenders_of",
     "spent_days", "standings_by",
     "standings_of", "today_of", "touched_by", "troubled_models", "with_standing",

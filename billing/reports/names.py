@@ -1,8 +1,10 @@
 """What people call the values that sums are kept by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
+from billing.models import DayRollup
 from tenants.models import ApiKey, EndUser
 
 UNNAMED = {
@@ -23,6 +25,19 @@ def names_of(*, dimension: str, values: Iterable[str]) -> Mapping[str, str]:
     elif dimension == "api_key":
         found = {str(row.pk): f"{row.name} (…{row.last4})" for row in ApiKey.objects.filter(pk__in=_ids(wanted))}
     return {value: found.get(value) or _unfound(dimension, value) for value in wanted}
+
+
+def names_like(text: str, *, dimension: str, since: date, limit: int) -> Sequence[str]:
+    """Return names of a dimension's values that hold a text: end users and keys as they are called, others as money was booked under them
+    since a day. Raises ValueError for what is no dimension."""
+    if dimension == "end_user":
+        return list(EndUser.objects.filter(external_id__icontains=text).order_by("external_id").values_list("external_id", flat=True)[:limit])
+    if dimension == "api_key":
+        return list(ApiKey.objects.filter(name__icontains=text).order_by("name").values_list("name", flat=True)[:limit])
+    if dimension not in DayRollup.Dimension.values:
+        raise ValueError(f"no dimension: {dimension}")
+    rows = DayRollup.objects.filter(dimension=dimension, day__gte=since, value__icontains=text).exclude(value="")
+    return list(rows.order_by("value").values_list("value", flat=True).distinct()[:limit])
 
 
 def _unfound(dimension: str, value: str) -> str:

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
 from msgspec import Struct
 
 from billing.reports.names import names_of
+from billing.reports.patience import LONGEST_PIVOT_DAYS, TooMuchToRead, read_patiently
 from billing.reports.series import OTHER, Line, Series, days_between, lines_of
 from tenants.scoping import current_tenant_id
 
-LONGEST_PIVOT_DAYS = 92
-PATIENCE_MS = 5_000
 COLUMNS: Mapping[str, str] = {
     "all": "''", "model": "e.model", "provider": "e.provider", "tier": "e.tier", "domain": "e.domain", "preset": "e.preset", "step": "e.step",
     "end_user": "coalesce(e.end_user_id::text, '')", "api_key": "coalesce(e.api_key_id::text, '')", "tag": "t.tag",
@@ -21,11 +19,8 @@ PIVOT_DIMENSIONS = tuple(name for name in COLUMNS if name != "all")
 MEASURES: Mapping[str, str] = {
     "cost_nusd": "e.amount_nusd", "entries": "1", "input_tokens": "e.input_tokens", "output_tokens": "e.output_tokens",
 }  # fmt: skip
+KEY_OF_TAG = "split_part(translate(t.tag, ':', '='), '=', 1)"
 SEPARATOR = "\x1f"
-
-
-class TooMuchToRead(Exception):
-    """The entries of these days are more than a page may wait for. Ask for fewer days, or for one dimension without filters."""
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -38,10 +33,12 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 def pivot(
     *, first: date, last: date, group: str, subgroup: str | None, filters: Sequence[Filter], measure: str, limit: int,
+    tag_key: str = "",
 ) -> Series:  # fmt: skip
     """Return a measure per day by one or two dimensions under filters, the `limit` largest and the rest as one line.
 
-    A line of two dimensions has the value "group\\x1fsubgroup" and the label "group · subgroup". Reads entries of at most
+    A line of two dimensions has the value "group\\x1fsubgroup" and the label "group · subgroup". With `tag_key` only
+    tags of that key count: of "team:core" and "team=core" it is "team". Reads entries of at most
     LONGEST_PIVOT_DAYS days and for at most 5 s. Raises TooMuchToRead beyond either, ValueError for names that are no dimension or measure.
     """
     if (last - first).days >= LONGEST_PIVOT_DAYS:
@@ -49,17 +46,20 @@ def pivot(
     groups = [name for name in (group, subgroup) if name]
     if unknown := {*groups, *(chosen.dimension for chosen in filters)} - set(COLUMNS) or {measure} - set(MEASURES):
         raise ValueError(f"no dimension or measure: {', '.join(sorted(unknown))}")
-    rows = _read(_query(groups, filters, measure), _asked(first, last, filters, limit))
+    query = _query(groups, filters, measure, of_key=bool(tag_key))
+    rows = read_patiently(query, {**_asked(first, last, filters, limit), "tag_key": tag_key})
     return _named(rows, groups, points=days_between(first, last))
 
 
-def _query(groups: Sequence[str], filters: Sequence[Filter], measure: str) -> str:
+def _query(groups: Sequence[str], filters: Sequence[Filter], measure: str, *, of_key: bool) -> str:
     """Every piece of the text is ours: what a person said is passed beside it."""
     value = f" || '{SEPARATOR}' || ".join(COLUMNS[name] for name in groups)
     tags = "CROSS JOIN LATERAL unnest(e.tags) AS t(tag)" if "tag" in groups else ""
     wheres = "".join(
         f" AND {'NOT ' if chosen.excludes else ''}{_matches(chosen.dimension, number)}" for number, chosen in enumerate(filters)
     )
+    if tags and of_key:
+        wheres += f" AND {KEY_OF_TAG} = %(tag_key)s"
     return f"""
         WITH days AS MATERIALIZED (
           SELECT e.occurred_on AS day, {value} AS value, sum({MEASURES[measure]}) AS amount FROM billing_costentry e {tags}
@@ -80,19 +80,6 @@ def _matches(dimension: str, number: int) -> str:
 def _asked(first: date, last: date, filters: Sequence[Filter], limit: int) -> dict[str, Any]:
     values = {f"f{number}": list(chosen.values) for number, chosen in enumerate(filters)}
     return {"tenant": current_tenant_id(), "first": first, "last": last, "limit": limit, "other": OTHER, **values}
-
-
-def _read(query: str, asked: Mapping[str, Any]) -> list[tuple[Any, str, int, int, int]]:
-    """Within a savepoint: when the time is up, the page goes on."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE_MS)])
-            cursor.execute(query, asked)
-            rows: list[tuple[Any, str, int, int, int]] = cursor.fetchall()
-            cursor.execute("SELECT set_config('statement_timeout', '0', true)")
-    except OperationalError as cancelled:
-        raise TooMuchToRead(f"this took longer than {PATIENCE_MS // 1000} s") from cancelled
-    return rows
 
 
 def _named(rows: list[tuple[Any, str, int, int, int]], groups: Sequence[str], *, points: Sequence[date]) -> Series:

@@ -45,11 +45,11 @@ def spent_days(*, since: date) -> Mapping[date, int]:
     return dict(rows.values_list("day", "cost_nusd"))
 
 
-def spend_by(*, dimension: str, first: date, last: date, limit: int = 100) -> Sequence[Spend]:
-    """Return the spend by one dimension (see DayRollup.Dimension), dearest first, at most `limit` names."""
+def spend_by(*, dimension: str, first: date, last: date, limit: int = 100, values: Sequence[str] | None = None) -> Sequence[Spend]:
+    """Return the spend by one dimension (see DayRollup.Dimension), dearest first, at most `limit` names; of some `values` alone where given."""
+    days = _days(first, last).filter(dimension=dimension)
     rows = (
-        _days(first, last)
-        .filter(dimension=dimension)
+        (days if values is None else days.filter(value__in=values))
         .values("value")
         .annotate(cost=Sum("cost_nusd"), calls=Sum("entries"), tokens_in=Sum("input_tokens"), tokens_out=Sum("output_tokens"))
         .order_by("-cost", "value")[:limit]

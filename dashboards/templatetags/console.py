@@ -15,7 +15,7 @@ from dashboards.templatetags.money import money, permille, whole
 
 register = template.Library()
 SPARK_WIDTH, SPARK_HEIGHT = 92, 24
-RANGE_PARAMETERS = ("range", "compare", "back", "from", "to")
+RANGE_PARAMETERS = ("range", "compare", "back", "from", "to", "against")
 
 
 @register.inclusion_tag("console/icon.html")
@@ -78,6 +78,16 @@ def with_query(context: dict[str, Any], **changes: Any) -> str:
         query.pop(name, None)
         if value not in ("", None):
             query[name] = str(value)
+    return f"?{query.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def with_filter(context: dict[str, Any], text: str) -> str:
+    """Return the query of this page with one filter more; those that it has stay."""
+    request: HttpRequest = context["request"]
+    query = request.GET.copy()
+    if text not in query.getlist("f"):
+        query.appendlist("f", text)
     return f"?{query.urlencode()}"
 
 

@@ -1,7 +1,7 @@
 """The cost explorer: who spent what, in a picture, a table and a file."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -11,17 +11,37 @@ from django.utils import timezone
 from billing import reports
 from billing.engine.money import to_usd
 from cascade import run_reports
-from dashboards.charts import Swatch, lines_chart, series_chart, swatches_of, with_changes
+from dashboards.charts import Swatch, lines_chart, series_chart, swatches_of, with_anomalies, with_changes
+from dashboards.last_range import keeps_range
 from dashboards.own_keys import keys_whose_costs
 from dashboards.ranges import COMPARISONS, Range, presets_of, range_of
 from dashboards.screens.changes import by_day, changes_of_days
-from dashboards.screens.explorer import DIMENSIONS, LIMITS, METRICS, RUN_METRICS, Question, answer_of, chips_of, folded, question_of, with_filter
-from dashboards.shell import may_wait, membership_of, show, show_piece
+from dashboards.screens.explorer import (
+    DIMENSIONS,
+    ENTRY_DIMENSIONS,
+    LIMITS,
+    METRICS,
+    RUN_METRICS,
+    Question,
+    answer_of,
+    chips_of,
+    folded,
+    question_of,
+    total_before_by_hours,
+    with_filter,
+)
+from dashboards.screens.explorer_table import rows_of, sorted_by, together
+from dashboards.screens.marks import anomalies_in, marks_of
+from dashboards.shell import may_wait, membership_of, show, show_part, show_piece
 from dashboards.spreadsheets import csv_file
 from dashboards.views.overview import sentence_of
+from tenants.end_users import LONGEST_NAME
 from tenants.models import Tenant
 
+MOST_VALUES, DAYS_OF_VALUES = 20, 28
 
+
+@keeps_range
 def costs(request: HttpRequest) -> HttpResponseBase:
     if (query := with_filter(request.GET)) is not None:
         return redirect(f"{request.path}?{query}")
@@ -32,8 +52,8 @@ def costs(request: HttpRequest) -> HttpResponseBase:
     context: dict[str, Any] = {
         "range": chosen, "presets": presets_of(chosen), "comparisons": COMPARISONS, "question": question, "dimensions": DIMENSIONS,
         "metrics": METRICS, "run_metrics": RUN_METRICS if keys is None else {}, "limits": LIMITS,
-        "is_of_own_keys": keys is not None, "chips": chips_of(request.GET),
-        "longest": reports.LONGEST_PIVOT_DAYS,
+        "is_of_own_keys": keys is not None, "chips": chips_of(request.GET), "entry_dimensions": ENTRY_DIMENSIONS,
+        "is_by_hours": question.is_by_hours(chosen),
     }  # fmt: skip
     is_file = request.GET.get("format") == "csv"
     if question.needs_entries and not is_file and not may_wait(request):
@@ -45,10 +65,22 @@ def costs(request: HttpRequest) -> HttpResponseBase:
     if is_file:
         return _file(found, question, chosen, name=tenant.slug)
     context |= _runs_shown(question, chosen) if question.is_of_runs else _shown(question, chosen, found, tenant)
-    if keys is None:
+    if keys is None and not question.is_by_hours(chosen):
         changes = changes_of_days(chosen.first, chosen.last, zone=chosen.zone)
         context |= {"changes": changes, "figure": with_changes(context["figure"], by_day(changes, zone=chosen.zone))}
-    return _answer(request, {**context, "rows": _rows(question, chosen, found)}, now=now)
+    if keys is None and question.metric == "cost" and not question.filters:
+        marks = marks_of(anomalies_in(chosen, now=now), chosen, tenant=tenant, by_hours=question.is_by_hours(chosen))
+        context["figure"] = with_anomalies(context["figure"], marks, totals=found.totals)
+    rows = sorted_by(rows_of(question, chosen, found, slug=tenant.slug), by=request.GET.get("sort", ""))
+    return _answer(request, {**context, "rows": rows, "all": together(rows)}, now=now)
+
+
+def values(request: HttpRequest) -> HttpResponse:
+    """Options for the value of a filter: names of one dimension that hold what was typed."""
+    dimension, text = request.GET.get("dim", ""), request.GET.get("value", "").replace("\x00", "").strip()[:LONGEST_NAME]
+    since = timezone.now().date() - timedelta(days=DAYS_OF_VALUES)
+    names = reports.names_like(text, dimension=dimension, since=since, limit=MOST_VALUES) if dimension in ENTRY_DIMENSIONS else ()
+    return show_part(request, "console/costs_values.html", {"names": names})
 
 
 def _answer(request: HttpRequest, context: Mapping[str, Any], *, now: datetime) -> HttpResponse:
@@ -59,9 +91,7 @@ def _answer(request: HttpRequest, context: Mapping[str, Any], *, now: datetime) 
 def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Tenant) -> Mapping[str, Any]:
     series = folded(found, question.limit)
     swatches = swatches_of([line.value for line in series.lines], salt=f"{tenant.pk}{question.group}{question.subgroup}")
-    previous = None
-    if chosen.before and question.metric == "cost" and not question.filters:
-        previous = [cost for _, cost in reports.spend_by_day(first=chosen.before[0], last=chosen.before[1])][: chosen.days]
+    previous = _previous(question, chosen)
     figure = series_chart(
         series, swatches, unit=question.unit, previous=previous, previous_label=COMPARISONS[chosen.comparison].removeprefix("vs "),
         is_partial=chosen.is_partial,
@@ -71,6 +101,17 @@ def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Ten
         "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "figure": figure, "others": others, "total": sum(series.totals),
         "sentence": sentence_of(series, chosen) if question.metric == "cost" else f"{chosen.label}: {sum(series.totals):,} in all.",
     }  # fmt: skip
+
+
+def _previous(question: Question, chosen: Range) -> Sequence[int] | None:
+    """What each point's counterpart cost in all, where that is of the same calls: under filters they would be others."""
+    if question.metric != "cost" or question.filters or question.tag_key or question.is_by_status:
+        return None
+    if question.is_by_hours(chosen):
+        return total_before_by_hours(chosen)
+    if chosen.before is None:
+        return None
+    return [cost for _, cost in reports.spend_by_day(first=chosen.before[0], last=chosen.before[1])][: chosen.days]
 
 
 def _runs_shown(question: Question, chosen: Range) -> Mapping[str, Any]:
@@ -87,25 +128,6 @@ def _runs_shown(question: Question, chosen: Range) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _rows(question: Question, chosen: Range, found: reports.Series) -> Sequence[Mapping[str, Any]]:
-    """The table: one row a value, with what its runs did where runs are summed by that dimension."""
-    values = [line.value for line in found.lines if line.value != reports.OTHER]
-    total = sum(found.totals)
-    by_runs = question.group in run_reports.DIMENSIONS and not question.needs_entries
-    runs = run_reports.runs_by(dimension=question.group, values=values, first=chosen.first, last=chosen.last) if by_runs else {}
-    before: Mapping[str, int] = {}
-    if chosen.before and not question.needs_entries and question.metric == "cost":
-        before = {row.name: row.cost_nusd for row in reports.spend_by(dimension=question.group, first=chosen.before[0], last=chosen.before[1])}
-    return [
-        {
-            "line": line, "total": total, "runs": runs.get(line.value, run_reports.RunSums()) if by_runs else None,
-            "before": before.get(line.value, 0) if before else None,
-            "filter": f"{question.group}:{line.value}" if not question.subgroup and line.value != reports.OTHER else "",
-        }
-        for line in found.lines
-    ]
-
-
 def _file(found: reports.Series, question: Question, chosen: Range, *, name: str) -> HttpResponse:
     """The answer as CSV: one line a value and point."""
     headings = [DIMENSIONS[question.group], *([DIMENSIONS[question.subgroup]] if question.subgroup else [])]
@@ -113,5 +135,6 @@ def _file(found: reports.Series, question: Question, chosen: Range, *, name: str
         [point.isoformat(), line.label, to_usd(amount) if question.unit == "usd" else amount]
         for line in found.lines for point, amount in zip(found.points, line.amounts, strict=True) if amount
     ]  # fmt: skip
-    headings = ["Day", " and ".join(headings), "Cost in USD" if question.unit == "usd" else question.label]
+    point = f"{'Hour' if question.is_by_hours(chosen) else 'Day'} ({chosen.zone})"
+    headings = [point, " and ".join(headings), "Cost in USD" if question.unit == "usd" else question.label]
     return csv_file(f"{name}-{question.metric}-{chosen.first}-{chosen.last}.csv", headings=headings, rows=rows)

@@ -11,6 +11,7 @@ from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.rollouts import rollout_of, rollout_report
 from cascade.run_reports import quality_by_preset
 from dashboards.charts import Swatch, series_chart
+from dashboards.last_range import keeps_range
 from dashboards.ranges import COMPARISONS, presets_of, range_of
 from dashboards.screens.presets import own_preset
 from dashboards.screens.savings import MEASURED_AT_ONCE, SavedBy, days_of, held_back, measured_span, runs_in, saved_by_preset, statement_of
@@ -19,6 +20,7 @@ from dashboards.shell import membership_of, show, show_piece
 SWATCHES = (Swatch("k1"), Swatch("k3"))
 
 
+@keeps_range
 def savings(request: HttpRequest) -> HttpResponse:
     now, tenant = timezone.now(), membership_of(request).tenant
     chosen = range_of(request.GET.dict(), zone=tenant.time_zone, now=now)

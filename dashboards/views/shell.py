@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from dashboards.models import SavedView
 from dashboards.navigation import first_page_of
 from dashboards.palette import hits_of
-from dashboards.shell import SHORTCUTS_COOKIE, THEME_COOKIE, THEMES, membership_of, show_part
+from dashboards.shell import A_YEAR, SHORTCUTS_COOKIE, THEME_COOKIE, THEMES, is_part, membership_of, show_part
 from dashboards.views.saved import address_of
 from tenants.middleware import memberships_of
 from tenants.models import Role
@@ -20,7 +20,6 @@ from tenants.roles import ROLES
 from tenants.scoping import tenant_scope, uuid7
 
 log = logging.getLogger(__name__)
-A_YEAR = 365 * 86_400
 
 
 @login_required
@@ -61,10 +60,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer for an error of ours with an id that the log has beside the reason."""
+    """Answer for an error of ours with an id that the log has beside the reason: as a page, or in the place of the piece that failed."""
     request_id: str = uuid7().hex
     log.error("request %s failed: %s %s", request_id, request.method, request.path)
-    context: dict[str, Any] = {"request_id": request_id, "path": request.path if request.method == "GET" else ""}
-    response = render(request, "console/failed.html", context, status=500)
+    context: dict[str, Any] = {"request_id": request_id, "path": request.get_full_path() if request.method == "GET" else ""}
+    response = render(request, "console/failed_piece.html" if is_part(request) else "console/failed.html", context, status=500)
     response["x-request-id"] = request_id
     return response

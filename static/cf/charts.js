@@ -78,6 +78,12 @@ function readout(figure, index, hidden) {
 /* Where the anomaly is told that began at a point. */
 const toldAt = (figure, index) => figure.data.find((trace) => trace.meta === "anomaly")?.customdata[index];
 
+/* The address of a day: the figure says it with {day} in it. Points of hours, and those to come, have none. */
+function dayAt(figure, index) {
+  const x = figure.data.find((trace) => trace.hoverinfo !== "skip").x[index];
+  return figure.day && x && x.length === 10 && index <= (figure.last ?? index) ? figure.day.replaceAll("{day}", x) : undefined;
+}
+
 const changedAt = (figure, index) => figure.data.find((trace) => trace.meta === "change")?.text[index];
 
 function say(part, index, { aloud }) {
@@ -103,7 +109,7 @@ async function draw(element) {
   if (!part.isDrawn) {
     part.isDrawn = true;
     part.box.on("plotly_hover", (event) => { part.index = event.points[0].pointIndex; say(part, part.index, { aloud: false }); });
-    part.box.on("plotly_click", (event) => { const hit = event.points.find((point) => point.data.meta === "anomaly" && point.customdata); if (hit) location.assign(hit.customdata); });
+    part.box.on("plotly_click", (event) => { const hit = event.points.find((point) => point.data.meta === "anomaly" && point.customdata), to = hit?.customdata ?? dayAt(part.figure, event.points[0].pointIndex); if (to) location.assign(to); });
     part.box.on("plotly_unhover", () => hush(part));
   }
   element.dataset.drawn = "yes";
@@ -114,7 +120,7 @@ function keys(event, part) {
   else if (event.key === "ArrowLeft") part.index = part.index < 0 ? last : Math.max(0, part.index - 1);
   else if (event.key === "Home") part.index = 0;
   else if (event.key === "End") part.index = last;
-  else if (event.key === "Enter" && toldAt(part.figure, part.index)) { location.assign(toldAt(part.figure, part.index)); return; }
+  else if (event.key === "Enter" && part.index >= 0) { const to = toldAt(part.figure, part.index) ?? dayAt(part.figure, part.index); if (to) location.assign(to); return; }
   else if (event.key === "Escape") { hush(part); return; }
   else return;
   event.preventDefault();

@@ -48,6 +48,18 @@ function singleKey(event) {
   else if (event.key === "/") { event.preventDefault(); const field = one("[data-search]"); field ? field.focus() : openPalette(); }
   else if (event.key === "?") one("#help")?.showModal();
   else if (event.key === "j" || event.key === "k") walkRows(event.key === "j" ? 1 : -1);
+  else if (event.key === "x") compareOrNot();
+  else if (KEYED[event.key] && !event.target.closest(".cf-chart, [role=region]")) one(`main ${KEYED[event.key]}`)?.click();
+}
+const KEYED = { e: "a[href*='/edit/']", ArrowLeft: "[data-earlier]", ArrowRight: "[data-later]" };
+/* With the comparison that was there before, or that everybody begins with. */
+function compareOrNot() {
+  const field = one("main #compare");
+  if (!field) return;
+  const kept = sessionStorage.getItem("compare");
+  if (field.value !== "off") sessionStorage.setItem("compare", field.value);
+  field.value = field.value === "off" ? (one(`option[value="${CSS.escape(kept ?? "weekday")}"]`, field) ? kept ?? "weekday" : "weekday") : "off";
+  field.form.requestSubmit();
 }
 function walkRows(step) {
   const links = all("[data-row]").map((row) => one("a", row)).filter(Boolean);
@@ -88,9 +100,11 @@ function showFor(form) {
   for (const part of all("[data-shows-for]", form)) part.hidden = part.dataset.showsFor !== chosen;
 }
 for (const form of all("form#form")) if (one("[name=scope]", form)) showFor(form);
-/* An empty field of a filter is nothing to say in an address. */
+/* An empty field of a filter is nothing to say in an address, nor is one that the pressed button says otherwise. */
 document.addEventListener("submit", (event) => {
-  if (event.target.matches("[data-filters]")) for (const field of all("input, select", event.target)) if (!field.value) field.disabled = true;
+  if (!event.target.matches("[data-filters]")) return;
+  const said = event.submitter?.name;
+  for (const field of all("input, select", event.target)) if (!field.value || (said && field.name === said)) field.disabled = true;
 });
 addEventListener("pageshow", () => { for (const field of all("[data-filters] :disabled")) field.disabled = false; });
 

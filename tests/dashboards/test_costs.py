@@ -1,5 +1,7 @@
 """The cost explorer: one dimension from the day sums, two and filters from the entries, the table, and the file."""
 
+import re
+from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any
 
@@ -8,9 +10,10 @@ from django.test import Client
 
 from billing import reports
 from billing.models import ModelPrice
+from billing.quarters import sum_quarters
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import add_run, logged_in, person_of
+from tests.dashboards.scene import add_run, anomaly_of, logged_in, person_of
 from tests.rest import book
 
 
@@ -58,6 +61,89 @@ def test_what_is_read_from_the_calls_comes_after_its_page(client: Client) -> Non
     assert "<html" not in piece
 
 
+def test_what_became_of_runs_is_told_by_their_traces_and_narrowed_by_what_a_run_has_one_of(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        for status, amount, person in (("served", 2, cast.ann), ("served", 1, cast.ben), ("degraded", 4, cast.ann), ("shadow", 8, cast.ann)):
+            add_run(cast, status=status, cost_nusd=amount * 10**9, end_user_id=person.id)
+    with tenant_scope(cast.globex.id):
+        add_run(cast, tenant=cast.globex, status="failed", cost_nusd=10**12)
+    client = logged_in(cast.finn)
+    assert rows(client, group="status") == {"Degraded": 4, "Served": 3}
+    assert rows(client, group="status", f=["end_user:ann"]) == {"Degraded": 4, "Served": 2}
+    page = client.get("/o/acme/costs/", {"group": "status", "metric": "runs", "f": ["end_user:ann", "model:mini"], "whole": "1"})
+    assert {row["line"].label: row["line"].total for row in page.context["rows"]} == {"Degraded": 1, "Served": 1}
+    assert "the filters by model do not narrow the chart" in page.content.decode()
+    assert rows(client, group="status", sub="model", range="90d") == {"Degraded": 4, "Served": 3}
+
+
+def test_numbers_of_all_runs_say_that_filters_do_not_narrow_them(client: Client) -> None:
+    page = client.get("/o/acme/costs/", {"metric": "saved", "f": "domain:code", "whole": "1"}).content.decode()
+    assert "the filters by domain do not narrow the chart" in page
+
+
+def test_tags_of_one_key_can_be_told_apart_from_others(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        for tags, amount in ((["team:core", "nightly"], 3), (["team=web"], 2), (["teams:none"], 1)):
+            book(cast.acme, model="mini", amount_nusd=amount * 10**9, tags=tags)
+    client = logged_in(cast.finn)
+    assert rows(client, group="tag", tagkey="team") == {"team:core": 3, "team=web": 2}
+    assert rows(client, group="model", sub="tag", tagkey="team") == {"mini · team:core": 3, "mini · team=web": 2}
+    assert rows(client, group="tag", tagkey="\x00%'") == {}
+
+
+def test_a_value_narrows_what_is_shown_and_keeps_the_filters_that_are_there(client: Client) -> None:
+    page = client.get("/o/acme/costs/", {"group": "model", "f": "domain:code", "whole": "1"}).content.decode()
+    assert "f=domain%3Acode&amp;whole=1&amp;f=model%3Amini" in page or "f=domain%3Acode&amp;f=model%3Amini" in page
+
+
+def test_the_last_24_hours_are_told_by_the_hour_and_all_else_of_them_by_the_day(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, model="mini", domain="code", amount_nusd=1_500_000_000)
+    sum_quarters(now=datetime.now(UTC))
+    client = logged_in(cast.finn)
+    page = client.get("/o/acme/costs/?range=24h&compare=previous")
+    assert "Cost per hour by model" in page.content.decode()
+    assert len(page.context["series"].points) == 24
+    assert [row["line"].total for row in page.context["rows"]] == [1_500_000_000]
+    by_day = client.get("/o/acme/costs/?range=24h&sub=domain&whole=1")
+    assert "Told by the day" in by_day.content.decode()
+    assert all(type(point) is date for point in by_day.context["series"].points)
+
+
+def test_the_table_is_sorted_by_the_column_that_is_asked_for(client: Client) -> None:
+    def first(sort: str) -> str:
+        return client.get("/o/acme/costs/", {"group": "model", "sort": sort}).context["rows"][0]["line"].label
+
+    assert [first(sort) for sort in ("", "name", "runs", "change", "'")] == ["large", "large", "mini", "large", "large"]
+
+
+def test_a_value_leads_to_its_runs_and_all_are_added_up(client: Client) -> None:
+    page = client.get("/o/acme/costs/", {"group": "end_user"})
+    assert "/o/acme/runs/?user=ann" in page.content.decode()
+    assert page.context["all"]["total"] == 10 * 10**9
+    assert page.context["all"]["input_tokens"] == sum(row["spent"].input_tokens for row in page.context["rows"])
+
+
+def test_values_of_a_filter_are_offered_as_they_are_called(client: Client) -> None:
+    def offered(**asked: str) -> list[str]:
+        return re.findall(r'value="([^"]*)"', client.get("/o/acme/costs/values/", asked).content.decode())
+
+    assert offered(dim="model", value="MI") == ["mini"]
+    assert offered(dim="end_user", value="an") == ["ann"]
+    assert offered(dim="tag", value="") == ["=nightly"]
+    assert offered(dim="status", value="") == offered(dim="x", value="\x00") == offered() == []
+    assert offered(dim="model", value="CANARY") == []
+
+
+def test_an_anomaly_is_a_diamond_on_its_day(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, model="mini", amount_nusd=10**9)
+        anomaly = anomaly_of(cast)
+    answer = logged_in(cast.finn).get("/o/acme/costs/")
+    (diamonds,) = [trace for trace in answer.context["figure"]["data"] if trace.get("meta") == "anomaly"]
+    assert [url for url in diamonds["customdata"] if url] == [f"/o/acme/anomalies/{anomaly.pk}/"]
+
+
 def test_a_filter_that_is_added_becomes_part_of_the_address(client: Client) -> None:
     answer = client.get("/o/acme/costs/", {"group": "model", "dim": "end_user", "value": "ann", "not": "1"})
     assert answer["location"] == "/o/acme/costs/?group=model&x=end_user%3Aann"
@@ -72,7 +158,7 @@ def test_what_is_too_much_to_read_is_told_and_the_page_stays(client: Client) -> 
 
 def test_a_question_that_takes_too_long_is_ended_and_the_page_goes_on(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("billing.reports.pivot")  # the package has a function of this name
-    monkeypatch.setattr(module, "PATIENCE_MS", 20)
+    monkeypatch.setattr("billing.reports.patience.PATIENCE_MS", 20)
     monkeypatch.setitem(module.COLUMNS, "tier", "pg_sleep(0.2)::text || e.tier")
     page = client.get("/o/acme/costs/", {"sub": "tier", "whole": "1"})
     assert b"This is more than a page can wait for." in page.content
@@ -94,7 +180,7 @@ def test_every_metric_has_a_chart(client: Client, metric: str) -> None:
 def test_the_file_holds_every_value_and_nothing_that_a_spreadsheet_would_carry_out(client: Client) -> None:
     answer = client.get("/o/acme/costs/", {"group": "tag", "format": "csv"})
     heading, *lines = answer.content.decode().splitlines()
-    assert heading == "Day,Tag,Cost in USD"
+    assert heading == "Day (Europe/Berlin),Tag,Cost in USD"
     assert [line.split(",")[1:] for line in lines] == [["'=nightly", "10"]]
     assert answer["content-disposition"].startswith('attachment; filename="acme-cost-')
 

@@ -69,8 +69,20 @@ def test_the_last_24_hours_end_with_the_running_quarter() -> None:
     assert found.before_hours == (datetime(2026, 11, 18, 14, 15, tzinfo=UTC), datetime(2026, 11, 19, 14, 15, tzinfo=UTC))
 
 
+def test_as_many_days_from_a_day_of_choice_are_compared_with() -> None:
+    found = chosen(range="7d", compare="custom", against="2026-03-28")
+    assert found.before == (date(2026, 3, 28), date(2026, 4, 3))
+    assert found.query() == "range=7d&compare=custom&against=2026-03-28"
+    assert chosen(range="24h", compare="custom", against="2026-03-28").before_hours is None
+
+
+@pytest.mark.parametrize("against", ["", "x", "2026-13-01", "1999-12-31", "2026-11-27", "9999-12-31"])
+def test_without_a_day_that_was_there_is_nothing_of_choice_to_compare_with(against: str) -> None:
+    assert chosen(compare="custom", against=against) == chosen()
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", "99999999999", "2026-13-01", "\x00", "1e3", "٣"])
-@pytest.mark.parametrize("name", ["range", "compare", "back", "from", "to"])
+@pytest.mark.parametrize("name", ["range", "compare", "back", "from", "to", "against"])
 def test_nonsense_counts_as_the_default(name: str, text: str) -> None:
     assert days(range_of({"range": "28d", name: text}, zone="Asia/Kolkata", now=NOW)) == days(chosen("Asia/Kolkata"))
 
@@ -87,6 +99,6 @@ def test_a_step_back_and_one_forward_lead_to_the_same_days(key: str) -> None:
     assert days(again) == days(begun)
 
 
-def test_links_keep_a_range_relative_and_leave_the_default_out() -> None:
-    assert chosen().query() == ""
+def test_links_keep_a_range_relative_and_name_it_also_where_it_is_the_default() -> None:
+    assert chosen().query() == "range=28d&compare=weekday"
     assert {key: query for key, _, query in presets_of(chosen(compare="year"))}["7d"] == "range=7d&compare=year"

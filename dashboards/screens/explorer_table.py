@@ -1,0 +1,72 @@
+"""The table of the cost explorer: a row for each value, with what its calls and its runs did, and a row for all of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from billing import reports
+from cascade import run_reports
+from dashboards.ranges import Range
+from dashboards.screens.anomalies import PARAMETERS
+from dashboards.screens.explorer import MOST_ROWS, Question
+
+RUN_PARAMETERS = {**PARAMETERS, "status": "status"}
+"""Under which name the list of runs is narrowed by a dimension."""
+
+
+def rows_of(question: Question, chosen: Range, found: reports.Series, *, slug: str) -> Sequence[Mapping[str, Any]]:
+    """The table: one row a value, with what its calls and runs did where sums are kept by that dimension."""
+    values = [line.value for line in found.lines if line.value != reports.OTHER]
+    total, days = sum(found.totals), {"first": chosen.first, "last": chosen.last}
+    is_summed = not question.needs_entries and not question.is_by_hours(chosen)
+    by_runs = question.group in run_reports.DIMENSIONS and is_summed
+    runs = run_reports.runs_by(dimension=question.group, values=values, **days) if by_runs else {}
+    spent = {row.name: row for row in reports.spend_by(dimension=question.group, limit=MOST_ROWS, values=values, **days)} if is_summed else {}
+    before: Mapping[str, int] | None = None
+    if chosen.before and is_summed and question.metric == "cost":
+        first, last = chosen.before
+        rows = reports.spend_by(dimension=question.group, first=first, last=last, limit=MOST_ROWS, values=values)
+        before = {row.name: row.cost_nusd for row in rows}
+    return [
+        {
+            "line": line, "total": total, "runs": runs.get(line.value, run_reports.RunSums()) if by_runs else None, "spent": spent.get(line.value),
+            "before": None if before is None else before.get(line.value, 0),
+            "filter": f"{question.group}:{line.value}" if _narrows(question, line) else "",
+            "runs_url": _runs_url(question, line, slug=slug),
+        }
+        for line in found.lines
+    ]
+
+
+def _narrows(question: Question, line: reports.Line) -> bool:
+    return not question.subgroup and not question.is_by_status and line.value != reports.OTHER
+
+
+def _runs_url(question: Question, line: reports.Line, *, slug: str) -> str:
+    """The runs of a value, where their list is narrowed by its dimension and the value has a name to narrow by."""
+    parameter = RUN_PARAMETERS.get(question.group)
+    if not parameter or not line.value or question.subgroup or line.value == reports.OTHER:
+        return ""
+    return f"{reverse('runs', args=[slug])}?{urlencode({parameter: line.label if question.group == 'end_user' else line.value})}"
+
+
+def sorted_by(rows: Sequence[Mapping[str, Any]], *, by: str) -> Sequence[Mapping[str, Any]]:
+    """Dearest first, or by another column of the table, the largest first; names by the alphabet."""
+    if by == "name":
+        return sorted(rows, key=lambda row: row["line"].label.lower())
+    if by == "change" and rows and rows[0]["before"] is not None:
+        return sorted(rows, key=lambda row: row["line"].total - row["before"], reverse=True)
+    if by in ("runs", "failed") and rows and rows[0]["runs"]:
+        return sorted(rows, key=lambda row: getattr(row["runs"], by), reverse=True)
+    return rows
+
+
+def together(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last row of the table. Of tags and steps a run may have many, so its runs are not added up."""
+    spent = [row["spent"] for row in rows if row["spent"]]
+    return {
+        "total": sum(row["line"].total for row in rows), "before": sum(row["before"] or 0 for row in rows),
+        "input_tokens": sum(one.input_tokens for one in spent), "output_tokens": sum(one.output_tokens for one in spent),
+    }  # fmt: skip
