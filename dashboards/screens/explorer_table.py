@@ -63,10 +63,13 @@ def sorted_by(rows: Sequence[Mapping[str, Any]], *, by: str) -> Sequence[Mapping
     return rows
 
 
-def together(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The last row of the table. Of tags and steps a run may have many, so its runs are not added up."""
+def together(rows: Sequence[Mapping[str, Any]], *, before: int | None) -> Mapping[str, Any]:
+    """The last row of the table; `before` is what everything cost, also values that are gone.
+
+    Runs are not added up: a run that failed has no model, and one of several steps would count under each.
+    """
     spent = [row["spent"] for row in rows if row["spent"]]
     return {
-        "total": sum(row["line"].total for row in rows), "before": sum(row["before"] or 0 for row in rows),
+        "total": sum(row["line"].total for row in rows), "before": before,
         "input_tokens": sum(one.input_tokens for one in spent), "output_tokens": sum(one.output_tokens for one in spent),
     }  # fmt: skip

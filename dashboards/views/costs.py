@@ -72,7 +72,7 @@ def costs(request: HttpRequest) -> HttpResponseBase:
         marks = marks_of(anomalies_in(chosen, now=now), chosen, tenant=tenant, by_hours=question.is_by_hours(chosen))
         context["figure"] = with_anomalies(context["figure"], marks, totals=found.totals)
     rows = sorted_by(rows_of(question, chosen, found, slug=tenant.slug), by=request.GET.get("sort", ""))
-    return _answer(request, {**context, "rows": rows, "all": together(rows)}, now=now)
+    return _answer(request, {**context, "rows": rows, "all": together(rows, before=context["before"])}, now=now)
 
 
 def values(request: HttpRequest) -> HttpResponse:
@@ -98,7 +98,8 @@ def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Ten
     )  # fmt: skip
     others = series.lines[question.limit].total if len(series.lines) > question.limit else 0
     return {
-        "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "figure": figure, "others": others, "total": sum(series.totals),
+        "series": series, "lines": list(zip(series.lines, swatches, strict=True)), "figure": figure, "others": others,
+        "before": None if previous is None or question.is_by_hours(chosen) else sum(previous), "total": sum(series.totals),
         "sentence": sentence_of(series, chosen) if question.metric == "cost" else f"{chosen.label}: {sum(series.totals):,} in all.",
     }  # fmt: skip
 
@@ -125,6 +126,7 @@ def _runs_shown(question: Question, chosen: Range) -> Mapping[str, Any]:
     return {
         "series": reports.Series(points=points, lines=[line], names=1), "lines": [(line, Swatch("k1"))], "others": 0,
         "figure": lines_chart(points, {label: amounts}, unit=unit), "sentence": f"{label} for all runs together, {chosen.label}.", "total": None,
+        "before": None,
     }  # fmt: skip
 
 
