@@ -45,7 +45,7 @@ def paths(stage: Stage) -> Iterator[str]:
     for pattern in console_patterns():
         needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
-        if needs.see and not re.search(r"preview|palette|first|bulk|ahead|rollout|file", route):
+        if needs.see and not re.search(r"preview|palette|values|first|bulk|ahead|rollout|file", route):
             ids = {"runs": run, "tiers": tier, "rules": rule, "models": model.pk, "providers": model.connection_id}
             row = price if pattern.name == "models_reprice" else ids.get(str(pattern.name).partition("_")[0], budget)
             yield route.replace("<uuid:pk>", str(row)).replace("<slug:preset>", "ours")
@@ -84,6 +84,41 @@ def test_a_chart_is_read_with_the_arrow_keys_and_drawn_anew_when_the_theme_chang
     assert page.locator("html").get_attribute("data-theme") == "dark"
     page.reload()
     assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_a_day_of_the_chart_opens_the_explorer_and_keys_step_and_compare(visit: Opened, called: Stage) -> None:
+    somebody = visit()
+    page = somebody.go("?range=7d")
+    somebody.draw_charts()
+    page.locator(".cf-chart").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/costs/\?range=custom&from=(\d{4}-\d\d-\d\d)&to=\1&group=model$"))
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile("range=custom"))
+    page = somebody.go("costs/?range=7d")
+    page.keyboard.press("x")
+    page.wait_for_url(re.compile("compare=off"))
+    page.keyboard.press("x")
+    page.wait_for_url(re.compile("compare=weekday"))
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile("back=1"))
+    page.goto(page.url.partition("?")[0])
+    assert "range=7d" in page.url, "the range that was looked at last"
+
+
+def test_days_are_compared_with_days_of_choice_and_values_are_offered_to_a_filter(visit: Opened, called: Stage) -> None:
+    page = visit().go("costs/?range=7d")
+    page.get_by_text("Compare with…").click()
+    page.locator("[name=against]").fill("2026-01-05")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.wait_for_url(re.compile("compare=custom"))
+    assert page.url.count("compare=") == 1
+    page.get_by_text("Compared with 5 Jan 2026 to 11 Jan 2026.").wait_for()
+    page.get_by_text("+ Filter").click()
+    page.locator("[name=dim]").select_option("end_user")
+    page.locator("[name=value]").fill("be")
+    page.locator("#values option[value=ben]").wait_for(state="attached")
 
 
 def test_the_palette_finds_a_run_by_its_id(visit: Opened, called: Stage) -> None:

@@ -169,7 +169,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     client = logged_in(person_of(cast, "owner"))
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}&whole=1", "top/", "runs/", f"runs/?user={CANARY}",
-        "budgets/", f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}",
+        "budgets/", f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"costs/values/?dim=end_user&value={CANARY[:5]}", f"palette/?q={foreign.run.pk}",
         "start/", "anomalies/",
         "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.alert_rule.pk}", "alerts/deliveries/",
         f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
@@ -179,7 +179,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         "savings/", "savings/quality/",
         "what-if/?replay=1&days=28&budgets-0-scope=end_user&budgets-0-limit=0&budgets-0-period=daily&budgets-0-action=block",
     ):  # fmt: skip
-        answer = client.get(f"/o/acme/{path}")
+        answer = client.get(f"/o/acme/{path}", follow=True)
         assert answer.status_code == 200, path
         assert b"budget canary" not in answer.content, path
         assert not any(text in answer.content for text in (b"phrase canary", b"own-canary")), path

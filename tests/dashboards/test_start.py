@@ -1,7 +1,9 @@
 """The page that leads to the first call, and what belongs to no screen."""
 
+import pytest
 from django.test import Client
 
+from dashboards.views import start
 from tenants.models import ApiKey
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
@@ -59,13 +61,9 @@ def test_a_page_that_is_not_there_says_so(cast: Cast) -> None:
     assert b"There is nothing here" in answer.content
 
 
-def test_an_error_of_ours_has_an_id_that_the_log_has_too(cast: Cast, monkeypatch: object, caplog: object) -> None:
-    import pytest
-
-    from dashboards.views import start
-
-    assert isinstance(monkeypatch, pytest.MonkeyPatch)
-    assert isinstance(caplog, pytest.LogCaptureFixture)
+def test_an_error_of_ours_has_an_id_that_the_log_has_too(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     monkeypatch.setattr(start, "_first_call", lambda: 1 / 0)
     client = Client(raise_request_exception=False)
     client.force_login(person_of(cast, "owner"), backend="django.contrib.auth.backends.ModelBackend")
@@ -73,3 +71,8 @@ def test_an_error_of_ours_has_an_id_that_the_log_has_too(cast: Cast, monkeypatch
     assert answer.status_code == 500
     assert answer["x-request-id"] in answer.content.decode()
     assert answer["x-request-id"] in caplog.text
+    piece = client.get("/o/acme/start/first/", HTTP_HX_REQUEST="true")
+    assert piece.status_code == 500
+    assert b"<html" not in piece.content
+    assert "This part failed" in piece.content.decode()
+    assert piece["x-request-id"] in piece.content.decode()
