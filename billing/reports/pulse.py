@@ -9,6 +9,7 @@ from tenants.scoping import current_tenant_id
 
 OVERDUE_AFTER = timedelta(seconds=60)
 """A hold that is open so long after its deadline should have been booked by the sweep."""
+LATE_AFTER, STUCK_AFTER = timedelta(minutes=5), timedelta(minutes=30)
 ANOMALIES_SINCE = timedelta(days=90)
 
 
@@ -21,6 +22,7 @@ class Pulse(Struct, frozen=True, kw_only=True):
 
     booked_at: datetime | None
     overdue: int
+    overdue_since: datetime | None
     budgets_over: int
     anomalies_open: int
     read_at: datetime
@@ -29,12 +31,26 @@ class Pulse(Struct, frozen=True, kw_only=True):
     def age(self) -> timedelta | None:
         return max(self.read_at - self.booked_at, timedelta(0)) if self.booked_at else None
 
+    @property
+    def behind(self) -> timedelta | None:
+        """How long the call that waits longest should have been booked; None where none waits."""
+        return self.read_at - self.overdue_since if self.overdue_since else None
+
+    @property
+    def is_late(self) -> bool:
+        return self.behind is not None and self.behind >= LATE_AFTER
+
+    @property
+    def is_stuck(self) -> bool:
+        return self.behind is not None and self.behind >= STUCK_AFTER
+
 
 def pulse(*, now: datetime) -> Pulse:
     """Return the tenant's state at `now`. Worked number: booked at 14:00:00, looked at 14:00:40: an age of 40 s."""
     query = """
         SELECT (SELECT e.booked_at FROM billing_costentry e WHERE e.tenant_id = %(tenant)s ORDER BY e.booked_at DESC LIMIT 1),
                (SELECT count(*) FROM billing_reservation r WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
+               (SELECT min(r.expires_at) FROM billing_reservation r WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
                (SELECT count(DISTINCT w.budget_id) FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
                  WHERE w.tenant_id = %(tenant)s AND b.tenant_id = %(tenant)s AND b.ended_at IS NULL AND NOT b.is_paused
                    AND w.start_at <= %(now)s AND w.end_at > %(now)s AND w.spent_nusd + w.held_nusd >= w.limit_nusd),
@@ -42,5 +58,7 @@ def pulse(*, now: datetime) -> Pulse:
                    AND (a.state = 'open' OR a.state = 'snoozed' AND a.snoozed_until <= %(now)s))"""
     with connection.cursor() as cursor:
         cursor.execute(query, {"tenant": current_tenant_id(), "before": now - OVERDUE_AFTER, "now": now, "since": now - ANOMALIES_SINCE})
-        booked_at, overdue, budgets_over, anomalies_open = cursor.fetchone()
-    return Pulse(booked_at=booked_at, overdue=overdue, budgets_over=budgets_over, anomalies_open=anomalies_open, read_at=now)
+        booked_at, overdue, overdue_since, budgets_over, anomalies_open = cursor.fetchone()
+    return Pulse(
+        booked_at=booked_at, overdue=overdue, overdue_since=overdue_since, budgets_over=budgets_over, anomalies_open=anomalies_open, read_at=now
+    )  # fmt: skip

@@ -169,7 +169,8 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
     client = logged_in(person_of(cast, "owner"))
     for path in (
         "", "?group=end_user", "costs/?group=end_user&range=7d", f"costs/?f=end_user:{CANARY}&whole=1", "top/", "runs/", f"runs/?user={CANARY}",
-        "budgets/", f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"costs/values/?dim=end_user&value={CANARY[:5]}", f"palette/?q={foreign.run.pk}",
+        "budgets/", f"budgets/?sel={foreign.budget.pk}", "budgets/?q=budget", f"palette/?q={CANARY[:5]}", f"palette/?q={foreign.run.pk}",
+        f"costs/values/?dim=end_user&value={CANARY[:5]}",
         "start/", "anomalies/",
         "alerts/", f"alerts/?sel={foreign.channel.pk}", "alerts/rules/", f"alerts/rules/?sel={foreign.alert_rule.pk}", "alerts/deliveries/",
         f"alerts/deliveries/?sel={foreign.delivery.pk}", "alerts/rules/new/", "attention/", "budgets/ahead/", f"runs/?id={foreign.run.pk}",
