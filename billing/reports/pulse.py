@@ -50,7 +50,8 @@ def pulse(*, now: datetime) -> Pulse:
     query = """
         SELECT (SELECT e.booked_at FROM billing_costentry e WHERE e.tenant_id = %(tenant)s ORDER BY e.booked_at DESC LIMIT 1),
                (SELECT count(*) FROM billing_reservation r WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
-               (SELECT min(r.expires_at) FROM billing_reservation r WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
+               (SELECT min(r.expires_at) FROM billing_reservation r
+                 WHERE r.tenant_id = %(tenant)s AND r.state = 'open' AND r.expires_at < %(before)s),
                (SELECT count(DISTINCT w.budget_id) FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id
                  WHERE w.tenant_id = %(tenant)s AND b.tenant_id = %(tenant)s AND b.ended_at IS NULL AND NOT b.is_paused
                    AND w.start_at <= %(now)s AND w.end_at > %(now)s AND w.spent_nusd + w.held_nusd >= w.limit_nusd),
