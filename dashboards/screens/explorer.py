@@ -1,7 +1,7 @@
 """What the cost explorer was asked for, read from its address, and the report that answers it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -126,18 +126,32 @@ def question_of(asked: QueryDict, *, tenant: Tenant, keys: Sequence[UUID] | None
 
 def answer_of(question: Question, chosen: Range) -> reports.Series:
     """Return all rows of the answer, at most MOST_ROWS, largest first. Raises reports.TooMuchToRead."""
-    if question.is_by_status:
-        measure = "runs" if question.metric == "runs" else "cost_nusd"
-        return by_status(first=chosen.first, last=chosen.last, zone=chosen.zone, measure=measure, filters=question.narrowing)
     if question.is_by_hours(chosen):
         return cost_by_hours(chosen, question.group, limit=MOST_ROWS)
+    return _of_days(question, chosen.first, chosen.last, zone=chosen.zone)
+
+
+def answer_before(question: Question, chosen: Range) -> reports.Series | None:
+    """Return the same of the days that a range is compared with, where it is read from the calls; None where that is nothing or too much."""
+    if chosen.before is None or question.is_of_runs or not question.needs_entries:
+        return None
+    try:
+        return _of_days(question, *chosen.before, zone=chosen.zone)
+    except reports.TooMuchToRead:
+        return None
+
+
+def _of_days(question: Question, first: date, last: date, *, zone: str) -> reports.Series:
+    if question.is_by_status:
+        measure = "runs" if question.metric == "runs" else "cost_nusd"
+        return by_status(first=first, last=last, zone=zone, measure=measure, filters=question.narrowing)
     measure = METRICS.get(question.metric, METRICS["cost"])[1]
     if question.needs_entries:
         return reports.pivot(
-            first=chosen.first, last=chosen.last, group=question.group, subgroup=question.subgroup or None, filters=question.filters,
-            measure=measure, limit=MOST_ROWS, tag_key=question.tag_key,
+            first=first, last=last, group=question.group, subgroup=question.subgroup or None, filters=question.filters, measure=measure,
+            limit=MOST_ROWS, tag_key=question.tag_key,
         )  # fmt: skip
-    return reports.series_by(dimension=question.group, first=chosen.first, last=chosen.last, limit=MOST_ROWS, measure=measure)
+    return reports.series_by(dimension=question.group, first=first, last=last, limit=MOST_ROWS, measure=measure)
 
 
 def cost_by_hours(chosen: Range, group: str, *, limit: int) -> reports.Series:

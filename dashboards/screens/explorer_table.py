@@ -16,7 +16,9 @@ RUN_PARAMETERS = {**PARAMETERS, "status": "status"}
 """Under which name the list of runs is narrowed by a dimension."""
 
 
-def rows_of(question: Question, chosen: Range, found: reports.Series, *, slug: str) -> Sequence[Mapping[str, Any]]:
+def rows_of(
+    question: Question, chosen: Range, found: reports.Series, earlier: reports.Series | None, *, slug: str
+) -> Sequence[Mapping[str, Any]]:  # fmt: skip
     """The table: one row a value, with what its calls and runs did where sums are kept by that dimension."""
     values = [line.value for line in found.lines if line.value != reports.OTHER]
     total, days = sum(found.totals), {"first": chosen.first, "last": chosen.last}
@@ -24,7 +26,7 @@ def rows_of(question: Question, chosen: Range, found: reports.Series, *, slug: s
     by_runs = question.group in run_reports.DIMENSIONS and is_summed
     runs = run_reports.runs_by(dimension=question.group, values=values, **days) if by_runs else {}
     spent = {row.name: row for row in reports.spend_by(dimension=question.group, limit=MOST_ROWS, values=values, **days)} if is_summed else {}
-    before: Mapping[str, int] | None = None
+    before: Mapping[str, int] | None = {line.value: line.total for line in earlier.lines} if earlier else None
     if chosen.before and is_summed and question.metric == "cost":
         first, last = chosen.before
         rows = reports.spend_by(dimension=question.group, first=first, last=last, limit=MOST_ROWS, values=values)

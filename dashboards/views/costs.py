@@ -23,6 +23,7 @@ from dashboards.screens.explorer import (
     METRICS,
     RUN_METRICS,
     Question,
+    answer_before,
     answer_of,
     chips_of,
     folded,
@@ -64,14 +65,15 @@ def costs(request: HttpRequest) -> HttpResponseBase:
         return _answer(request, {**context, "too_much": str(reason)}, now=now)
     if is_file:
         return _file(found, question, chosen, name=tenant.slug)
-    context |= _runs_shown(question, chosen) if question.is_of_runs else _shown(question, chosen, found, tenant)
+    before = answer_before(question, chosen)
+    context |= _runs_shown(question, chosen) if question.is_of_runs else _shown(question, chosen, found, before, tenant)
     if keys is None and not question.is_by_hours(chosen):
         changes = changes_of_days(chosen.first, chosen.last, zone=chosen.zone)
         context |= {"changes": changes, "figure": with_changes(context["figure"], by_day(changes, zone=chosen.zone))}
     if keys is None and question.metric == "cost" and not question.filters:
         marks = marks_of(anomalies_in(chosen, now=now), chosen, tenant=tenant, by_hours=question.is_by_hours(chosen))
         context["figure"] = with_anomalies(context["figure"], marks, totals=found.totals)
-    rows = sorted_by(rows_of(question, chosen, found, slug=tenant.slug), by=request.GET.get("sort", ""))
+    rows = sorted_by(rows_of(question, chosen, found, before, slug=tenant.slug), by=request.GET.get("sort", ""))
     return _answer(request, {**context, "rows": rows, "all": together(rows, before=context["before"])}, now=now)
 
 
@@ -88,10 +90,12 @@ def _answer(request: HttpRequest, context: Mapping[str, Any], *, now: datetime) 
     return show_piece(request, "console/costs_answer.html", "console/costs.html", context, title="Cost explorer", now=now)
 
 
-def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Tenant) -> Mapping[str, Any]:
+def _shown(
+    question: Question, chosen: Range, found: reports.Series, before: reports.Series | None, tenant: Tenant
+) -> Mapping[str, Any]:  # fmt: skip
     series = folded(found, question.limit)
     swatches = swatches_of([line.value for line in series.lines], salt=f"{tenant.pk}{question.group}{question.subgroup}")
-    previous = _previous(question, chosen)
+    previous = before.totals[: chosen.days] if before else _previous(question, chosen)
     figure = series_chart(
         series, swatches, unit=question.unit, previous=previous, previous_label=COMPARISONS[chosen.comparison].removeprefix("vs "),
         is_partial=chosen.is_partial,
@@ -105,8 +109,8 @@ def _shown(question: Question, chosen: Range, found: reports.Series, tenant: Ten
 
 
 def _previous(question: Question, chosen: Range) -> Sequence[int] | None:
-    """What each point's counterpart cost in all, where that is of the same calls: under filters they would be others."""
-    if question.metric != "cost" or question.filters or question.tag_key or question.is_by_status:
+    """What each point's counterpart cost in all. Not every call has a tag, and one may have several, so that all is no counterpart of tags."""
+    if question.metric != "cost" or question.needs_entries or question.group == "tag":
         return None
     if question.is_by_hours(chosen):
         return total_before_by_hours(chosen)

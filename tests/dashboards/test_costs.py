@@ -1,12 +1,14 @@
 """The cost explorer: one dimension from the day sums, two and filters from the entries, the table, and the file."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from billing import reports
 from billing.models import ModelPrice
@@ -74,6 +76,15 @@ def test_what_became_of_runs_is_told_by_their_traces_and_narrowed_by_what_a_run_
     assert {row["line"].label: row["line"].total for row in page.context["rows"]} == {"Degraded": 1, "Served": 1}
     assert "the filters by model do not narrow the chart" in page.content.decode()
     assert rows(client, group="status", sub="model", range="90d") == {"Degraded": 4, "Served": 3}
+
+
+def test_under_filters_the_same_calls_of_the_days_before_are_compared_with(client: Client) -> None:
+    today = timezone.now().astimezone(ZoneInfo("Europe/Berlin")).date()
+    asked = {"group": "model", "f": "domain:code", "whole": "1", "range": "7d", "compare": "custom", "against": f"{today - timedelta(days=6)}"}
+    page = client.get("/o/acme/costs/", asked)
+    assert {row["line"].label: row["before"] for row in page.context["rows"]} == {"large": 6 * 10**9, "mini": 3 * 10**9}
+    assert page.context["all"]["before"] == 9 * 10**9
+    assert any(trace.get("meta") == "previous" for trace in page.context["figure"]["data"])
 
 
 def test_numbers_of_all_runs_say_that_filters_do_not_narrow_them(client: Client) -> None:
