@@ -80,8 +80,8 @@ def screens() -> Iterator[tuple[str, str]]:
     if anomaly is not None:  # where the worker has found one meanwhile
         yield "anomaly", f"anomalies/{anomaly.pk}/"
     yield from (
-        ("overview", ""), ("overview_24h", "?range=24h&group=tier"), ("costs", "costs/?group=model&compare=previous"),
-        ("costs_sub", "costs/?group=domain&sub=tier&f=tier:pro&range=90d"), ("costs_accepted", "costs/?metric=accepted&group=domain"),
+        ("overview", ""), ("overview_24h", "?range=24h&group=tier"), ("costs", "costs/?range=28d&group=model&compare=previous"),
+        ("costs_sub", "costs/?group=domain&sub=tier&f=tier:pro&range=90d"), ("costs_accepted", "costs/?range=28d&metric=accepted&group=domain"),
         ("runs", "runs/"), ("run", f"runs/{run.pk}/"), ("run_ledger", f"runs/{run.pk}/?tab=ledger"), ("budgets", "budgets/"),
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
         ("budgets_import", "budgets/import/"), ("start", "start/"),
@@ -93,7 +93,7 @@ def screens() -> Iterator[tuple[str, str]]:
         ("schedules", "reports/schedules/"), ("schedules_new", "reports/schedules/new/"),
         ("reconciliations", "reports/reconciliations/"), ("views", "views/?page=costs&query=group%3Dmodel"),
         ("settings", "settings/"), ("members", "members/"),
-        ("savings", "savings/"), ("what_if", "what-if/"),
+        ("savings", "savings/?range=28d"), ("what_if", "what-if/"),
         ("what_if_answer", "what-if/?replay=1&days=7&thresholds-0-score=0.8&budgets-0-scope=tier&budgets-0-whom=free&budgets-0-limit=0.002"
          "&budgets-0-period=daily&budgets-0-action=degrade"),
         ("nothing", "runs/?domain=nowhere"), ("not_found", "no-such-page/"),
