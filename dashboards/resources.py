@@ -109,6 +109,13 @@ class Resource(Generic[Row]):
         """Return all rows of the tenant that the person may see in the list."""
         raise NotImplementedError
 
+    def search(self, rows: QuerySet[Row], text: str) -> QuerySet[Row]:
+        """Return the rows that a text is found in."""
+        wanted = Q()
+        for field in self.search_fields:
+            wanted |= Q(**{f"{field}__icontains": text})
+        return rows.filter(wanted)
+
     def present(self, rows: Sequence[Row], *, now: datetime) -> Sequence[Any]:
         """Return what the row template shows, one a row: has `row` and whatever else it needs."""
         return [{"row": row} for row in rows]
@@ -238,10 +245,7 @@ def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, membership: M
     rows = resource.rows(membership=membership, now=now)
     text = asked.get("q", "").replace("\x00", "").strip()[:200]
     if text and resource.search_fields:
-        wanted = Q()
-        for field in resource.search_fields:
-            wanted |= Q(**{f"{field}__icontains": text})
-        rows = rows.filter(wanted)
+        rows = resource.search(rows, text)
     for one in resource.filters:
         if chosen := asked.get(one.name, "").replace("\x00", "")[:300]:
             rows = one.narrow(rows, chosen)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -19,6 +20,7 @@ from dashboards.resources import BulkAction, Column, Filter, Resource, with_chan
 from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
+from tenants.end_users import end_user_id
 from tenants.errors import Conflict
 from tenants.models import Membership, Tier
 from tenants.roles import Permission
@@ -74,7 +76,7 @@ class Budgets(Resource[Budget]):
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),
             "what_if": of_budget(row) if may(membership, Permission.SEE_COSTS) else "", "override": OverrideForm(),
-            "is_overridden": standing.limit_nusd != row.limit_nusd,
+            "is_overridden": standing.limit_nusd != row.limit_nusd, "end_user": _whom(row, membership),
         }  # fmt: skip
 
     def describe(self, row: Budget) -> Mapping[str, str]:
@@ -164,6 +166,13 @@ Budgets.bulk_actions = (
     BulkAction(name="pause", label="Pause", needs=Permission.EDIT_BUDGETS, changes=lambda row, said: {"is_paused": True}),
     BulkAction(name="resume", label="Resume", needs=Permission.EDIT_BUDGETS, changes=lambda row, said: {"is_paused": False}),
 )
+
+
+def _whom(row: Budget, membership: Membership) -> UUID | None:
+    """The end user whose own budget it is, for who may see them."""
+    if row.scope != BudgetScope.END_USER or not row.subject or not may(membership, Permission.SEE_COSTS):
+        return None
+    return end_user_id(salt=bytes(membership.tenant.end_user_salt), external_id=row.subject)
 
 
 def _pace(standing: reports.BudgetStanding, now: datetime) -> int | None:
