@@ -45,9 +45,11 @@ class UserStanding(Struct, frozen=True, kw_only=True):
 
     tier: str
     """The user's own, else the tenant's default."""
-    route: RouteStanding
     windows: Sequence[WindowSum]
     explanation: str
+    route: RouteStanding
+    refusal: CascadeError | None = None
+    """Why there is no way at all, whatever the budgets say: then no rung is on the `route`."""
 
 
 class ModelForTier(Struct, frozen=True, kw_only=True):
@@ -83,18 +85,24 @@ def standing_of(best: CascadePlan, *, agent: CascadeAgent, windows: Sequence[Win
 
 
 def standing_of_user(
-    *, user: EndUser, model: str = "auto", max_tokens: int | None = None, prompt_bytes: int = 1000, domain: str | None = None, now: datetime
-) -> UserStanding:
-    """Return where the next call of an end user would stand, by the budgets as they are at `now`. Raises CascadeError for a call without any way."""
-    tenant = Tenant.objects.get(pk=user.tenant_id)
+    *, user: EndUser, tenant: Tenant | None = None, model: str = "auto", max_tokens: int | None = None, prompt_bytes: int = 1000,
+    domain: str | None = None, now: datetime,
+) -> UserStanding:  # fmt: skip
+    """Return where the next call of an end user would stand, by the budgets as they are at `now`."""
+    tenant = tenant or Tenant.objects.get(pk=user.tenant_id)
     tier = user.tier.name if user.tier else tenant.default_tier
-    agent = CascadeAgent(config=config.load(tenant_id=user.tenant_id, now=now).agent, providers={})
+    agent = CascadeAgent(config=config.load_agent(now=now), providers={})
     request = CascadeRequest(
         messages=[{"role": "user", "content": "x" * prompt_bytes}], model=model, max_tokens=max_tokens, domain=domain, tier=tier, lot=str(user.pk)
     )
     windows = reports.LedgerSpend(tier=tier, tenant=tenant).windows_of(user.external_id, now=now)
-    stands = standing_of(agent.plan(request), agent=agent, windows=windows)
-    return UserStanding(tier=tier, route=stands, windows=windows, explanation=BLOCKED if user.is_blocked else stands.explanation)
+    refusal: CascadeError | None = None
+    try:
+        route = standing_of(agent.plan(request), agent=agent, windows=windows)
+    except CascadeError as refused:
+        route, refusal = RouteStanding(rungs=(), chosen=None), refused
+    told = BLOCKED if user.is_blocked else refusal.message if refusal else route.explanation
+    return UserStanding(tier=tier, route=route, windows=windows, explanation=told, refusal=refusal)
 
 
 def preview_route(

@@ -65,6 +65,8 @@ class StandingViewSet(ScopedViewMixin, GenericViewSet[EndUser]):
         wanted = StandingQuerySerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         found = standing_of_user(user=user, **wanted.validated_data, now=timezone.now())
+        if found.refusal is not None:
+            raise found.refusal
         chosen = found.route.chosen
         return Response(
             {

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,17 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 
-from billing import reports
 from billing.engine.tracking import WindowSum
 from billing.erasure import forget_end_user
 from billing.models import Budget
 from cascade.api.end_users import data_file_of, stored_about
-from cascade.engine.errors import CascadeError
-from cascade.route_preview import BLOCKED, RouteStanding, standing_of_user
+from cascade.route_preview import standing_of_user
 from dashboards.forms.users import EraseForm
 from dashboards.resources import carry_out
 from dashboards.screens.users import EndUsers
-from dashboards.shell import membership_of, show_piece
+from dashboards.shell import may_wait, membership_of, show, show_piece
 from tenants.models import EndUser
 from tenants.services import change_end_user
 
@@ -35,8 +32,13 @@ log = logging.getLogger(__name__)
 def standing(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Say what would become of their next call, and which budgets say so."""
     now, user = timezone.now(), get_object_or_404(EndUser.objects.select_related("tier"), pk=pk)
-    route, told, windows = _next_call(user, now=now)
-    context = {"user": user, "route": route, "told": told, "windows": _with_budgets(windows)}
+    if not may_wait(request):
+        return show(request, "console/users/standing_page.html", {"user": user, "later": True}, title="Next call", now=now)
+    found = standing_of_user(user=user, tenant=membership_of(request).tenant, now=now)
+    context = {
+        "user": user, "route": None if user.is_blocked else found.route, "told": found.explanation.partition(" `windows`")[0],
+        "windows": _with_budgets(found.windows),
+    }  # fmt: skip
     return show_piece(request, "console/users/standing.html", "console/users/standing_page.html", context, title="Next call", now=now)
 
 
@@ -72,15 +74,6 @@ def erase(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     carry_out(RESOURCE, verb="erase", before=RESOURCE.describe(user), do=do, membership=membership)
     messages.success(request, f"The end user is erased. What they spent stays booked under {pk}.")
     return redirect(_list_of(request))
-
-
-def _next_call(user: EndUser, *, now: datetime) -> tuple[RouteStanding | None, str, Sequence[WindowSum]]:
-    """Where their next call stands, in words, and the windows that say so. None: refused, whatever the budgets say."""
-    try:
-        found = standing_of_user(user=user, now=now)
-    except CascadeError as refused:
-        return None, BLOCKED if user.is_blocked else refused.message, reports.LedgerSpend().windows_of(user.external_id, now=now)
-    return None if user.is_blocked else found.route, found.explanation.partition(" `windows`")[0], found.windows
 
 
 def _with_budgets(windows: Sequence[WindowSum]) -> list[Mapping[str, Any]]:

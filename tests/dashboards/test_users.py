@@ -121,7 +121,7 @@ def test_a_new_budget_for_a_person_is_filled_in_with_their_name(cast: Cast, oper
 def test_why_calls_are_refused_is_told_with_each_budget_that_applies(cast: Cast, operator: Client) -> None:
     own = budget_of(cast, scope="end_user", subject="ann", limit_nusd=1, action="block", name="tiny")
     budget_of(cast, scope="tenant", limit_nusd=10**12, action="warn", name="large")
-    page = operator.get(f"/o/acme/users/{cast.ann.pk}/standing/").content.decode()
+    page = operator.get(f"/o/acme/users/{cast.ann.pk}/standing/?whole=1").content.decode()
     assert "tiny" in page
     assert "large" in page
     assert f"budgets/?sel={own.pk}" in page
@@ -132,7 +132,7 @@ def test_a_block_is_set_and_lifted_and_who_only_looks_cannot(cast: Cast, operato
     path = f"/o/acme/users/{cast.ann.pk}/block/"
     assert b"blocked" in operator.post(path, follow=True).content
     assert fresh(cast, cast.ann).is_blocked
-    assert "The end user is blocked" in operator.get(f"/o/acme/users/{cast.ann.pk}/standing/").content.decode()
+    assert "The end user is blocked" in operator.get(f"/o/acme/users/{cast.ann.pk}/standing/?whole=1").content.decode()
     operator.post(path)
     assert not fresh(cast, cast.ann).is_blocked
     for role in ("finance", "viewer", "developer"):
