@@ -132,6 +132,10 @@ class Resource(Generic[Row]):
         """Return the row as people read it, name by name: what editors compare, what a preview shows, what is kept of a change."""
         raise NotImplementedError
 
+    def describe_all(self, rows: Sequence[Row]) -> Sequence[Mapping[str, str]]:
+        """Return what describe() says of each row; a screen whose rows read of other tables asks those once for all."""
+        return [self.describe(row) for row in rows]
+
     def form(
         self, data: Mapping[str, Any] | None, *, row: Row | None, membership: Membership, suggested: Mapping[str, Any] | None = None
     ) -> forms.Form:
@@ -204,6 +208,13 @@ def page_of(rows: QuerySet[Row], *, ordering: Sequence[str], after: str, size: i
     found = list(behind.order_by(*order)[: size + 1])
     more = len(found) > size
     return Page(rows=found[:size], after=_write_key(found[size - 1], order) if more else "")
+
+
+def count_of(rows: QuerySet[Row], page: Page, *, is_first: bool) -> int:
+    """Return how many rows there are, at most one more than a bulk change takes: further the database does not count."""
+    if is_first and not page.after:
+        return len(page.rows)
+    return rows.order_by().values("pk")[: MOST_AT_ONCE + 1].count()
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
@@ -279,17 +290,22 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 def planned(resource: Resource[Row], action: BulkAction, rows: Sequence[Row], said: Mapping[str, Any]) -> list[Planned]:
     """Return what a bulk change would make of each row."""
-    found = []
+    changes: list[Mapping[str, Any]] = []
+    problems: list[str] = []
     for row in rows:
-        before = resource.describe(row)
+        problem, wanted = "", dict[str, Any]()
         try:
-            changes = action.changes(row, said)
+            wanted = dict(action.changes(row, said))
         except ValidationError as wrong:
-            found.append(Planned(label=resource.label(row), before=before, after=before, problem=told(wrong), existing=row))
-            continue
-        after = resource.describe(with_changes(row, changes))
-        found.append(Planned(label=resource.label(row), before=before, after=after, existing=row, wanted=changes))
-    return found
+            problem = told(wrong)
+        changes.append(wanted)
+        problems.append(problem)
+    before = resource.describe_all(rows)
+    after = resource.describe_all([with_changes(row, wanted) for row, wanted in zip(rows, changes, strict=True)])
+    return [
+        Planned(label=resource.label(row), before=was, after=will, problem=problem, existing=row, wanted=wanted)
+        for row, was, will, problem, wanted in zip(rows, before, after, problems, changes, strict=True)
+    ]
 
 
 def with_changes(row: Row, changes: Mapping[str, Any]) -> Row:

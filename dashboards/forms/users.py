@@ -16,19 +16,27 @@ def tiers_by_id() -> list[tuple[str, str]]:
     return [*tiers, (NO_TIER, "None of their own: the default tier")]
 
 
-class TierForm(forms.Form):
-    """A tier for many end users."""
+class TierField(forms.ChoiceField):
+    """The id of a tier, or None for none of their own."""
 
-    tier = forms.ChoiceField(choices=tiers_by_id, label="Tier", help_text="A call that says another one is followed, and remembered.")
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=tiers_by_id, help_text="A call that says another one is followed, and remembered.", **options)
 
-    def clean_tier(self) -> str | None:
-        said: str = self.cleaned_data["tier"]
+    def clean(self, value: Any) -> str | None:
+        said = super().clean(value)
         return None if said == NO_TIER else said
 
 
-class EndUserForm(TierForm):
+class MoveForm(forms.Form):
+    """A tier for many end users. The name of its field is not that of the list's filter, which is sent along."""
+
+    to = TierField(label="Tier")
+
+
+class EndUserForm(forms.Form):
     """What holds for one end user."""
 
+    tier = TierField(label="Tier")
     is_blocked = forms.BooleanField(required=False, label="Blocked: every call is refused")
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: EndUser) -> None:

@@ -11,8 +11,8 @@ from django.db.models.functions import Collate
 
 from billing import reports
 from dashboards.access import may
-from dashboards.forms.users import NO_TIER, EndUserForm, EraseForm, tiers_by_id
-from dashboards.resources import Column, Filter, Resource
+from dashboards.forms.users import NO_TIER, EndUserForm, EraseForm, MoveForm, tiers_by_id
+from dashboards.resources import BulkAction, Column, Filter, Resource
 from tenants.models import EndUser, Membership, Tenant
 from tenants.roles import Permission
 from tenants.scoping import current_tenant_id
@@ -61,7 +61,11 @@ class EndUsers(Resource[EndUser]):
         }  # fmt: skip
 
     def describe(self, row: EndUser) -> Mapping[str, str]:
-        return {"Tier": (row.tier.title or row.tier.name) if row.tier else "none of their own", "Blocked": "yes" if row.is_blocked else "no"}
+        return _described(row, {str(row.tier.pk): row.tier.title or row.tier.name} if row.tier else {})
+
+    def describe_all(self, rows: Sequence[EndUser]) -> Sequence[Mapping[str, str]]:
+        tiers = dict(tiers_by_id())
+        return [_described(row, tiers) for row in rows]
 
     def form(
         self, data: Mapping[str, Any] | None, *, row: EndUser | None, membership: Membership, suggested: Mapping[str, Any] | None = None
@@ -81,6 +85,11 @@ def days_of(tenant: Tenant, *, now: datetime) -> tuple[date, date]:
     return today - timedelta(days=DAYS - 1), today
 
 
+def _described(row: EndUser, tiers: Mapping[str, str]) -> Mapping[str, str]:
+    tier = tiers.get(str(row.tier_id), "") if row.tier_id else "none of their own"
+    return {"Tier": tier, "Blocked": "yes" if row.is_blocked else "no"}
+
+
 def _of_tier(rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
     if chosen == NO_TIER:
         return rows.filter(tier=None)
@@ -96,4 +105,11 @@ EndUsers.filters = (
         name="state", label="State", narrow=lambda rows, chosen: rows.filter(is_blocked=True) if chosen == "blocked" else rows,
         choices=lambda: [("blocked", "Blocked")],
     ),
+)
+EndUsers.bulk_actions = (
+    BulkAction(
+        name="move", label="Move tier…", needs=Permission.EDIT_END_USERS, changes=lambda row, said: {"tier_id": said["to"]}, form=MoveForm
+    ),
+    BulkAction(name="block", label="Block", needs=Permission.EDIT_END_USERS, changes=lambda row, said: {"is_blocked": True}),
+    BulkAction(name="unblock", label="Unblock", needs=Permission.EDIT_END_USERS, changes=lambda row, said: {"is_blocked": False}),
 )

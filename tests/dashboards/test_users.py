@@ -217,3 +217,77 @@ def test_people_of_another_tenant_are_found_by_nothing(cast: Cast, operator: Cli
         assert operator.get(f"/o/acme/users/{cast.gus.pk}/{path}/").status_code == 404
     for path in ("block", "erase", "edit"):
         assert operator.post(f"/o/acme/users/{cast.gus.pk}/{path}/", {"name": "gus"}).status_code == 404
+
+
+def bulk(client: Client, **said: Any) -> Any:
+    return client.post("/o/acme/users/bulk/", said)
+
+
+def tiers_of(cast: Cast) -> dict[str, str]:
+    with tenant_scope(cast.acme.id):
+        return {row.external_id: str(row.tier) for row in EndUser.objects.select_related("tier")}
+
+
+def test_many_people_are_moved_to_a_tier_after_a_preview_and_back_again(cast: Cast, operator: Client) -> None:
+    pro, chosen = str(tier_named(cast, "pro").pk), [cast.ann.pk, cast.ben.pk]
+    preview = bulk(operator, action="move", id=chosen, to=pro, preview="1")
+    assert sorted((plan.label, plan.state) for plan in preview.context["plans"]) == [("ann", "change"), ("ben", "same")]
+    assert tiers_of(cast) == {"ann": "free", "ben": "pro"}
+    done = operator.post("/o/acme/users/bulk/", {"action": "move", "id": chosen, "to": pro, "seen": preview.context["seen"]}, follow=True)
+    assert b"Move tier: 1 changed." in done.content
+    assert b"Undo" in done.content
+    assert tiers_of(cast) == {"ann": "pro", "ben": "pro"}
+    assert b"Taken back: 1." in operator.post("/o/acme/users/undo/", follow=True).content
+    assert tiers_of(cast) == {"ann": "free", "ben": "pro"}
+
+
+def test_people_without_a_tier_are_without_one_again_and_who_moved_since_stays(cast: Cast, operator: Client) -> None:
+    add_users(cast, "cy", "di")
+    pro = str(tier_named(cast, "pro").pk)
+    preview = bulk(operator, action="move", all="on", tier="none", to=pro, preview="1")
+    assert preview.context["count"] == 2
+    bulk(operator, action="move", id=preview.context["ids"], to=pro, seen=preview.context["seen"])
+    assert tiers_of(cast) == {"ann": "free", "ben": "pro", "cy": "pro", "di": "pro"}
+    with tenant_scope(cast.acme.id):
+        EndUser.objects.filter(external_id="di").update(tier=Tier.objects.get(name="free"))
+    assert b"Taken back: 1. 1 were changed meanwhile" in operator.post("/o/acme/users/undo/", follow=True).content
+    assert tiers_of(cast) == {"ann": "free", "ben": "pro", "cy": "None", "di": "free"}
+
+
+def test_a_tier_that_was_deleted_since_is_not_given_back(cast: Cast, operator: Client) -> None:
+    pro = str(tier_named(cast, "pro").pk)
+    preview = bulk(operator, action="move", id=[cast.ann.pk], to=pro, preview="1")
+    bulk(operator, action="move", id=[cast.ann.pk], to=pro, seen=preview.context["seen"])
+    with tenant_scope(cast.acme.id):
+        Tier.objects.get(name="free").delete()
+    assert b"There is no such tier any more" in operator.post("/o/acme/users/undo/", follow=True).content
+    assert tiers_of(cast)["ann"] == "pro"
+
+
+def test_a_preview_of_many_asks_few_questions(cast: Cast, operator: Client) -> None:
+    add_users(cast, *(f"person-{number:03}" for number in range(200)))
+    with CaptureQueriesContext(connection) as captured:
+        preview = bulk(operator, action="move", all="on", to=str(tier_named(cast, "pro").pk), preview="1")
+    assert preview.context["count"] == 202
+    assert len(captured) < 40
+
+
+def test_who_may_not_change_people_moves_nobody(cast: Cast) -> None:
+    client, pro = logged_in(cast.finn), str(tier_named(cast, "pro").pk)
+    assert bulk(client, action="move", id=[cast.ann.pk], to=pro, preview="1").status_code == 403
+    assert b"Move tier" not in client.get("/o/acme/users/").content
+
+
+def test_all_that_match_tells_how_many_without_counting_further_than_a_change_takes(cast: Cast, operator: Client) -> None:
+    assert b"all 2 that match" in operator.get("/o/acme/users/").content
+    add_users(cast, *(f"person-{number:04}" for number in range(410)))
+    page = operator.get("/o/acme/users/", {"q": "person"})
+    assert b"all 410 that match" in page.content
+    assert b"all 410 that match" in operator.get("/o/acme/users/", {"q": "person", "after": page.context["after"]}).content
+    add_users(cast, *(f"person-x{number:04}" for number in range(600)))
+    with CaptureQueriesContext(connection) as captured:
+        page = operator.get("/o/acme/users/", {"q": "person"})
+    assert b"1,000 of more than 1,000 that match" in page.content
+    counts = [query["sql"] for query in captured if "COUNT(" in query["sql"] and "tenants_enduser" in query["sql"]]
+    assert len(counts) == 1
+    assert "LIMIT 1001" in counts[0]
