@@ -76,9 +76,9 @@ def set_end_user(*, external_id: str, salt: bytes, changes: Mapping[str, Any]) -
 
 
 def change_end_user(*, user: EndUser, changes: Mapping[str, Any]) -> EndUser:
-    """Give an end user that is there the `tier_id` (None: no tier of their own) and the `is_blocked` in `changes`. Raises Conflict for a tier that is gone.
+    """Give an end user that is there the `tier_id` (None: no tier of their own) and the `is_blocked` in `changes`.
 
-    Calls meet the change within a second, as with set_end_user.
+    Calls meet the change within a second, as with set_end_user. Raises Conflict for a tier that is gone.
     """
     for name, value in changes.items():
         setattr(user, name, value)

@@ -28,8 +28,8 @@ from billing.reports.standing import (
 __all__ = [
     "LONGEST_PIVOT_DAYS", "OTHER", "PIVOT_DIMENSIONS", "WORTH_TELLING", "BudgetStanding", "Burn", "Dimension", "Filter", "LedgerSpend", "Line",
     "ModelTrouble", "ProviderCalls", "Pulse", "Recent", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget",
-    "anomalies_by_impact", "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
-    "failing_providers",
+    "anomalies_by_impact", "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider",
+    "days_between", "failing_providers",
     "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "pivot", "pulse", "recent_of", "replay", "series_by",
     "spend_between", "spend_by", "spend_by_day", "spend_by_quarters", "spend_in_quarters", "spend_of_end_user", "spenders_of",
     "spent_days", "standings_by",

@@ -54,7 +54,8 @@ def paths(stage: Stage) -> Iterator[str]:
         "costs/?group=domain&sub=tier&f=tier:free&whole=1",
         "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
         "presets/medical_ai/", "reports/read/?report=chargeback&by=tier&whole=1", "reports/read/?report=budgets&whole=1", "members/",
-        f"users/?sel={stage.cast.ann.pk}", f"models/?sel={model.pk}", f"providers/?sel={model.connection_id}", f"keys/?sel={key.pk if key else budget}",
+        f"users/?sel={stage.cast.ann.pk}",
+        f"models/?sel={model.pk}", f"providers/?sel={model.connection_id}", f"keys/?sel={key.pk if key else budget}",
     )  # fmt: skip
 
 

@@ -289,8 +289,8 @@ def test_a_file_with_other_headings_asks_which_column_is_which(cast: Cast, opera
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"column-limit": "0", "column-scope": "0"}, "chosen twice"), ({"column-limit": "99"}, "no such column"), ({"column-limit": "-1"}, "no such column"),
-        ({"column-limit": ""}, "one column at least"), ({"column-limit": "\u0661"}, "no such column"),
+        ({"column-limit": "0", "column-scope": "0"}, "chosen twice"), ({"column-limit": "99"}, "no such column"),
+        ({"column-limit": "-1"}, "no such column"), ({"column-limit": ""}, "one column at least"), ({"column-limit": "\u0661"}, "no such column"),
     ],
 )  # fmt: skip
 def test_a_choice_of_columns_that_makes_no_sense_is_asked_again(cast: Cast, operator: Client, said: dict[str, str], told: str) -> None:
