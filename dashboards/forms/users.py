@@ -13,14 +13,14 @@ NO_TIER = "none"
 def tiers_by_id() -> list[tuple[str, str]]:
     """Return a choice for each tier, and one for none of their own."""
     tiers = [(str(pk), title or name) for pk, name, title in Tier.objects.values_list("pk", "name", "title")]
-    return [*tiers, (NO_TIER, "None of their own: the default tier")]
+    return [*tiers, (NO_TIER, "None of their own")]
 
 
 class TierField(forms.ChoiceField):
     """The id of a tier, or None for none of their own."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(choices=tiers_by_id, help_text="A call that says another one is followed, and remembered.", **options)
+        super().__init__(choices=tiers_by_id, help_text="A call that says another tier is followed, and remembered. Without one of their own the default tier holds.", **options)
 
     def clean(self, value: Any) -> str | None:
         said = super().clean(value)
