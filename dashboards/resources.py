@@ -218,13 +218,13 @@ def count_of(rows: QuerySet[Row], page: Page, *, is_first: bool) -> int:
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y."""
-    behind, equal = Q(), Q()
+    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y. And a is not before x: an index can begin there, of an "or" it could not."""
+    first, behind, equal = order[0], Q(), Q()
     for field, value in zip(order, key, strict=True):
         name = field.lstrip("-")
         behind |= equal & Q(**{f"{name}__{'lt' if field.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
-    return behind
+    return Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": key[0]}) & behind
 
 
 def _write_key(row: Any, order: Sequence[str]) -> str:
