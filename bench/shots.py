@@ -67,16 +67,18 @@ def screens() -> Iterator[tuple[str, str]]:
     """Each screen by name, with its address under the tenant's."""
     from billing.models import Anomaly, Budget
     from cascade.models import CascadeRun
-    from tenants.models import Tenant
+    from tenants.models import EndUser, Tenant
     from tenants.scoping import platform_scope
 
     with platform_scope():
         tenant = Tenant.objects.get(slug=TENANT)
         budget = Budget.objects.filter(tenant=tenant, scope="tenant").first()
+        user = EndUser.objects.filter(tenant=tenant).first()
         run = CascadeRun.objects.filter(tenant=tenant, draft_accepted=False).first()
         anomaly = Anomaly.objects.filter(tenant=tenant).order_by("-excess_nusd").first()
     assert budget is not None
     assert run is not None
+    assert user is not None
     if anomaly is not None:  # where the worker has found one meanwhile
         yield "anomaly", f"anomalies/{anomaly.pk}/"
     yield from (
@@ -84,7 +86,7 @@ def screens() -> Iterator[tuple[str, str]]:
         ("costs_sub", "costs/?group=domain&sub=tier&f=tier:pro&range=90d"), ("costs_accepted", "costs/?range=28d&metric=accepted&group=domain"),
         ("runs", "runs/"), ("run", f"runs/{run.pk}/"), ("run_ledger", f"runs/{run.pk}/?tab=ledger"), ("budgets", "budgets/"),
         ("budgets_panel", f"budgets/?sel={budget.pk}"), ("budgets_new", "budgets/new/?scope=tier&tier=pro&limit=0.05&period=daily&action=degrade"),
-        ("budgets_import", "budgets/import/"), ("start", "start/"),
+        ("budgets_import", "budgets/import/"), ("start", "start/"), ("users", "users/"), ("users_panel", f"users/?sel={user.pk}"),
         ("playground", "playground/"), ("keys", "keys/"), ("models", "models/"), ("providers", "providers/"), ("tiers", "tiers/"),
         ("presets", "presets/"), ("preset", "presets/production_ready/"), ("rules", "rules/"),
         ("anomalies", "anomalies/"), ("alerts", "alerts/"), ("alerts_new", "alerts/new/"), ("alerts_rule", "alerts/rules/new/"),

@@ -16,7 +16,7 @@ from cascade.engine.plans import CascadePlan, CascadeRequest, PlannedStep
 from cascade.engine.presets import AgentConfig
 from cascade.engine.quality.thresholds import default_threshold
 from cascade.engine.values import Complexity, ModelConfig
-from tenants.models import Tenant
+from tenants.models import EndUser, Tenant
 
 BLOCKED = "The end user is blocked, so every call is refused. An operator can lift it."
 COMPLEXITIES: tuple[Complexity, ...] = get_args(Complexity)
@@ -38,6 +38,18 @@ class RouteStanding(Struct, frozen=True, kw_only=True):
         if self.chosen is None:
             return "No budget can bear even the cheapest way that it allows: the call would be refused. `windows` has the arithmetic."
         return self.chosen.degraded or "Every budget bears the best path."
+
+
+class UserStanding(Struct, frozen=True, kw_only=True):
+    """Where an end user's next call would stand, and the budget windows that say so."""
+
+    tier: str
+    """The user's own, else the tenant's default."""
+    windows: Sequence[WindowSum]
+    explanation: str
+    route: RouteStanding
+    refusal: CascadeError | None = None
+    """Why there is no way at all, whatever the budgets say: then no rung is on the `route`."""
 
 
 class ModelForTier(Struct, frozen=True, kw_only=True):
@@ -70,6 +82,27 @@ def standing_of(best: CascadePlan, *, agent: CascadeAgent, windows: Sequence[Win
     found = choose_rung([plan.max_cost_nusd for plan in rungs], windows)
     unbounded = [*best.unpriced_models, *best.quarantined_models] if any(window.action != "warn" for window in windows) else []
     return RouteStanding(rungs=rungs, chosen=rungs[found] if found is not None and not unbounded else None, unbounded=unbounded)
+
+
+def standing_of_user(
+    *, user: EndUser, tenant: Tenant | None = None, model: str = "auto", max_tokens: int | None = None, prompt_bytes: int = 1000,
+    domain: str | None = None, now: datetime,
+) -> UserStanding:  # fmt: skip
+    """Return where the next call of an end user would stand, by the budgets as they are at `now`."""
+    tenant = tenant or Tenant.objects.get(pk=user.tenant_id)
+    tier = user.tier.name if user.tier else tenant.default_tier
+    agent = CascadeAgent(config=config.load_agent(now=now), providers={})
+    request = CascadeRequest(
+        messages=[{"role": "user", "content": "x" * prompt_bytes}], model=model, max_tokens=max_tokens, domain=domain, tier=tier, lot=str(user.pk)
+    )
+    windows = reports.LedgerSpend(tier=tier, tenant=tenant).windows_of(user.external_id, now=now)
+    refusal: CascadeError | None = None
+    try:
+        route = standing_of(agent.plan(request), agent=agent, windows=windows)
+    except CascadeError as refused:
+        route, refusal = RouteStanding(rungs=(), chosen=None), refused
+    told = BLOCKED if user.is_blocked else refusal.message if refusal else route.explanation
+    return UserStanding(tier=tier, route=route, windows=windows, explanation=told, refusal=refusal)
 
 
 def preview_route(

@@ -64,6 +64,7 @@ SECTIONS: Sequence[Section] = (
         label="Control",
         entries=(
             Entry(label="Budgets", name="budgets", icon="bud", needs=(Permission.SEE_BUDGETS,), key="b", count="budgets_over"),
+            Entry(label="End users", name="users", icon="me", needs=(Permission.SEE_COSTS,), key="n"),
             Entry(label="Tiers and policies", name="tiers", icon="tier", needs=(Permission.SEE_POLICIES,), key="t"),
             Entry(label="Presets", name="presets", icon="pre", needs=(Permission.SEE_POLICIES,), key="p"),
             Entry(label="Domain rules", name="rules", icon="rule", needs=(Permission.SEE_POLICIES,), key="d"),

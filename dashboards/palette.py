@@ -36,8 +36,8 @@ def hits_of(text: str, *, membership: Membership) -> Sequence[Hit]:
         hits += [Hit(kind="Budget", label=str(budget), url=f"{reverse('budgets', args=[slug])}?sel={budget.pk}") for budget in budgets]
     if may(membership, Permission.SEE_COSTS):
         users = EndUser.objects.filter(external_id__icontains=text)[:EACH]
-        costs = reverse("costs", args=[slug])
-        hits += [Hit(kind="End user", label=user.external_id, url=f"{costs}?f=end_user:{user.pk}&group=model") for user in users]
+        people = reverse("users", args=[slug])
+        hits += [Hit(kind="End user", label=user.external_id, url=f"{people}?sel={user.pk}") for user in users]
     if may(membership, Permission.MANAGE_OWN_KEYS):
         keys = ApiKey.objects.filter(Q(name__icontains=text) | Q(prefix__startswith=text))[:EACH]
         hits += [Hit(kind="Key", label=f"{key.name} (…{key.last4})", url=f"{reverse('costs', args=[slug])}?f=api_key:{key.pk}") for key in keys]

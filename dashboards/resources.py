@@ -109,6 +109,13 @@ class Resource(Generic[Row]):
         """Return all rows of the tenant that the person may see in the list."""
         raise NotImplementedError
 
+    def search(self, rows: QuerySet[Row], text: str) -> QuerySet[Row]:
+        """Return the rows that a text is found in."""
+        wanted = Q()
+        for field in self.search_fields:
+            wanted |= Q(**{f"{field}__icontains": text})
+        return rows.filter(wanted)
+
     def present(self, rows: Sequence[Row], *, now: datetime) -> Sequence[Any]:
         """Return what the row template shows, one a row: has `row` and whatever else it needs."""
         return [{"row": row} for row in rows]
@@ -124,6 +131,10 @@ class Resource(Generic[Row]):
     def describe(self, row: Row) -> Mapping[str, str]:
         """Return the row as people read it, name by name: what editors compare, what a preview shows, what is kept of a change."""
         raise NotImplementedError
+
+    def describe_all(self, rows: Sequence[Row]) -> Sequence[Mapping[str, str]]:
+        """Return what describe() says of each row; a screen whose rows read of other tables asks those once for all."""
+        return [self.describe(row) for row in rows]
 
     def form(
         self, data: Mapping[str, Any] | None, *, row: Row | None, membership: Membership, suggested: Mapping[str, Any] | None = None
@@ -199,14 +210,21 @@ def page_of(rows: QuerySet[Row], *, ordering: Sequence[str], after: str, size: i
     return Page(rows=found[:size], after=_write_key(found[size - 1], order) if more else "")
 
 
+def count_of(rows: QuerySet[Row], page: Page, *, is_first: bool) -> int:
+    """Return how many rows there are, at most one more than a bulk change takes: further the database does not count."""
+    if is_first and not page.after:
+        return len(page.rows)
+    return rows.order_by().values("pk")[: MOST_AT_ONCE + 1].count()
+
+
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y."""
-    behind, equal = Q(), Q()
+    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y. And a is not before x: an index can begin there, of an "or" it could not."""
+    first, behind, equal = order[0], Q(), Q()
     for field, value in zip(order, key, strict=True):
         name = field.lstrip("-")
         behind |= equal & Q(**{f"{name}__{'lt' if field.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
-    return behind
+    return Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": key[0]}) & behind
 
 
 def _write_key(row: Any, order: Sequence[str]) -> str:
@@ -238,10 +256,7 @@ def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, membership: M
     rows = resource.rows(membership=membership, now=now)
     text = asked.get("q", "").replace("\x00", "").strip()[:200]
     if text and resource.search_fields:
-        wanted = Q()
-        for field in resource.search_fields:
-            wanted |= Q(**{f"{field}__icontains": text})
-        rows = rows.filter(wanted)
+        rows = resource.search(rows, text)
     for one in resource.filters:
         if chosen := asked.get(one.name, "").replace("\x00", "")[:300]:
             rows = one.narrow(rows, chosen)
@@ -275,17 +290,22 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 def planned(resource: Resource[Row], action: BulkAction, rows: Sequence[Row], said: Mapping[str, Any]) -> list[Planned]:
     """Return what a bulk change would make of each row."""
-    found = []
+    changes: list[Mapping[str, Any]] = []
+    problems: list[str] = []
     for row in rows:
-        before = resource.describe(row)
+        problem, wanted = "", dict[str, Any]()
         try:
-            changes = action.changes(row, said)
+            wanted = dict(action.changes(row, said))
         except ValidationError as wrong:
-            found.append(Planned(label=resource.label(row), before=before, after=before, problem=told(wrong), existing=row))
-            continue
-        after = resource.describe(with_changes(row, changes))
-        found.append(Planned(label=resource.label(row), before=before, after=after, existing=row, wanted=changes))
-    return found
+            problem = told(wrong)
+        changes.append(wanted)
+        problems.append(problem)
+    before = resource.describe_all(rows)
+    after = resource.describe_all([with_changes(row, wanted) for row, wanted in zip(rows, changes, strict=True)])
+    return [
+        Planned(label=resource.label(row), before=was, after=will, problem=problem, existing=row, wanted=wanted)
+        for row, was, will, problem, wanted in zip(rows, before, after, problems, changes, strict=True)
+    ]
 
 
 def with_changes(row: Row, changes: Mapping[str, Any]) -> Row:

@@ -15,7 +15,7 @@ def csv_file(name: str, *, headings: Sequence[str], rows: Iterable[Sequence[obje
     answer["content-disposition"] = f'attachment; filename="{name}"'
     answer["cache-control"] = "private, no-store"
     lines = csv.writer(answer)
-    lines.writerow(headings)
+    lines.writerow([_harmless(name) for name in headings])
     lines.writerows([_harmless(cell) for cell in row] for row in rows)
     return answer
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.contrib.sessions.backends.base import SessionBase
@@ -37,7 +38,7 @@ class Undo(Struct, frozen=True, kw_only=True):
 def changed_by(plans: Sequence[Planned]) -> list[Changed]:
     """Return what a bulk change is about to make of the rows that it changes."""
     return [
-        Changed(str(plan.existing.pk), {name: getattr(plan.existing, name) for name in plan.wanted}, dict(plan.wanted))
+        Changed(str(plan.existing.pk), {name: _kept(getattr(plan.existing, name)) for name in plan.wanted}, dict(plan.wanted))
         for plan in plans if plan.state == "change"
     ]  # fmt: skip
 
@@ -74,9 +75,14 @@ def take_back(resource: Resource[Any], undo: Undo, *, membership: Membership, no
     done = 0
     for row in rows.model._default_manager.select_for_update().filter(pk__in=theirs).order_by("pk"):
         was = kept[str(row.pk)]
-        if any(getattr(row, name) != value for name, value in was.after.items()):
+        if any(_kept(getattr(row, name)) != value for name, value in was.after.items()):
             continue
         do = partial(resource.changed, row, was.before)
         carry_out(resource, verb="change", before=resource.describe(row), do=do, membership=membership)
         done += 1
     return done
+
+
+def _kept(value: Any) -> Any:
+    """A session holds no ids but as texts."""
+    return str(value) if isinstance(value, UUID) else value

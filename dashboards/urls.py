@@ -12,6 +12,7 @@ from dashboards.screens.providers import Providers
 from dashboards.screens.rules import Rules
 from dashboards.screens.runs import Runs
 from dashboards.screens.tiers import Tiers
+from dashboards.screens.users import EndUsers
 from dashboards.views import (
     alerts,
     anomalies,
@@ -39,6 +40,7 @@ from dashboards.views import (
     start,
     statements,
     tiers,
+    users,
     what_if,
 )
 from dashboards.views.alerts import ChannelPages
@@ -104,6 +106,11 @@ urlpatterns = [
     action("budgets/<uuid:pk>/override/", budgets.override, name="budgets_override", needs=Permission.EDIT_BUDGET_LIMITS),
     action("budgets/<uuid:pk>/pause/", budgets.pause, name="budgets_pause", needs=Permission.EDIT_BUDGETS),
     action("budgets/<uuid:pk>/end/", budgets.end, name="budgets_end", needs=Permission.EDIT_BUDGETS),
+    *ResourcePages(EndUsers()).pages(route="users", see=Permission.SEE_COSTS, change=Permission.EDIT_END_USERS),
+    page("users/<uuid:pk>/standing/", users.standing, name="users_standing", see=Permission.SEE_COSTS),
+    page("users/<uuid:pk>/data/", users.data, name="users_data", see=Permission.ERASE_END_USERS),
+    action("users/<uuid:pk>/block/", users.block, name="users_block", needs=Permission.EDIT_END_USERS),
+    action("users/<uuid:pk>/erase/", users.erase, name="users_erase", needs=Permission.ERASE_END_USERS),
     *ResourcePages(Tiers()).pages(route="tiers", see=Permission.SEE_POLICIES, change=Permission.EDIT_TIERS),
     page("tiers/<uuid:pk>/", tiers.one, name="tiers_one", see=Permission.SEE_POLICIES),
     page("tiers/<uuid:pk>/preview/", tiers.preview, name="tiers_preview", see=Permission.SEE_POLICIES),

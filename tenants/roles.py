@@ -32,6 +32,10 @@ class Permission(StrEnum):
     DRAFT_PRESETS = "draft_presets"
     PUBLISH_PRESETS = "publish_presets"
     EDIT_TIERS = "edit_tiers"
+    EDIT_END_USERS = "edit_end_users"
+    """Give end users a tier, and block them."""
+    ERASE_END_USERS = "erase_end_users"
+    """Take away what is stored about one, kept replies included, and erase who they are."""
     EDIT_RULES = "edit_rules"
     USE_PLAYGROUND = "use_playground"
     MANAGE_OWN_KEYS = "manage_own_keys"
@@ -53,10 +57,10 @@ _MONEY = frozenset({P.SEE_COSTS, P.SEE_RUNS_MONEY, P.SEE_REPORTS})
 _OPERATE = frozenset(
     {
         P.COMMENT_ANOMALIES, P.RESOLVE_ANOMALIES, P.SEE_RUNS, P.EDIT_BUDGET_LIMITS, P.EDIT_BUDGETS, P.DRAFT_PRESETS, P.PUBLISH_PRESETS,
-        P.EDIT_TIERS, P.EDIT_RULES, P.USE_PLAYGROUND, P.MANAGE_OWN_KEYS, P.MANAGE_KEYS, P.EDIT_PROVIDERS, P.MANAGE_ALERTS,
+        P.EDIT_TIERS, P.EDIT_END_USERS, P.EDIT_RULES, P.USE_PLAYGROUND, P.MANAGE_OWN_KEYS, P.MANAGE_KEYS, P.EDIT_PROVIDERS, P.MANAGE_ALERTS,
     }
 )  # fmt: skip
-_OPERATOR = _LOOK | _MONEY | _OPERATE | {P.SEE_PROMPT_TEXT, P.EXPORT, P.SCHEDULE_REPORTS}
+_OPERATOR = _LOOK | _MONEY | _OPERATE | {P.SEE_PROMPT_TEXT, P.EXPORT, P.SCHEDULE_REPORTS, P.ERASE_END_USERS}
 _FINANCE = {P.COMMENT_ANOMALIES, P.EXPORT, P.SCHEDULE_REPORTS, P.CLOSE_BOOKS, P.EDIT_BUDGET_LIMITS, P.EDIT_PRICES, P.SEE_AUDIT}
 
 ROLES: Mapping[Role, frozenset[Permission]] = {

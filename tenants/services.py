@@ -75,6 +75,22 @@ def set_end_user(*, external_id: str, salt: bytes, changes: Mapping[str, Any]) -
     return EndUser.objects.update_or_create(id=identity, defaults=changes, create_defaults={**changes, "external_id": external_id})
 
 
+def change_end_user(*, user: EndUser, changes: Mapping[str, Any]) -> EndUser:
+    """Give an end user that is there the `tier_id` (None: no tier of their own) and the `is_blocked` in `changes`.
+
+    Calls meet the change within a second, as with set_end_user. Raises Conflict for a tier that is gone.
+    """
+    for name, value in changes.items():
+        setattr(user, name, value)
+    if changes.get("tier_id") is not None:
+        tier = Tier.objects.select_for_update(no_key=True).filter(pk=changes["tier_id"]).first()  # so that nobody deletes it meanwhile
+        if tier is None:
+            raise Conflict("There is no such tier any more.", code="no_such_tier")
+        user.tier = tier
+    user.save(update_fields=list(changes))
+    return user
+
+
 def delete_tier(tier: Tier) -> None:
     """Delete a tier: its end users have none then. Raises Conflict for the tenant's default tier."""
     if Tenant.objects.filter(pk=current_tenant_id(), default_tier=tier.name).exists():

@@ -4,6 +4,7 @@ from billing.reports.anomalies import WORTH_TELLING, anomalies_by_impact, anomal
 from billing.reports.attention import ModelTrouble, foreseen_budgets, troubled_models
 from billing.reports.burn import Burn, burn_of, spenders_of
 from billing.reports.days import instants_of_day
+from billing.reports.end_users import Recent, recent_of
 from billing.reports.hours import spend_by_quarters, spend_in_quarters
 from billing.reports.names import names_like, names_of
 from billing.reports.patience import LONGEST_PIVOT_DAYS, TooMuchToRead, read_patiently
@@ -27,11 +28,11 @@ from billing.reports.standing import (
 
 __all__ = [
     "LONGEST_PIVOT_DAYS", "OTHER", "PIVOT_DIMENSIONS", "WORTH_TELLING", "BudgetStanding", "Burn", "Dimension", "Filter", "LedgerSpend", "Line",
-    "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "anomalies_by_impact",
-    "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
+    "ModelTrouble", "ProviderCalls", "Pulse", "Recent", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget",
+    "anomalies_by_impact", "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
     "failing_providers",
     "foreseen_budgets", "instants_of_day", "names_like", "names_of", "open_holds", "open_holds_by_tenant",
-    "pivot", "pulse", "read_patiently", "replay",
+    "pivot", "pulse", "read_patiently", "recent_of", "replay",
     "series_by",
     "spend_between", "spend_by", "spend_by_day", "spend_by_quarters", "spend_in_quarters", "spend_of_end_user", "spenders_of",
     "spent_days", "standings_by",

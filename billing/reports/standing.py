@@ -125,7 +125,7 @@ class LedgerSpend:
         """Return each window that would bind a call of the user at `now`. An empty user_id is a call that names nobody."""
         tenant = self._tenant or Tenant.objects.get(pk=current_tenant_id())
         identity = end_user_id(salt=bytes(tenant.end_user_salt), external_id=user_id) if user_id else None
-        known = EndUser.objects.filter(pk=identity).select_related("tier").first() if identity else None
+        known = EndUser.objects.filter(pk=identity).select_related("tier").first() if identity and not self._tier else None
         own = known.tier.name if known and known.tier else None
         batch = standing_batch(
             tenant_id=tenant.pk, zone=tenant.time_zone, end_user_id=identity, end_user_name=user_id, api_key=self._api_key,

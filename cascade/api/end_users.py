@@ -1,6 +1,6 @@
 """REST for end users: what is stored about one, and how one is erased."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -95,8 +95,18 @@ class EndUserDataViewSet(EndUserViewSet):
     def data(self, request: Request, pk: str) -> Response:
         """Everything that is stored about the end user (GDPR articles 15 and 20)."""
         user = self.get_object()
-        headers = {"content-disposition": f'attachment; filename="end-user-{user.pk}.json"'}
-        return Response(EndUserDataSerializer(_stored_about(user)).data, headers=headers)
+        return Response(stored_about(user), headers={"content-disposition": data_file_of(user)})
+
+
+def stored_about(user: EndUser) -> Mapping[str, Any]:
+    """Return everything that is stored about an end user, ready to be rendered. At most MOST_ROWS of entries, runs and alerts."""
+    data: Mapping[str, Any] = EndUserDataSerializer(_stored_about(user)).data
+    return data
+
+
+def data_file_of(user: EndUser) -> str:
+    """Return the header that makes the answer a file, named without the person's name."""
+    return f'attachment; filename="end-user-{user.pk}.json"'
 
 
 def _stored_about(user: EndUser) -> dict[str, Any]:

@@ -11,15 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from billing import reports
 from billing.api.budgets import WindowSumSerializer
 from billing.engine.money import to_usd
-from cascade import config
-from cascade.engine.agent import CascadeAgent
-from cascade.engine.plans import CascadePlan, CascadeRequest
-from cascade.route_preview import BLOCKED, standing_of
+from cascade.engine.plans import CascadePlan
+from cascade.route_preview import standing_of_user
 from tenants.api.base import ScopedViewMixin
-from tenants.models import EndUser, Tenant
+from tenants.models import EndUser
 from tenants.permissions import MANAGEMENT
 
 MOST_PROMPT_BYTES = 1_000_000
@@ -64,25 +61,17 @@ class StandingViewSet(ScopedViewMixin, GenericViewSet[EndUser]):
     @action(detail=True, methods=["get"])
     def standing(self, request: Request, pk: str) -> Response:
         """Show on which rung of the ladder the end user's next call would stand, and why."""
-        user, now = self.get_object(), timezone.now()
+        user = self.get_object()
         wanted = StandingQuerySerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
-        tier = user.tier.name if user.tier else Tenant.objects.get(pk=user.tenant_id).default_tier
-        agent = CascadeAgent(config=config.load(tenant_id=user.tenant_id, now=now).agent, providers={})
-        message = {"role": "user", "content": "x" * given["prompt_bytes"]}
-        best = agent.plan(
-            CascadeRequest(
-                messages=[message], model=given["model"], max_tokens=given.get("max_tokens"), domain=given.get("domain"), tier=tier, lot=str(user.pk)
-            )
-        )
-        windows = reports.LedgerSpend(tier=tier).windows_of(user.external_id, now=now)
-        stands = standing_of(best, agent=agent, windows=windows)
+        found = standing_of_user(user=user, **wanted.validated_data, now=timezone.now())
+        if found.refusal is not None:
+            raise found.refusal
+        chosen = found.route.chosen
         return Response(
             {
-                "user_id": user.external_id, "tier": tier, "rung": stands.chosen.rung if stands.chosen else None,
-                "explanation": BLOCKED if user.is_blocked else stands.explanation,
-                "rungs": [_rung(plan) for plan in stands.rungs], "windows": WindowSumSerializer(windows, many=True).data,
+                "user_id": user.external_id, "tier": found.tier, "rung": chosen.rung if chosen else None, "explanation": found.explanation,
+                "rungs": [_rung(plan) for plan in found.route.rungs], "windows": WindowSumSerializer(found.windows, many=True).data,
             }
         )
 

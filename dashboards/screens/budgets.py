@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -19,8 +20,9 @@ from dashboards.resources import BulkAction, Column, Filter, Resource, with_chan
 from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
+from tenants.end_users import end_user_id
 from tenants.errors import Conflict
-from tenants.models import Membership, Tier
+from tenants.models import ApiKey, Membership, Tier
 from tenants.roles import Permission
 
 PERIODS = {Period.DAILY: "daily", Period.WEEKLY: "weekly", Period.MONTHLY: "monthly", Period.TOTAL: "in all"}
@@ -74,7 +76,7 @@ class Budgets(Resource[Budget]):
             "facts": {name: told for name, told in self.describe(row).items() if name not in ("Name", "Limit") and told not in ("", "no", "none")},
             "may_change": may(membership, Permission.EDIT_BUDGET_LIMITS), "may_end": may(membership, Permission.EDIT_BUDGETS),
             "what_if": of_budget(row) if may(membership, Permission.SEE_COSTS) else "", "override": OverrideForm(),
-            "is_overridden": standing.limit_nusd != row.limit_nusd,
+            "is_overridden": standing.limit_nusd != row.limit_nusd, "end_user": _whom(row, membership),
         }  # fmt: skip
 
     def describe(self, row: Budget) -> Mapping[str, str]:
@@ -166,6 +168,13 @@ Budgets.bulk_actions = (
 )
 
 
+def _whom(row: Budget, membership: Membership) -> UUID | None:
+    """The end user whose own budget it is, for who may see them."""
+    if row.scope != BudgetScope.END_USER or not row.subject or not may(membership, Permission.SEE_COSTS):
+        return None
+    return end_user_id(salt=bytes(membership.tenant.end_user_salt), external_id=row.subject)
+
+
 def _pace(standing: reports.BudgetStanding, now: datetime) -> int | None:
     """How much of the window has passed, in per cent; None for a budget over all time."""
     if not (standing.start_at and standing.end_at) or standing.budget.period == Period.TOTAL:
@@ -180,10 +189,21 @@ def _one_of(word: str, known: Sequence[str], *, what: str) -> str:
 
 
 def _known_subject(scope: str, subject: str) -> str:
-    if scope == BudgetScope.TIER and subject and not Tier.objects.filter(name=subject).exists():
-        known = list(Tier.objects.values_list("name", flat=True)[:200])
-        raise ValidationError(f"Unknown tier {subject[:40]!r}. {nearest(subject, known)}".strip())
-    return subject
+    """Return whom a line names as it is stored: tiers are named by their title too, keys by their name. Raises ValidationError."""
+    if scope == BudgetScope.TIER:
+        known = [pair for name, title in Tier.objects.values_list("name", "title") for pair in ((name, name), (title, name)) if pair[0]]
+    elif scope == BudgetScope.API_KEY and not _is_uuid(subject):
+        known = [(name, str(pk)) for pk, name in ApiKey.objects.filter(revoked_at=None).values_list("pk", "name")]
+    else:
+        return subject
+    found = [stored for word, stored in known if word == subject]
+    if scope == BudgetScope.TIER and subject in found:
+        return subject  # a name goes before the title of another tier
+    if len(set(found)) > 1:
+        raise ValidationError(f"There are {len(set(found))} called {subject[:40]!r}. Write the id or the name of the one that is meant.")
+    if subject and not found:
+        raise ValidationError(f"Unknown {scope.replace('_', ' ')} {subject[:40]!r}. {nearest(subject, [word for word, _ in known])}".strip())
+    return found[0] if found else ""
 
 
 def _amount(text: str) -> int:
@@ -196,9 +216,15 @@ def _amount(text: str) -> int:
     return amount
 
 
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _yes_or_no(text: str) -> bool:
     if text.lower() not in TRUE + FALSE:
         raise ValidationError(f"{text[:20]!r} is neither yes nor no.")
     return text.lower() in TRUE
-
-

@@ -14,7 +14,6 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from dashboards.access import action, may, page, refuse
-from dashboards.imports import do_lines, planned_lines, text_of
 from dashboards.resources import (
     MOST_AT_ONCE,
     BulkAction,
@@ -23,6 +22,7 @@ from dashboards.resources import (
     Resource,
     carry_out,
     columns_shown,
+    count_of,
     differences_since,
     do_planned,
     narrowed,
@@ -34,10 +34,9 @@ from dashboards.resources import (
 from dashboards.shell import membership_of, show
 from dashboards.trail import last_changes
 from dashboards.undo import KEPT_FOR, Undo, changed_by, forget, remember, remembered, take_back
+from dashboards.views.imports import SHOWN_PLANS, bring
 from tenants.errors import Conflict
 from tenants.roles import Permission
-
-SHOWN_PLANS = 200
 
 
 class ResourcePages:
@@ -70,6 +69,7 @@ class ResourcePages:
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
             "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE,
+            "matching": count_of(rows, found, is_first="after" not in request.GET) if resource.bulk_actions else 0,
             "undo": remembered(request.session, tenant=str(membership.tenant_id), resource=resource.name, now=now),
             **self._panel(request, found.rows, now),
             **resource.beside(membership=membership, now=now),
@@ -122,26 +122,7 @@ class ResourcePages:
         return redirect(self._url(request, ""))
 
     def bring(self, request: HttpRequest) -> HttpResponseBase:
-        """Upload, look at what would be done, apply. The text itself comes back from the page that shows it: nothing is kept in between."""
-        now, resource = timezone.now(), self.resource
-        title = f"Import {resource.title.lower()}"
-        context: dict[str, Any] = {"resource": resource, "columns": ", ".join(resource.import_columns)}
-        if request.method == "POST":
-            try:
-                given = request.FILES.get("file")
-                text = text_of(given.read() if given else request.POST.get("text", "").encode())
-                plans = planned_lines(resource, text)
-            except ValidationError as wrong:
-                return show(request, "console/import.html", {**context, "problem": told(wrong)}, title=title, now=now, status=422)
-            if "apply" in request.POST:
-                with transaction.atomic():
-                    done = do_lines(resource, plans, membership=membership_of(request))
-                messages.success(request, f"{done} of {len(plans)} lines are applied.")
-                return redirect(self._url(request, ""))
-            states = {state: sum(plan.state == state for plan in plans) for state in ("new", "change", "same", "error")}
-            ordered = sorted(plans, key=lambda plan: ("error", "change", "new", "same").index(plan.state))
-            context |= {"text": text, "plans": ordered[:SHOWN_PLANS], "states": states, "hidden": max(0, len(plans) - SHOWN_PLANS)}
-        return show(request, "console/import.html", context, title=title, now=now)
+        return bring(request, resource=self.resource)
 
     # ---- The form
     def _form(self, request: HttpRequest, *, row: Any) -> HttpResponseBase:

@@ -88,11 +88,14 @@ one("[data-themes]")?.addEventListener("submit", (event) => {
 /* ---- Forms */
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-auto]")) event.target.form.requestSubmit();
-  if (event.target.matches("[data-bulk] [name=id]")) countChosen(event.target.form);
+  if (event.target.matches("[data-select-page]")) for (const box of all("[name=id]", event.target.form)) box.checked = event.target.checked;
+  if (event.target.matches("[data-bulk] [name=id], [data-select-page]")) countChosen(event.target.form);
   if (event.target.name === "scope") showFor(event.target.form);
 });
 function countChosen(form) {
-  const count = all("[name=id]:checked", form).length;
+  const count = all("[name=id]:checked", form).length, page = one("[data-select-page]", form);
+  page.checked = count === all("[name=id]", form).length;
+  page.indeterminate = count > 0 && !page.checked;
   one("[data-chosen]", form).textContent = count ? `${count} ticked:` : "Ticked rows:";
 }
 function showFor(form) {
@@ -100,6 +103,8 @@ function showFor(form) {
   for (const part of all("[data-shows-for]", form)) part.hidden = part.dataset.showsFor !== chosen;
 }
 for (const form of all("form#form")) if (one("[name=scope]", form)) showFor(form);
+for (const page of all("[data-select-page]")) page.hidden = false;
+addEventListener("pageshow", () => { for (const form of all("[data-bulk]")) countChosen(form); });
 /* An empty field of a filter is nothing to say in an address, nor is one that the pressed button says otherwise. */
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-filters]")) return;

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Collate
 
 from tenants.scoping import Audited, TenantOwnedModel, uuid7
 
@@ -211,6 +212,10 @@ class EndUser(TenantOwnedModel):
     class Meta:
         ordering = ["external_id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "external_id"], name="one_end_user_per_external_id")]
+        indexes = [  # by the order of bytes, in which names that begin alike stand together, whatever the collation of the database
+            models.Index("tenant", Collate("external_id", "C"), name="end_users_by_name"),
+            models.Index("tenant", Collate("external_id", "C"), name="blocked_end_users", condition=Q(is_blocked=True)),
+        ]
 
     def __str__(self) -> str:
         return self.external_id

@@ -45,8 +45,8 @@ def paths(stage: Stage) -> Iterator[str]:
     for pattern in console_patterns():
         needs: Needs = pattern.callback.needs  # type: ignore[attr-defined]
         route = str(pattern.pattern).removeprefix("o/<slug:tenant_slug>/")
-        if needs.see and not re.search(r"preview|palette|values|first|bulk|ahead|rollout|file", route):
-            ids = {"runs": run, "tiers": tier, "rules": rule, "models": model.pk, "providers": model.connection_id}
+        if needs.see and not re.search(r"preview|palette|values|first|bulk|ahead|rollout|file|/data", route):
+            ids = {"runs": run, "tiers": tier, "users": stage.cast.ann.pk, "rules": rule, "models": model.pk, "providers": model.connection_id}
             row = price if pattern.name == "models_reprice" else ids.get(str(pattern.name).partition("_")[0], budget)
             yield route.replace("<uuid:pk>", str(row)).replace("<slug:preset>", "ours")
     yield from (
@@ -54,6 +54,7 @@ def paths(stage: Stage) -> Iterator[str]:
         "costs/?group=domain&sub=tier&f=tier:free&whole=1",
         "costs/?metric=accepted", "runs/?domain=nowhere", "no-such-page/",
         "presets/medical_ai/", "reports/read/?report=chargeback&by=tier&whole=1", "reports/read/?report=budgets&whole=1", "members/",
+        f"users/?sel={stage.cast.ann.pk}",
         f"models/?sel={model.pk}", f"providers/?sel={model.connection_id}", f"keys/?sel={key.pk if key else budget}",
     )  # fmt: skip
 

@@ -38,6 +38,7 @@ class Things:
     """One of each of what a tenant has, by what leads the name of the pages about them."""
 
     def __init__(self, cast: Cast, tenant: Any, end_user: EndUser) -> None:
+        self.end_user = end_user
         with tenant_scope(tenant.id):
             self.budget = Budget.objects.create(name=f"budget {CANARY}", scope="tenant", period="monthly", limit_nusd=10**10)
             self.anomaly = anomaly_of(cast, tenant=tenant, note=f"budget {CANARY}", drivers={"volume": 1})
@@ -77,7 +78,7 @@ class Things:
         things = {
             "runs": self.run, "anomalies": self.anomaly, "alerts_rules": self.alert_rule, "alerts_deliveries": self.delivery,
             "alerts": self.channel, "reports_schedules": self.schedule, "reports_reconciliations": self.reconciliation, "reports": self.export,
-            "tiers": self.tier, "rules": self.rule,
+            "tiers": self.tier, "rules": self.rule, "users": self.end_user,
             "keys": self.key, "models_reprice": self.price, "models": self.model, "providers": self.connection, "views": self.view,
         }  # fmt: skip
         found: uuid.UUID = next((thing.pk for leads, thing in things.items() if name.startswith(leads)), self.budget.pk)
@@ -177,7 +178,7 @@ def test_what_others_have_is_in_no_page_and_found_by_no_search(cast: Cast, forei
         "audit/", "audit/file/", "reports/", "reports/files/", "reports/read/?report=budgets&whole=1", "reports/months/", "reports/reconciliations/",
         "rules/", f"rules/?q={CANARY}", "tiers/", "presets/", "models/", f"models/?q={CANARY}", "models/?priced=no",
         f"models/?sel={foreign.model.pk}", "providers/", f"providers/?sel={foreign.connection.pk}", "playground/", "keys/", "views/",
-        "savings/", "savings/quality/",
+        "savings/", "savings/quality/", "users/", f"users/?q={CANARY[:5]}", f"users/?sel={foreign.end_user.pk}",
         "what-if/?replay=1&days=28&budgets-0-scope=end_user&budgets-0-limit=0&budgets-0-period=daily&budgets-0-action=block",
     ):  # fmt: skip
         answer = client.get(f"/o/acme/{path}", follow=True)
@@ -246,7 +247,9 @@ def test_whatever_stands_in_the_address_a_page_answers(cast: Cast, own: Things, 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_each_parameter_alone_may_be_nonsense(cast: Cast, own: Things, name: str) -> None:
     client = logged_in(person_of(cast, "owner"))
-    for path in ("", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/", "rules/", "tiers/", "presets/", "models/", "providers/"):
+    for path in (
+        "", "costs/", "runs/", "budgets/", "audit/", "reports/", "reports/read/", "rules/", "tiers/", "presets/", "models/", "providers/", "users/",
+    ):  # fmt: skip
         assert client.get(f"/o/acme/{path}", {name: "model:\x00'%00"}).status_code in (200, 302)
 
 

@@ -27,6 +27,8 @@ see_policies        yes    yes       yes      yes        yes     yes
 draft_presets       yes    yes       -        yes        -       yes
 publish_presets     yes    yes       -        -          -       yes
 edit_tiers          yes    yes       -        -          -       yes
+edit_end_users      yes    yes       -        -          -       yes
+erase_end_users     yes    yes       -        -          -       -
 edit_rules          yes    yes       -        -          -       yes
 use_playground      yes    yes       -        yes        -       yes
 manage_own_keys     yes    yes       -        yes        -       yes
