@@ -14,22 +14,25 @@ from billing.reports.series import OTHER, Line, Series, Standing, days_between, 
 from billing.reports.spend import Dimension, Spend, spend_between, spend_by, spend_by_day, spend_of_end_user, spent_days, today_of
 from billing.reports.standing import (
     BudgetStanding,
+    HeldPath,
     LedgerSpend,
     TouchedBudget,
     budget_standings,
     budgets_by_risk,
     open_holds,
     open_holds_by_tenant,
+    path_held_for,
     touched_by,
     with_standing,
 )
 
 __all__ = [
-    "LONGEST_PIVOT_DAYS", "OTHER", "PIVOT_DIMENSIONS", "WORTH_TELLING", "BudgetStanding", "Burn", "Dimension", "Filter", "LedgerSpend", "Line",
+    "LONGEST_PIVOT_DAYS", "OTHER", "PIVOT_DIMENSIONS", "WORTH_TELLING", "BudgetStanding", "Burn", "Dimension", "Filter", "HeldPath", "LedgerSpend",
+    "Line",
     "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "anomalies_by_impact",
     "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
     "failing_providers",
-    "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "pivot", "pulse", "replay", "series_by",
+    "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "path_held_for", "pivot", "pulse", "replay", "series_by",
     "spend_between", "spend_by", "spend_by_day", "spend_by_quarters", "spend_in_quarters", "spend_of_end_user", "spenders_of",
     "spent_days", "standings_by",
     "standings_of", "today_of", "touched_by", "troubled_models", "with_standing",

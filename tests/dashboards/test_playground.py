@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from typing import Any
 
 import httpx
@@ -58,6 +59,20 @@ def test_each_step_is_told_as_it_ends_and_the_answer_with_its_money(player: Play
     assert run.cost_nusd > 0
     assert f"/o/{player.slug}/runs/{run.pk}/" in told[3][1]
     assert PROMPT in told[3][1], "the same call in code"
+
+
+def test_the_code_says_tier_and_domain_as_the_shown_call_did(player: Player) -> None:
+    html = unescape(player.post("way/", model="house", tier="pro", domain="code", user="ann").text)
+    for said in (
+        "-H 'x-cascadeflow-tier: pro'", "-H 'x-cascadeflow-domain: code'",
+        "extra_headers={'x-cascadeflow-tier': 'pro', 'x-cascadeflow-domain': 'code'}",
+        '{ headers: {"x-cascadeflow-tier": "pro", "x-cascadeflow-domain": "code"} }',
+    ):
+        assert said in html
+    assert "x-cascadeflow" not in player.post("way/", model="house").text
+    headers = {"x-cascadeflow-tier": "pro", "x-cascadeflow-domain": "code"}
+    told = player.stage.ask("house", extra_headers=headers).cascadeflow
+    assert (told["user_tier"], told["domain_detected"]) == ("pro", "code")
 
 
 def test_the_first_run_sets_a_limit_and_beyond_it_a_run_is_refused(player: Player) -> None:

@@ -1,16 +1,20 @@
 """Runs: the list and its filters, the steps of one, and what it touched."""
 
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
+from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
+from cascade.publishing import create_preset, definition_of
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import add_run, budget_of, logged_in
-from tests.rest import book
+from tests.dashboards.scene import add_run, budget_of, logged_in, person_of
+from tests.rest import book, hold_for
 
 
 @pytest.fixture
@@ -73,6 +77,73 @@ def test_a_run_shows_its_steps_on_a_line_of_time(cast: Cast, client: Client) -> 
     assert "Quality 0.61, needs 0.70." in text
     assert "too short" in text
     assert 'aria-label="ran from 300 to 900 milliseconds"' in text
+
+
+def test_a_trace_shows_also_what_was_decided_and_what_was_not_needed(cast: Cast, client: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        legs = [("draft", "mini", 300_000), ("draft_try_2", "mini", 300_000), ("escalate", "large", 5_000_000)]
+        run = add_run(cast, id=hold_for(cast.acme, legs=legs), domain_confidence=0.91, policy_version="production_ready@builtin-1")
+    page = client.get(f"/o/acme/runs/{run.pk}/")
+    assert [(one["number"], one["name"], one["model"], one["told"]) for one in page.context["unreached"]] == [
+        (4, "draft_try_2", "mini", "not needed"), (5, "escalate", "large", "not needed"),
+    ]  # fmt: skip
+    text = " ".join(page.content.decode().split())
+    for told in ("1. domain: code", "0.91", "2. policy: production_ready, built in, 1", "Up to 3 calls planned, at most $0.0056", "3. draft: mini"):
+        assert told in text, told
+
+
+@pytest.mark.parametrize(("status", "wanted"), [("degraded", ["not needed"]), ("failed", ["not reached"])])
+def test_a_call_that_a_failed_run_did_not_make_was_not_reached(cast: Cast, client: Client, status: str, wanted: list[str]) -> None:
+    with tenant_scope(cast.acme.id):
+        run = add_run(cast, id=hold_for(cast.acme, legs=[("draft", "mini", 1), ("escalate", "large", 2)]), status=status)
+    assert [one["told"] for one in client.get(f"/o/acme/runs/{run.pk}/").context["unreached"]] == wanted
+
+
+def test_nothing_is_said_to_be_not_needed_that_nothing_was_held_for(cast: Cast, client: Client) -> None:
+    """A budget, or a tier, may have left the preset's escalation out."""
+    with tenant_scope(cast.acme.id):
+        unknown, short = add_run(cast), add_run(cast, id=hold_for(cast.acme, legs=[("draft", "mini", 1)]))
+    assert client.get(f"/o/acme/runs/{short.pk}/").context["unreached"] == []
+    page = client.get(f"/o/acme/runs/{unknown.pk}/")
+    assert page.context["unreached"] == []
+    assert "What was held for it is not known any more." in page.content.decode()
+
+
+def test_a_published_version_says_when_it_came(cast: Cast, client: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        create_preset(name="house", title="", definition=definition_of(PRESET_COST_OPTIMIZED_SAAS), actor="Olga")
+        run = add_run(cast, preset="house", policy_version="house@1")
+        other = add_run(cast, preset="", policy_version="direct:large")
+    text = " ".join(client.get(f"/o/acme/runs/{run.pk}/").content.decode().split())
+    assert "2. policy: house, version 1" in text
+    assert "by Olga." in text
+    assert "2. policy: one model by name, large" in client.get(f"/o/acme/runs/{other.pk}/").content.decode()
+
+
+def test_a_run_can_be_asked_again_without_its_prompt(cast: Cast, client: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        run = add_run(cast, tier="pro", domain="code", end_user_id=cast.ben.id)
+    page = client.get(f"/o/acme/runs/{run.pk}/")
+    assert page.context["replay"] == "model=production_ready&tier=pro&user=ben&domain=code"
+    curl = page.context["code"]["curl"]
+    assert shlex.split(curl.replace("\\\n", " "))[1:] == [
+        "http://testserver/v1/chat/completions", "-H", "Authorization: Bearer $CASCADEFLOW_API_KEY", "-H", "content-type: application/json",
+        "-H", "x-cascadeflow-tier: pro", "-H", "x-cascadeflow-domain: code",
+        "-d", '{"model": "production_ready", "messages": [{"role": "user", "content": "THE PROMPT"}], "user": "ben"}',
+    ]  # fmt: skip
+    form = client.get("/o/acme/playground/", dict(parse_qsl(page.context["replay"]))).context["form"]
+    assert [form[name].value() for name in ("model", "tier", "user", "domain", "prompt")] == ["production_ready", "pro", "ben", "code", None]
+    asked = client.get("/o/acme/playground/", {"prompt": "a secret", "model": "<nonsense>"}).content.decode()
+    assert "a secret" not in asked
+    assert "<nonsense>" not in asked
+
+
+def test_who_may_not_spend_is_led_to_no_playground(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        run = add_run(cast)
+    page = logged_in(person_of(cast, "viewer")).get(f"/o/acme/runs/{run.pk}/")
+    assert page.status_code == 200
+    assert "Replay in playground" not in page.content.decode()
 
 
 @pytest.mark.parametrize("steps", [[], [{}], [{"name": "draft"}], {"odd": 1}])
