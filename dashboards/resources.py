@@ -109,6 +109,10 @@ class Resource(Generic[Row]):
         """Return all rows of the tenant that the person may see in the list."""
         raise NotImplementedError
 
+    def bounded(self, rows: QuerySet[Row], *, asked: Mapping[str, str]) -> QuerySet[Row]:
+        """Return fewer rows where what the address asks for could only be found by reading all of them."""
+        return rows
+
     def present(self, rows: Sequence[Row], *, now: datetime) -> Sequence[Any]:
         """Return what the row template shows, one a row: has `row` and whatever else it needs."""
         return [{"row": row} for row in rows]
@@ -245,7 +249,15 @@ def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, membership: M
     for one in resource.filters:
         if chosen := asked.get(one.name, "").replace("\x00", "")[:300]:
             rows = one.narrow(rows, chosen)
-    return rows
+    return resource.bounded(rows, asked=asked)
+
+
+def neighbour(rows: QuerySet[Row], row: Row, *, ordering: Sequence[str]) -> UUID | None:
+    """Return the id of the row that comes behind a row in an order; None behind the last one."""
+    order = [*ordering, "-pk" if ordering[0].startswith("-") else "pk"]
+    behind = rows.filter(_behind(order, [getattr(row, field.lstrip("-")) for field in order]))
+    found: UUID | None = behind.order_by(*order).values_list("pk", flat=True).first()
+    return found
 
 
 # ---- Many at once

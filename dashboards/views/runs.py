@@ -13,6 +13,7 @@ from billing import reports
 from billing.models import CostEntry
 from cascade.models import CascadeRun
 from dashboards.access import may
+from dashboards.resources import neighbour
 from dashboards.screens.calls import in_code, known_name
 from dashboards.screens.runs import STATUSES, TAGS, runs_for
 from dashboards.screens.traces import asked_for, policy_of, steps_of, unreached
@@ -36,6 +37,8 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "saved": None if found.baseline_nusd is None else found.baseline_nusd - found.cost_nusd,
         "end_user": reports.names_of(dimension="end_user", values=[str(found.end_user_id)])[str(found.end_user_id)] if found.end_user_id else "",
     }  # fmt: skip
+    others = runs_for(membership)
+    context |= {"newer": neighbour(others, found, ordering=("started_at",)), "older": neighbour(others, found, ordering=("-started_at",))}
     if tab == "steps":
         context |= _path(found, request, membership)
     if tab == "ledger":

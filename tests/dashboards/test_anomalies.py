@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -11,7 +13,7 @@ from billing.models import Alert, AlertChannel, AlertDelivery, AlertMessage, Ano
 from tenants.encryption import Secret
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import anomaly_of, logged_in, person_of
+from tests.dashboards.scene import add_run, anomaly_of, logged_in, person_of
 
 USD = 10**9
 
@@ -65,6 +67,17 @@ def test_an_anomaly_says_what_drives_it_and_who_makes_it_up(cast: Cast, operator
         assert told in page
     assert page.index("+$104.00") < page.index("+$20.00")
     assert "ann +$130.00" in operator.get("/o/acme/anomalies/").content.decode()
+
+
+def test_its_runs_are_those_of_its_hours_on_the_tenants_clock(cast: Cast, operator: Client) -> None:
+    row = anomaly_of(cast, dimension="model", value="mini", started_at=datetime.now(UTC).replace(hour=13, minute=0) - timedelta(days=1))
+    asked = dict(parse_qsl(operator.get(f"/o/acme/anomalies/{row.pk}/").context["runs_url"].partition("?")[2]))
+    assert asked["model"] == "mini"
+    clock = [f"{at.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m-%d %H:%M}" for at in (row.started_at, row.ended_at)]
+    assert [asked["from"], asked["to"]] == clock
+    with tenant_scope(cast.acme.id):
+        within, _before = (add_run(cast, at=row.started_at + timedelta(minutes=minutes), model_used="mini") for minutes in (5, -5))
+    assert [one["row"].pk for one in operator.get("/o/acme/runs/", asked).context["shown"]] == [within.pk]
 
 
 def test_an_operator_resolves_it_with_a_reason_and_a_note(cast: Cast, operator: Client) -> None:

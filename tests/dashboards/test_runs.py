@@ -11,6 +11,8 @@ from django.test import Client
 
 from cascade.engine.presets import PRESET_COST_OPTIMIZED_SAAS
 from cascade.publishing import create_preset, definition_of
+from dashboards.screens import runs as screen
+from tenants import services
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import add_run, budget_of, logged_in, person_of
@@ -40,6 +42,64 @@ def test_filters_narrow_the_list(cast: Cast, client: Client) -> None:
         ({"user": "nobody"}, []), ({"cost": "x"}, both), ({"day": "x"}, both),
     ):  # fmt: skip
         assert found(client, **asked) == wanted, asked
+
+
+def test_runs_are_found_by_preset_and_by_the_steps_they_took(cast: Cast, client: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        both = add_run(cast, steps=[{"name": "draft"}, {"name": "escalate"}], preset="house", policy_version="house@3")
+        direct = add_run(cast, at=datetime.now(UTC) - timedelta(days=2), steps=[{"name": "direct"}], preset="", policy_version="direct:large")
+    of_both, of_direct = [str(both.pk)], [str(direct.pk)]
+    for asked, wanted in (
+        ({"step": "escalate"}, of_both), ({"step": "direct"}, of_direct), ({"step": "verify"}, []), ({"step": '"%{'}, []), ({"preset": "house"}, of_both),
+        ({"preset": "hous"}, []), ({"preset": "(one model by name)"}, of_direct), ({"preset": "house", "step": "draft"}, of_both),
+    ):  # fmt: skip
+        assert found(client, **asked) == wanted, asked
+
+
+def test_a_step_is_looked_for_in_the_newest_days_unless_a_time_is_said(cast: Cast, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "MOST_SEARCHED", 1)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with tenant_scope(cast.acme.id):
+        new, old = add_run(cast), add_run(cast, at=yesterday)
+    assert found(client, step="draft") == [str(new.pk)]
+    assert "newest days, as many as have 1 runs" in client.get("/o/acme/runs/", {"step": "draft"}).content.decode()
+    day = yesterday.astimezone(ZoneInfo("Europe/Berlin"))
+    assert found(client, step="draft", day=day.date().isoformat()) == [str(old.pk)]
+    assert found(client, **{"step": "draft", "to": f"{day + timedelta(minutes=1):%Y-%m-%d %H:%M}"}) == [str(old.pk)]
+
+
+def test_hours_are_those_of_the_tenants_clock_and_one_that_comes_twice_is_whole(cast: Cast, client: Client) -> None:
+    """On 25 October 2026, at 03:00, clocks in Berlin went back an hour: 02:30 was at 00:30 and at 01:30 UTC."""
+    with tenant_scope(cast.acme.id):
+        first, second = (add_run(cast, at=datetime(2026, 10, 25, hour, 30, tzinfo=UTC)) for hour in (0, 1))
+    for asked, wanted in (
+        ({"from": "2026-10-25 02:30"}, [second, first]), ({"from": "2026-10-25 02:30", "to": "2026-10-25 02:31"}, [second, first]),
+        ({"from": "2026-10-25 03:00"}, []), ({"to": "2026-10-25 02:00"}, [first]), ({"from": "yesterday"}, [second, first]),
+        ({"to": "0001-01-01 00:00"}, [second, first]),
+    ):  # fmt: skip
+        assert found(client, **asked) == [str(run.pk) for run in wanted], asked
+
+
+def test_about_how_many_there_are_is_said_where_nothing_is_narrowed(cast: Cast, client: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        mine, _ = services.issue_key(name="mine", scopes=["invoke"], expires_at=None, now=datetime.now(UTC), created_by=person_of(cast, "developer"))
+        add_run(cast, api_key_id=mine.pk)
+        add_run(cast)
+        add_run(cast, status="shadow")
+    assert "About 2 runs" in client.get("/o/acme/runs/").content.decode()
+    assert "About" not in client.get("/o/acme/runs/", {"status": "served"}).content.decode()
+    assert "About 1 run," in logged_in(person_of(cast, "developer")).get("/o/acme/runs/").content.decode()
+
+
+def test_a_run_leads_to_its_neighbours_that_the_person_may_see(cast: Cast, client: Client) -> None:
+    now = datetime.now(UTC)
+    with tenant_scope(cast.acme.id):
+        mine, _ = services.issue_key(name="mine", scopes=["invoke"], expires_at=None, now=now, created_by=person_of(cast, "developer"))
+        newest, middle, oldest = (add_run(cast, at=now - timedelta(hours=hours), api_key_id=key) for hours, key in ((0, mine.pk), (1, None), (2, mine.pk)))
+    page = client.get(f"/o/acme/runs/{middle.pk}/")
+    assert (page.context["newer"], page.context["older"]) == (newest.pk, oldest.pk)
+    page = logged_in(person_of(cast, "developer")).get(f"/o/acme/runs/{newest.pk}/")
+    assert (page.context["newer"], page.context["older"]) == (None, oldest.pk)
 
 
 def test_the_columns_are_those_that_the_address_asks_for(cast: Cast, client: Client) -> None:
