@@ -133,7 +133,8 @@ def newest_days(*, most_runs: int) -> date | None:
 
 def runs_in_all(*, keys: Sequence[UUID] | None = None) -> int:
     """Return how many runs there ever were, without shadows, from the sums of days; those of some API keys where keys are given."""
-    rows = RunDay.objects.filter(dimension="all") if keys is None else RunDay.objects.filter(dimension="api_key", value__in=[str(key) for key in keys])
+    of_keys = {} if keys is None else {"value__in": [str(key) for key in keys]}
+    rows = RunDay.objects.filter(dimension="all" if keys is None else "api_key", **of_keys)
     return int(rows.aggregate(runs=Sum("runs"))["runs"] or 0)
 
 

@@ -31,22 +31,24 @@ UNDER_WAY: set[asyncio.Task[None]] = set()
 PARTS = "console/playground/{}.html"
 
 
-def cap() -> Budget | None:
-    """Return the budget that limits the playground."""
-    return Budget.objects.filter(scope=BudgetScope.TAG, subject=TAG, action=Action.BLOCK, ended_at=None).order_by("limit_nusd").first()
+def cap(*, now: datetime) -> Any:
+    """Return the budget that limits the playground, as budgets_by_risk() gives it; None until somebody has tried something out."""
+    return reports.budgets_by_risk(now=now).filter(scope=BudgetScope.TAG, subject=TAG, action=Action.BLOCK).order_by("limit_nusd").first()
 
 
-def with_cap(membership: Membership) -> Budget:
+def with_cap(membership: Membership, *, now: datetime) -> Budget:
     """Return the playground's limit, and set one where nobody has: a person who tries something out must not spend without bound.
 
     Two runs side by side may be the first ones: they come here one at a time.
     """
     Tenant.objects.select_for_update(no_key=True).get(pk=membership.tenant_id)
     wanted = Budget(scope=BudgetScope.TAG, subject=TAG, period=Period.DAILY, action=Action.BLOCK, limit_nusd=FIRST_LIMIT_NUSD, name="Playground")
-    return cap() or carry_out(Budgets(), verb="create", before={}, do=lambda: services.create_budget(budget=wanted), membership=membership)
+    found: Budget | None = cap(now=now)
+    return found or carry_out(Budgets(), verb="create", before={}, do=lambda: services.create_budget(budget=wanted), membership=membership)
 
 
-def spent_of(budget: Budget) -> reports.BudgetStanding:
+def spent_of(budget: Any) -> reports.BudgetStanding:
+    """Return how a budget of cap() stands."""
     (standing,) = reports.with_standing([budget])
     return standing
 

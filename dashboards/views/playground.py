@@ -18,9 +18,10 @@ from tenants.scoping import tenant_scope
 
 
 def playground(request: HttpRequest) -> HttpResponse:
-    budget = cap()
+    now = timezone.now()
+    budget = cap(now=now)
     context: dict[str, Any] = {"form": TryForm(suggested=request.GET.dict()), "budget": budget, "standing": spent_of(budget) if budget else None}
-    return show(request, "console/playground/page.html", context, title="Playground", now=timezone.now())
+    return show(request, "console/playground/page.html", context, title="Playground", now=now)
 
 
 def dry(request: HttpRequest) -> HttpResponse:
@@ -43,7 +44,7 @@ def run(request: HttpRequest) -> HttpResponseBase:
         form = TryForm(request.POST)
         if not form.is_valid():
             return show_part(request, "console/playground/problem.html", {"form": form}, status=422)
-        with_cap(membership)
+        with_cap(membership, now=now)
         tenant = Tenant.objects.get(pk=membership.tenant_id)
     shown = {"runs": reverse("runs", args=[tenant.slug]), "asked": _asked(request, form)}
     lines: AsyncIterator[str] = watched(

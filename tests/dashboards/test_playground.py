@@ -79,6 +79,7 @@ def test_the_first_run_sets_a_limit_and_beyond_it_a_run_is_refused(player: Playe
     player.run(model="house")
     budget = cap_of(player.stage)
     assert (budget.limit_nusd, budget.action, budget.period) == (10**9, "block", "daily")
+    assert "of $1.00 of the" in player.browser.get("").text
     with tenant_scope(player.stage.cast.acme.id):
         Budget.objects.filter(pk=budget.pk).update(limit_nusd=0)
     (kind, html), = player.run(model="house")

@@ -50,7 +50,8 @@ def test_runs_are_found_by_preset_and_by_the_steps_they_took(cast: Cast, client:
         direct = add_run(cast, at=datetime.now(UTC) - timedelta(days=2), steps=[{"name": "direct"}], preset="", policy_version="direct:large")
     of_both, of_direct = [str(both.pk)], [str(direct.pk)]
     for asked, wanted in (
-        ({"step": "escalate"}, of_both), ({"step": "direct"}, of_direct), ({"step": "verify"}, []), ({"step": '"%{'}, []), ({"preset": "house"}, of_both),
+        ({"step": "escalate"}, of_both), ({"step": "direct"}, of_direct), ({"step": "verify"}, []), ({"step": '"%{'}, []),
+        ({"preset": "house"}, of_both),
         ({"preset": "hous"}, []), ({"preset": "(one model by name)"}, of_direct), ({"preset": "house", "step": "draft"}, of_both),
     ):  # fmt: skip
         assert found(client, **asked) == wanted, asked
@@ -65,7 +66,7 @@ def test_a_step_is_looked_for_in_the_newest_days_unless_a_time_is_said(cast: Cas
     assert "newest days, as many as have 1 runs" in client.get("/o/acme/runs/", {"step": "draft"}).content.decode()
     day = yesterday.astimezone(ZoneInfo("Europe/Berlin"))
     assert found(client, step="draft", day=day.date().isoformat()) == [str(old.pk)]
-    assert found(client, **{"step": "draft", "to": f"{day + timedelta(minutes=1):%Y-%m-%d %H:%M}"}) == [str(old.pk)]
+    assert found(client, step="draft", to=f"{day + timedelta(minutes=1):%Y-%m-%d %H:%M}") == [str(old.pk)]
 
 
 def test_hours_are_those_of_the_tenants_clock_and_one_that_comes_twice_is_whole(cast: Cast, client: Client) -> None:
@@ -95,7 +96,9 @@ def test_a_run_leads_to_its_neighbours_that_the_person_may_see(cast: Cast, clien
     now = datetime.now(UTC)
     with tenant_scope(cast.acme.id):
         mine, _ = services.issue_key(name="mine", scopes=["invoke"], expires_at=None, now=now, created_by=person_of(cast, "developer"))
-        newest, middle, oldest = (add_run(cast, at=now - timedelta(hours=hours), api_key_id=key) for hours, key in ((0, mine.pk), (1, None), (2, mine.pk)))
+        newest, middle, oldest = (
+            add_run(cast, at=now - timedelta(hours=hours), api_key_id=key) for hours, key in ((0, mine.pk), (1, None), (2, mine.pk))
+        )
     page = client.get(f"/o/acme/runs/{middle.pk}/")
     assert (page.context["newer"], page.context["older"]) == (newest.pk, oldest.pk)
     page = logged_in(person_of(cast, "developer")).get(f"/o/acme/runs/{newest.pk}/")
