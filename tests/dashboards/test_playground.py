@@ -1,6 +1,7 @@
 """The playground: a call of the one road, watched step by step, under a limit of its own."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from billing.engine.money import to_nusd
 from billing.models import Budget
 from cascade.models import CascadeRun
+from dashboards.templatetags.money import money_fine
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import logged_in, person_of, session_of
@@ -57,6 +60,10 @@ def test_each_step_is_told_as_it_ends_and_the_answer_with_its_money(player: Play
     assert (run.tags, run.preset, run.end_user_id) == (["playground"], "house", player.stage.cast.ann.id)
     assert (run.baseline_nusd, run.arm) == (None, ""), "nobody needed the answer: no saving is claimed for it"
     assert run.cost_nusd > 0
+    for (_, html), step in zip(told[1:3], run.steps, strict=True):
+        assert money_fine(to_nusd(step["cost"])) in html
+    assert 'data-from="0"' in told[1][1]
+    assert re.search('data-to="([0-9]+)"', told[1][1])[1] == re.search('data-from="([0-9]+)"', told[2][1])[1]  # type: ignore[index]
     assert f"/o/{player.slug}/runs/{run.pk}/" in told[3][1]
     assert PROMPT in told[3][1], "the same call in code"
 
