@@ -117,13 +117,14 @@ def days_with_preset(preset: str) -> tuple[date, date] | None:
     return (found["first"], found["last"]) if found["first"] else None
 
 
-def newest_days(*, most_runs: int) -> date | None:
-    """Return the day from which on there are not more than some runs, of at least one day; None where there were none ever.
+def newest_days(*, most_runs: int, until: date | None = None) -> date | None:
+    """Return the day from which on, up to `until`, there are not more than some runs, of at least one day; None where there were none ever.
 
     Worked number: with 40 runs today, 50 yesterday and 30 the day before, at most 100 are those from yesterday on.
     """
     since, left = None, most_runs
-    for day, runs in RunDay.objects.filter(dimension="all").order_by("-day").values_list("day", "runs"):
+    rows = RunDay.objects.filter(dimension="all", **({"day__lte": until} if until else {}))
+    for day, runs in rows.order_by("-day").values_list("day", "runs"):
         left -= runs
         if since is not None and left < 0:
             break

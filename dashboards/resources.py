@@ -204,13 +204,14 @@ def page_of(rows: QuerySet[Row], *, ordering: Sequence[str], after: str, size: i
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y."""
+    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y. That a is not before x follows from it, and lets an index begin there."""
     behind, equal = Q(), Q()
     for field, value in zip(order, key, strict=True):
         name = field.lstrip("-")
         behind |= equal & Q(**{f"{name}__{'lt' if field.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
-    return behind
+    first = order[0]
+    return Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": key[0]}) & behind
 
 
 def _write_key(row: Any, order: Sequence[str]) -> str:

@@ -21,7 +21,6 @@ from tenants.scoping import current_tenant_id
 
 STATUSES = {"served": "Served", "degraded": "Degraded", "failed": "Failed", "shadow": "Shadow, not served"}
 TAGS = {"served": "g", "degraded": "w", "failed": "d", "shadow": ""}
-TIMES = ("id", "day", "from", "to")
 MOST_SEARCHED = 200_000
 """Runs whose steps are looked through for one list: of the newest days, and at least one day."""
 MOMENT = "%Y-%m-%d %H:%M"
@@ -46,10 +45,11 @@ class Runs(Resource[CascadeRun]):
         return runs_for(membership)
 
     def bounded(self, rows: QuerySet[CascadeRun], *, asked: Mapping[str, str]) -> QuerySet[CascadeRun]:
-        """No index knows steps: without a time they are looked for in the newest days alone."""
-        if not asked.get("step") or any(asked.get(name) for name in TIMES):
+        """No index knows steps: they are looked for in one day, or in the newest ones alone, of those up to the time that is said."""
+        if not asked.get("step") or asked.get("day") or asked.get("id"):
             return rows
-        since = run_reports.newest_days(most_runs=MOST_SEARCHED)
+        until = _moment(asked.get("to", ""), fold=1)
+        since = run_reports.newest_days(most_runs=MOST_SEARCHED, until=until.date() if until else None)
         return rows.filter(started_at__gte=datetime.combine(since, time(), tzinfo=_zone())) if since else rows.none()
 
     def beside(self, *, membership: Membership, now: datetime) -> Mapping[str, Any]:

@@ -60,8 +60,8 @@ def test_each_step_is_told_as_it_ends_and_the_answer_with_its_money(player: Play
     assert (run.tags, run.preset, run.end_user_id) == (["playground"], "house", player.stage.cast.ann.id)
     assert (run.baseline_nusd, run.arm) == (None, ""), "nobody needed the answer: no saving is claimed for it"
     assert run.cost_nusd > 0
-    for (_, html), step in zip(told[1:3], run.steps, strict=True):
-        assert money_fine(to_nusd(step["cost"])) in html
+    for (_, html), facts in zip(told[1:3], run.steps, strict=True):
+        assert money_fine(to_nusd(facts["cost"])) in html
     assert 'data-from="0"' in told[1][1]
     assert re.search('data-to="([0-9]+)"', told[1][1])[1] == re.search('data-from="([0-9]+)"', told[2][1])[1]  # type: ignore[index]
     assert f"/o/{player.slug}/runs/{run.pk}/" in told[3][1]

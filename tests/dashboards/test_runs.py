@@ -67,6 +67,7 @@ def test_a_step_is_looked_for_in_the_newest_days_unless_a_time_is_said(cast: Cas
     day = yesterday.astimezone(ZoneInfo("Europe/Berlin"))
     assert found(client, step="draft", day=day.date().isoformat()) == [str(old.pk)]
     assert found(client, step="draft", to=f"{day + timedelta(minutes=1):%Y-%m-%d %H:%M}") == [str(old.pk)]
+    assert found(client, **{"step": "draft", "from": f"{day - timedelta(minutes=1):%Y-%m-%d %H:%M}"}) == [str(new.pk)]
 
 
 def test_hours_are_those_of_the_tenants_clock_and_one_that_comes_twice_is_whole(cast: Cast, client: Client) -> None:
