@@ -43,5 +43,6 @@ def tenant_column(model: type[models.Model]) -> str | None:
 
 __all__ = [
     "GLOBAL_MODELS", "MOST_A_MINUTE", "NUSD_PER_USD", "ApiKey", "AuditEntry", "CacheRow", "Demo", "EndUser", "Erasure", "Invitation", "Membership",
-    "RateBucket", "Role", "Scope", "StaffSession", "Tenant", "Tier", "User", "check_time_zone", "default_scopes", "new_salt", "slug_rule", "tenant_column",
+    "RateBucket", "Role", "Scope", "StaffSession", "Tenant", "Tier", "User", "check_time_zone", "default_scopes", "new_salt", "slug_rule",
+    "tenant_column",
 ]

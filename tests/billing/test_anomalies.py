@@ -11,8 +11,8 @@ from billing import anomalies
 from billing.anomalies import look_at_days, look_at_quality, look_at_quarters
 from billing.models import Alert, Anomaly
 from billing.quarters import KEPT, QUARTER
-from tenants.rounds import RoundIncomplete
 from tenants.models import Tenant
+from tenants.rounds import RoundIncomplete
 from tenants.scoping import tenant_scope
 from tests.history import History, history
 from tests.months import tamper
