@@ -183,7 +183,7 @@ Runs.filters = (
     Filter(name="model", label="Model", narrow=lambda rows, chosen: rows.filter(model_used=chosen)),
     Filter(name="domain", label="Domain", narrow=_summed("domain")),
     Filter(name="preset", label="Preset", narrow=_by_preset, choices=_presets),
-    Filter(name="step", label="Step carried out", narrow=lambda rows, chosen: rows.filter(steps__contains=[{"name": chosen}])),
+    Filter(name="step", label="Step, e.g. escalate", narrow=lambda rows, chosen: rows.filter(steps__contains=[{"name": chosen}])),
     Filter(name="key", label="API key", narrow=_by_key, choices=_keys),
     Filter(name="cost", label="Cost from, $", narrow=_dearer_than),
     Filter(name="ms", label="Time from, ms", narrow=_slower_than),

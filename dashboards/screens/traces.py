@@ -5,15 +5,14 @@ from typing import Any
 
 from billing.reports import HeldPath
 from cascade.models import CascadeRun, PresetVersion
+from cascade.outcomes import LONGEST_STEP
 
 WIDTH = 600
 KINDS = {"accepted": ("ok", "v", "g"), "rejected": ("no", "r", "d"), "failed": ("no", "r", "d")}
 DECIDED = 2
 """Lines before the first call: its domain, and the policy that planned it."""
-LONGEST_STEP = 64
-"""Letters of a step's name that a hold knows."""
 DIRECT = "direct:"
-ARMS = {"cascade": "the cascade's side of a rollout", "baseline": "the baseline's side of a rollout", "shadow": "drafted beside a served run"}
+ARMS = {"baseline": "the baseline's side of a rollout", "shadow": "drafted beside a served run"}
 
 
 def steps_of(run: CascadeRun) -> Sequence[Mapping[str, Any]]:

@@ -69,7 +69,7 @@ def test_an_anomaly_says_what_drives_it_and_who_makes_it_up(cast: Cast, operator
         assert told in page
     assert page.index("+$104.00") < page.index("+$20.00")
     assert page.index("84 %") < page.index("16 %"), "the shares of the drivers"
-    assert "ann +$130.00" in operator.get("/o/acme/anomalies/").content.decode()
+    assert "ann<br>+$130.00" in operator.get("/o/acme/anomalies/").content.decode()
 
 
 def test_its_runs_are_those_of_its_hours_on_the_tenants_clock(cast: Cast, operator: Client) -> None:
