@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet, Sum
 from billing.alerting import AnomalyFound, raise_alert
 from billing.alerting import Driver as Part
 from billing.engine.anomalies.anomaly import Anomaly as Found
-from billing.engine.anomalies.anomaly import Series, Severity, sensitivity_step
+from billing.engine.anomalies.anomaly import Impact, Series, Severity, sensitivity_step
 from billing.engine.anomalies.detector import AnomalyDetector, Learned
 from billing.engine.anomalies.history import SpendHistory, Spent, spend_history
 from billing.engine.anomalies.lanes import DAILY, FAST, Lane
@@ -23,6 +23,7 @@ from billing.explaining import Explanation, explain
 from billing.models import Anomaly, DayRollup, QuarterRollup
 from billing.quarters import QUARTER, quarter_of
 from billing.series import day_of_first_spend
+from tenants.models import Tenant
 from tenants.rounds import active_tenants, go_round
 from tenants.scoping import current_tenant_id, platform_scope
 
@@ -102,7 +103,7 @@ def _look_at_quarter(newest: datetime, *, zone: str, now: datetime) -> int:
     known_since = datetime(began.year, began.month, began.day, tzinfo=ZoneInfo(zone))
     learned = LEARNT.of(current_tenant_id(), on=newest.date())
     new = candidates - {series for some in learned for series in some.series}
-    detector = AnomalyDetector(lane=FAST)
+    detector = AnomalyDetector(lane=FAST, impact=_impact())
     if new:
         until = newest - QUARTER
         rows = _booked(new, since=until - (FAST.memory - 1) * QUARTER, until=until)
@@ -135,7 +136,7 @@ def _look_at_day(day: date, *, zone: str, now: datetime) -> int:
     rows = _booked_by_day(series, first=first, last=day, zone=zone)
     known_since = datetime(began.year, began.month, began.day, tzinfo=ZoneInfo(zone))
     whole = _history(rows, of=series, buckets=DAILY.memory + DAILY.looks_back + 1, last_at=noon, zone=zone, known_since=known_since, lane=DAILY)
-    detector = AnomalyDetector(lane=DAILY)
+    detector = AnomalyDetector(lane=DAILY, impact=_impact())
     found = detector.find(whole, detector.learn(whole.without_newest()), steps=_steps(series), ongoing=_ongoing(DAILY, since=noon))
     return _note_all(found, now=now)
 
@@ -149,11 +150,11 @@ def _look_at_drafts(*, zone: str, now: datetime) -> int:
     by_model: dict[str, dict[date, Judged]] = defaultdict(dict)
     for model, day, judged, rejected, later in rows:
         by_model[model][day] = Judged(judged=judged, rejected=rejected, later_nusd=later)
-    steps = _steps({Series("model", model) for model in by_model})
+    steps, impact = _steps({Series("model", model) for model in by_model}), _impact()
     found = [
         quality_collapse(
             model=model, now=days[today], past=[judged for day, judged in days.items() if day != today], started_at=start, ended_at=end,
-            step=steps.get(Series("model", model), 0),
+            step=steps.get(Series("model", model), 0), impact=impact,
         )
         for model, days in by_model.items()
         if today in days
@@ -230,6 +231,12 @@ def _steps(series: Iterable[Series]) -> dict[Series, int]:
     answers = Anomaly.objects.filter(resolution=Anomaly.Resolution.NOT_USEFUL).values_list("dimension", "value")
     counted = Counter(Series(*name) for name in answers)
     return {each: sensitivity_step(counted[each]) for each in wanted if counted[each]}
+
+
+def _impact() -> Impact:
+    """Return from how much on the tenant wants to be told. What is found does not depend on it."""
+    tenant = Tenant.objects.only("anomaly_minimum_nusd", "anomaly_minimum_percent").get(pk=current_tenant_id())
+    return Impact(minimum_nusd=tenant.anomaly_minimum_nusd, minimum_percent=tenant.anomaly_minimum_percent)
 
 
 def _note_all(found: Iterable[Found], *, now: datetime) -> int:

@@ -1,10 +1,12 @@
 """The curve of an anomaly: what was spent around it, bucket by bucket, and between which bounds nothing would have been out of the ordinary."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from django.db import connection
 from msgspec import Struct
 
 from billing.engine.anomalies.anomaly import AnomalyKind, Series
@@ -15,9 +17,11 @@ from billing.engine.anomalies.robust import Floats
 from billing.models import Anomaly
 from billing.quarters import KEPT, QUARTER, quarter_of
 from billing.series import bucketed_spend, daily_spend, day_of_first_spend
+from tenants.scoping import current_tenant_id
 
 BEFORE, AFTER = 48, 16
 """Buckets of a quarter of an hour that are shown before an anomaly and after it: half a day, and four hours."""
+SPARK_BEFORE, SPARK_AFTER, MOST_SPARK_POINTS = 12, 4, 128
 DAYS_BEFORE, DAYS_AFTER = 28, 7
 MOST_POINTS = 4 * 96
 
@@ -46,6 +50,38 @@ def curve_of(anomaly: Anomaly, *, zone: str, now: datetime) -> Curve | None:
     if anomaly.kind == AnomalyKind.QUALITY_COLLAPSE:
         return None
     return _by_day(anomaly, zone=zone, now=now) if anomaly.lane == DAILY.name else _by_quarter(anomaly, zone=zone, now=now)
+
+
+SPARKS = """
+SELECT a.number, floor(extract(epoch FROM q.start_at - a.first_at) / 900)::int, q.cost_nusd
+  FROM unnest(%s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) AS a(number, dimension, value, first_at, until)
+  JOIN billing_quarterrollup q ON q.tenant_id = %s AND q.start_at >= a.first_at AND q.start_at < a.until
+   AND q.dimension = a.dimension AND q.value = a.value
+"""
+
+
+def sparks_of(anomalies: Sequence[Anomaly], *, now: datetime) -> Mapping[UUID, Sequence[int]]:
+    """Return what was spent around each anomaly, in nano-USD a quarter of an hour, in one look: without those whose quarters are not kept.
+
+    Worked number: an anomaly of one quarter that ended an hour ago has 12 before it, itself, and 4 after it: 17 points.
+    """
+    kept_since = quarter_of(now - KEPT) + QUARTER
+    found: dict[UUID, list[int]] = {}
+    asked = []
+    for row in anomalies:
+        first_at = quarter_of(row.started_at) - SPARK_BEFORE * QUARTER
+        until = min(quarter_of(row.ended_at - timedelta(microseconds=1)) + (1 + SPARK_AFTER) * QUARTER, quarter_of(now) + QUARTER)
+        until = min(until, first_at + MOST_SPARK_POINTS * QUARTER)
+        if first_at >= kept_since and until > first_at and row.kind != AnomalyKind.QUALITY_COLLAPSE:
+            asked.append((row.dimension, row.value, first_at, until))
+            found[row.pk] = [0] * ((until - first_at) // QUARTER)
+    if asked:
+        lines = list(found.values())
+        with connection.cursor() as cursor:
+            cursor.execute(SPARKS, [list(range(len(asked))), *map(list, zip(*asked, strict=True)), current_tenant_id()])
+            for number, point, amount in cursor.fetchall():
+                lines[number][point] = amount
+    return found
 
 
 def _by_quarter(anomaly: Anomaly, *, zone: str, now: datetime) -> Curve | None:

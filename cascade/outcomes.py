@@ -95,6 +95,12 @@ def entries_of(result: CascadeResult) -> list[Entry]:
     return entries or [_nothing_sent(result.plan)]
 
 
+def cost_of_step(step: StepOutcome, *, plan: CascadePlan) -> int:
+    """Return what a step is booked with once its run is settled, in nano-USD: all its attempts, also what lies beyond its bound."""
+    bound = plan.steps[step.leg].bound_nusd
+    return sum(_amount(attempt, bound_nusd=bound) for attempt in step.attempts)
+
+
 def _amount(attempt: Attempt, *, bound_nusd: int) -> int:
     if attempt.charge == "voided":
         return 0

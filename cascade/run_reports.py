@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -113,6 +114,35 @@ def days_with(*, dimension: str, value: str) -> tuple[date, date] | None:
     """Return the first and the last day on which runs had a value, None where none ever had it: so that nobody looks through all runs for it."""
     found = RunDay.objects.filter(dimension=dimension, value=value).aggregate(first=Min("day"), last=Max("day"))
     return (found["first"], found["last"]) if found["first"] else None
+
+
+def days_with_preset(preset: str) -> tuple[date, date] | None:
+    """Return the first and the last day on which runs had a preset, whatever its version; "" is one model by name. As `days_with` otherwise."""
+    begins = f"{preset}@" if preset else "direct:"
+    found = RunDay.objects.filter(dimension="preset", value__startswith=begins).aggregate(first=Min("day"), last=Max("day"))
+    return (found["first"], found["last"]) if found["first"] else None
+
+
+def newest_days(*, most_runs: int, until: date | None = None) -> date | None:
+    """Return the day from which on, up to `until`, there are not more than some runs, of at least one day; None where there were none ever.
+
+    Worked number: with 40 runs today, 50 yesterday and 30 the day before, at most 100 are those from yesterday on.
+    """
+    since, left = None, most_runs
+    rows = RunDay.objects.filter(dimension="all", **({"day__lte": until} if until else {}))
+    for day, runs in rows.order_by("-day").values_list("day", "runs"):
+        left -= runs
+        if since is not None and left < 0:
+            break
+        since = day
+    return since
+
+
+def runs_in_all(*, keys: Sequence[UUID] | None = None) -> int:
+    """Return how many runs there ever were, without shadows, from the sums of days; those of some API keys where keys are given."""
+    of_keys = {} if keys is None else {"value__in": [str(key) for key in keys]}
+    rows = RunDay.objects.filter(dimension="all" if keys is None else "api_key", **of_keys)
+    return int(rows.aggregate(runs=Sum("runs"))["runs"] or 0)
 
 
 def runs_by_day(*, first: date, last: date) -> Mapping[date, RunSums]:

@@ -116,6 +116,10 @@ class Resource(Generic[Row]):
             wanted |= Q(**{f"{field}__icontains": text})
         return rows.filter(wanted)
 
+    def bounded(self, rows: QuerySet[Row], *, asked: Mapping[str, str]) -> QuerySet[Row]:
+        """Return fewer rows where what the address asks for could only be found by reading all of them."""
+        return rows
+
     def present(self, rows: Sequence[Row], *, now: datetime) -> Sequence[Any]:
         """Return what the row template shows, one a row: has `row` and whatever else it needs."""
         return [{"row": row} for row in rows]
@@ -218,12 +222,13 @@ def count_of(rows: QuerySet[Row], page: Page, *, is_first: bool) -> int:
 
 
 def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y. And a is not before x: an index can begin there, of an "or" it could not."""
-    first, behind, equal = order[0], Q(), Q()
+    """(a, b) behind (x, y) is: a behind x, or a = x and b behind y. That a is not before x follows from it, and lets an index begin there."""
+    behind, equal = Q(), Q()
     for field, value in zip(order, key, strict=True):
         name = field.lstrip("-")
         behind |= equal & Q(**{f"{name}__{'lt' if field.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
+    first = order[0]
     return Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": key[0]}) & behind
 
 
@@ -260,7 +265,15 @@ def narrowed(resource: Resource[Row], asked: Mapping[str, str], *, membership: M
     for one in resource.filters:
         if chosen := asked.get(one.name, "").replace("\x00", "")[:300]:
             rows = one.narrow(rows, chosen)
-    return rows
+    return resource.bounded(rows, asked=asked)
+
+
+def neighbour(rows: QuerySet[Row], row: Row, *, ordering: Sequence[str]) -> UUID | None:
+    """Return the id of the row that comes behind a row in an order; None behind the last one."""
+    order = [*ordering, "-pk" if ordering[0].startswith("-") else "pk"]
+    behind = rows.filter(_behind(order, [getattr(row, field.lstrip("-")) for field in order]))
+    found: UUID | None = behind.order_by(*order).values_list("pk", flat=True).first()
+    return found
 
 
 # ---- Many at once

@@ -1,6 +1,7 @@
 """Entries of the audit log as people read them, and the last ones about a row."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
@@ -12,7 +13,7 @@ from tenants.audit_triggers import object_type
 from tenants.models import AuditEntry, Membership
 from tenants.roles import Permission
 
-LAST = 5
+LAST, MOST_COMMENTS = 5, 50
 ACTORS = {
     ActorKind.USER.value: "Person", ActorKind.API_KEY.value: "API key", ActorKind.STAFF.value: "CascadeFlow staff", ActorKind.IMPORT.value: "Import",
     ActorKind.JOB.value: "Job", ActorKind.COMMAND.value: "Command", "database": "Database",
@@ -47,6 +48,16 @@ def last_changes(row: Model, *, membership: Membership) -> Sequence[Told]:
         return ()
     entries = AuditEntry.objects.filter(object_type=object_type(type(row)), object_id=str(row.pk)).order_by("-at", "-id")
     return [told_of(entry) for entry in entries[:LAST]]
+
+
+def comments_on(row: Model, *, field: str) -> Sequence[tuple[datetime, str, str]]:
+    """Return what was written into a text field of a row, one time after the other: when, by whom, and the words. The newest MOST_COMMENTS.
+
+    The row holds the last of them; the audit log has them all. They are for everybody who sees the row, as the field is.
+    """
+    entries = AuditEntry.objects.filter(object_type=object_type(type(row)), object_id=str(row.pk), changes__has_key=field).order_by("-at", "-id")
+    said = [(entry.at, entry.actor_name, _pair(entry.changes[field])[1]) for entry in entries[:MOST_COMMENTS]]
+    return [one for one in reversed(said) if one[2]]
 
 
 def _pair(change: Any) -> tuple[str, str]:

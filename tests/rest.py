@@ -82,6 +82,24 @@ def book(
     return uuid.UUID(hold)
 
 
+def hold_for(tenant: Tenant, *, legs: Sequence[tuple[str, str, int]]) -> uuid.UUID:
+    """Reserve a path (step, model, bound), settle its first call alone; returns the id of hold and run. Call it in the tenant's scope."""
+    hold = str(uuid.uuid4())
+    planned = [{"step": step, "provider": "simulated", "model": model, "price_version": "v1", "amount": amount} for step, model, amount in legs]
+    asked = {
+        "id": hold, "tenant": str(tenant.id), "zone": tenant.time_zone, "owner": "test", "ttl_s": 60, "end_user": None,
+        "end_user_name": None, "api_key": None, "tier": None, "tags": [], "unpriced": False, "labels": {"tags": []},
+        "rungs": [{"amount": sum(leg["amount"] for leg in planned), "legs": planned}],
+    }  # fmt: skip
+    entry = {**planned[0], "leg": 0, "attempt": 1, "kind": "settled", "outcome": "accepted", "input_tokens": 1, "output_tokens": 1}
+    done = {"id": hold, "tenant": str(tenant.id), "state": "settled", "entries": [entry]}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT answer FROM billing_reserve(%s)", [json.dumps([asked])])
+        cursor.execute("SELECT status FROM billing_settle(%s)", [json.dumps([done])])
+        assert cursor.fetchone() == ("closed",)
+    return uuid.UUID(hold)
+
+
 def book_run(tenant: Tenant, *, legs: Sequence[tuple[str, str, int, int]], end_user: uuid.UUID) -> uuid.UUID:
     """Book a run of several steps (step, model, amount, input tokens), all but the last rejected. Call it in the tenant's scope."""
     hold = str(uuid.uuid4())

@@ -110,6 +110,25 @@ def touched_by(*, run_id: UUID) -> Sequence[TouchedBudget]:
     ]
 
 
+class HeldPath(Struct, frozen=True, kw_only=True):
+    """What was held for a run before it began: at most how much, for which calls."""
+
+    amount_nusd: int
+    calls: Sequence[tuple[str, str]]
+    """Step and first model of each planned call, in their order."""
+
+
+def path_held_for(*, run_id: UUID) -> HeldPath | None:
+    """Return the path that a run was held for; None where its hold is not known any more.
+
+    Worked number: a draft bound at 300,000 nano-USD and an escalation at 5,000,000 are held with 5,300,000.
+    """
+    hold = Reservation.objects.filter(pk=run_id).only("legs", "amount_nusd").first()
+    if hold is None:
+        return None
+    return HeldPath(amount_nusd=hold.amount_nusd, calls=[(str(leg["step"]), str(leg["model"])) for leg in hold.legs])
+
+
 class LedgerSpend:
     """The ledger's windows of an end user of the scope's tenant: a SpendSource for CostTracker. Opens no window and creates nobody.
 

@@ -9,16 +9,20 @@ SNOOZES = {24: "a day", 72: "3 days", 168: "a week", 720: "30 days", 2160: "90 d
 """Hours."""
 
 
+RESOLUTIONS = [(value, str(label).partition(":")[0], label) for value, label in Anomaly.Resolution.choices if value]
+"""Value, in a word, and with the effect that it has."""
+
+
 class NoteField(forms.CharField):
-    def __init__(self) -> None:
-        super().__init__(required=False, max_length=LONGEST_NOTE, widget=forms.Textarea({"rows": 3}), label="Note")
+    def __init__(self, *, required: bool = False) -> None:
+        super().__init__(required=required, max_length=LONGEST_NOTE, widget=forms.Textarea({"rows": 3}), label="Comment")
 
 
 class ResolveForm(forms.Form):
     """What it was. Each answer has an effect on what is found from now on, and says so."""
 
     resolution = forms.ChoiceField(
-        choices=[(value, label) for value, label in Anomaly.Resolution.choices if value], widget=forms.RadioSelect, label="What was it?"
+        choices=[(value, label) for value, _, label in RESOLUTIONS], widget=forms.RadioSelect, label="What was it?"
     )
     note = NoteField()
 
@@ -31,4 +35,4 @@ class SnoozeForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    note = NoteField()
+    note = NoteField(required=True)

@@ -13,6 +13,8 @@ from tenants.end_users import LONGEST_NAME
 from tenants.models import Tier
 
 LONGEST_PROMPT, MOST_TOKENS = 50_000, 16_384
+CARRIED = ("model", "tier", "user", "domain")
+"""What a link may fill in. A prompt never stands in an address."""
 PLAIN = {"autocomplete": "off"}
 
 
@@ -27,8 +29,8 @@ class TryForm(forms.Form):
     max_tokens = forms.IntegerField(required=False, min_value=1, max_value=MOST_TOKENS, initial=512, label="Longest answer, tokens")
     prompt = forms.CharField(max_length=LONGEST_PROMPT, strip=False, label="Prompt", widget=forms.Textarea({"rows": 6, "data-run": ""}))
 
-    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(data)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, suggested: Mapping[str, str] | None = None) -> None:
+        super().__init__(data, initial={name: said for name, said in (suggested or {}).items() if name in CARRIED})
         presets = [*BUILT_IN_PRESETS, *Preset.objects.values_list("name", flat=True)]
         models = list(CatalogModel.objects.values_list("name", flat=True)[:500])
         named = [("Presets", [(name, name) for name in dict.fromkeys(presets)]), ("Models", [(name, name) for name in models])]

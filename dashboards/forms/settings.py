@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 
+from dashboards.forms.fields import UsdField
 from tenants.models import Tenant, Tier
 
 LIMITS = ("new_end_users_per_hour", "open_calls_per_end_user")
@@ -36,6 +37,10 @@ class SettingsForm(forms.Form):
         label="of which a US dollar is", required=False, max_digits=18, decimal_places=8, min_value=Decimal("0.00000001")
     )
     display_rate_on = forms.DateField(label="Day of that rate", required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
+    anomaly_minimum_nusd = UsdField(
+        label="Tell an anomaly from, US dollars", max_length=24, help_text="And alert of it. Smaller ones are found and listed all the same."
+    )
+    anomaly_minimum_percent = forms.IntegerField(label="And from, per cent of what was expected", min_value=0, max_value=1000)
     allow_undocumented_fields = forms.BooleanField(label="Pass request fields that OpenAI does not document on to the provider", required=False)
 
     def __init__(self, data: Mapping[str, Any] | None, *, tenant: Tenant, zone_is_open: bool) -> None:

@@ -15,6 +15,7 @@ from billing.models import Anomaly
 from dashboards.access import may
 from dashboards.navigation import SEE_RUNS
 from dashboards.resources import Filter, Resource
+from dashboards.screens.runs import MOMENT
 from dashboards.templatetags.console import in_zone
 from tenants.models import Membership
 from tenants.roles import Permission
@@ -102,12 +103,13 @@ def contributors_of(row: Anomaly, labels: Mapping[tuple[str, str], str], *, memb
 
 
 def runs_url(row: Anomaly, dimension: str, value: str, *, membership: Membership) -> str:
-    """Return where the runs of the day are, of one value of a dimension and of the anomaly's own."""
+    """Return where the runs of its hours are, of one value of a dimension and of the anomaly's own."""
     if not may(membership, *SEE_RUNS):
         return ""
-    day = row.started_at.astimezone(ZoneInfo(membership.tenant.time_zone)).date()
+    zone = ZoneInfo(membership.tenant.time_zone)
+    hours = {"from": f"{row.started_at.astimezone(zone):{MOMENT}}", "to": f"{row.ended_at.astimezone(zone):{MOMENT}}"}
     chosen = {PARAMETERS[name]: of for name, of in ((row.dimension, row.value), (dimension, value)) if name in PARAMETERS and of}
-    return f"{reverse('runs', args=[membership.tenant.slug])}?{urlencode({'day': day.isoformat(), **chosen})}"
+    return f"{reverse('runs', args=[membership.tenant.slug])}?{urlencode({**hours, **chosen})}"
 
 
 def _budget_url(dimension: str, value: str, label: str, *, membership: Membership) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 from django.db.models import Case, CharField, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
+from billing import reports
+from billing.engine.budgets import BudgetScope
 from dashboards.access import may
 from dashboards.forms.keys import RollForm, described, scopes_of
 from dashboards.navigation import SEE_RUNS
@@ -14,6 +16,7 @@ from dashboards.resources import Column, Filter, Resource
 from tenants.models import ApiKey, Membership
 from tenants.roles import Permission
 
+BUDGETS_SHOWN = 20
 UNUSED_AFTER = timedelta(days=90)
 STATES = {"active": "Active", "unused": f"Unused for {UNUSED_AFTER.days} days", "expired": "Ended", "revoked": "Revoked"}
 
@@ -42,7 +45,9 @@ class Keys(Resource[ApiKey]):
     def panel(self, row: ApiKey, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
         successor = row.rolled_to.first()
         works = row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
+        budgets = reports.budgets_by_risk(now=now).filter(scope=BudgetScope.API_KEY, subject=str(row.pk)).order_by("-used_permille", "pk")
         return {
+            "budgets": reports.with_standing(budgets[:BUDGETS_SHOWN]), "may_budget": works and may(membership, Permission.EDIT_BUDGETS),
             "roll": RollForm(), "works": works, "successor": successor, "may_see_runs": may(membership, *SEE_RUNS),
             "may_roll": works and successor is None and may_roll(row, membership),
         }  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from billing import reports
@@ -29,7 +29,7 @@ RATES = {"input_nusd": "Input", "output_nusd": "Output", "cached_input_nusd": "C
 
 
 class Models(Resource[CatalogModel]):
-    """The tenant's models with the price that is in force, by name."""
+    """The tenant's models with the price that is in force: those without one first, each by name."""
 
     name, one, title = "models", "model", "Models and prices"
     columns = (
@@ -39,12 +39,15 @@ class Models(Resource[CatalogModel]):
     )  # fmt: skip
     row_template, panel_template = "console/models/row.html", "console/models/panel.html"
     search_fields, search_label = ("name", "upstream_name"), "Name"
-    ordering = ("name",)
+    ordering = ("has_price", "name")
     creates = Permission.EDIT_PROVIDERS
     note = "USD per million tokens. The list price is the platform's; a price of your own takes its place from its date on."
 
     def rows(self, *, membership: Membership, now: datetime) -> QuerySet[CatalogModel]:
-        return CatalogModel.objects.select_related("connection")
+        own, listed = _prices()
+        has_price = Case(When(own, then=1), When(listed, then=1), default=0, output_field=IntegerField())
+        rows = CatalogModel.objects.select_related("connection").alias(listed_as=LISTED_AS)
+        return rows.annotate(has_price=has_price)
 
     def present(self, rows: Sequence[CatalogModel], *, now: datetime) -> Sequence[Any]:
         book, spend = read_book(row.place for row in rows), _spend(now)
@@ -97,14 +100,22 @@ Models.filters = (
 )  # fmt: skip
 
 
-def _priced(rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+LISTED_AS = Case(When(upstream_name="", then=F("name")), default=F("upstream_name"))
+"""Under which name the provider lists a model."""
+
+
+def _prices() -> tuple[Exists, Exists]:
+    """Return whether a model has a price of the tenant's own, and one of the platform's, that holds now; rows say what they are `listed_as`."""
     holds = Q(valid_from__lte=Now()) & (Q(valid_to=None) | Q(valid_to__gt=Now()))
-    upstream_name = Case(When(upstream_name="", then=F("name")), default=F("upstream_name"))
     own = Exists(ModelPrice.objects.filter(IN_FORCE, holds, model=OuterRef("name")))
     listed = Exists(PlatformPrice.objects.filter(IN_FORCE, holds, provider=OuterRef("connection__provider"), model=OuterRef("listed_as")))
+    return own, listed
+
+
+def _priced(rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
     if chosen == "own":
-        return rows.filter(own)
-    return rows.alias(listed_as=upstream_name).filter(~own, ~listed) if chosen == "no" else rows
+        return rows.filter(_prices()[0])
+    return rows.filter(has_price=0) if chosen == "no" else rows
 
 
 def _spend(now: datetime) -> Mapping[str, reports.Spend]:

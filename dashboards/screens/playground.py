@@ -15,11 +15,12 @@ from cascade import config
 from cascade.engine.agent import CascadeAgent
 from cascade.engine.errors import CascadeError
 from cascade.engine.plans import CascadePlan, CascadeRequest, StepOutcome
-from cascade.outcomes import RunOutcome, extension_of
+from cascade.outcomes import RunOutcome, cost_of_step, extension_of
 from cascade.runtime import borrowed
 from cascade.services import Admission, RunRequest, run_cascade
 from dashboards.resources import carry_out
 from dashboards.screens.budgets import Budgets
+from dashboards.screens.traces import KINDS, WIDTH
 from tenants.authentication import Caller
 from tenants.models import Membership, Tenant
 
@@ -31,22 +32,24 @@ UNDER_WAY: set[asyncio.Task[None]] = set()
 PARTS = "console/playground/{}.html"
 
 
-def cap() -> Budget | None:
-    """Return the budget that limits the playground."""
-    return Budget.objects.filter(scope=BudgetScope.TAG, subject=TAG, action=Action.BLOCK, ended_at=None).order_by("limit_nusd").first()
+def cap(*, now: datetime) -> Any:
+    """Return the budget that limits the playground, as budgets_by_risk() gives it; None until somebody has tried something out."""
+    return reports.budgets_by_risk(now=now).filter(scope=BudgetScope.TAG, subject=TAG, action=Action.BLOCK).order_by("limit_nusd").first()
 
 
-def with_cap(membership: Membership) -> Budget:
+def with_cap(membership: Membership, *, now: datetime) -> Budget:
     """Return the playground's limit, and set one where nobody has: a person who tries something out must not spend without bound.
 
     Two runs side by side may be the first ones: they come here one at a time.
     """
     Tenant.objects.select_for_update(no_key=True).get(pk=membership.tenant_id)
     wanted = Budget(scope=BudgetScope.TAG, subject=TAG, period=Period.DAILY, action=Action.BLOCK, limit_nusd=FIRST_LIMIT_NUSD, name="Playground")
-    return cap() or carry_out(Budgets(), verb="create", before={}, do=lambda: services.create_budget(budget=wanted), membership=membership)
+    found: Budget | None = cap(now=now)
+    return found or carry_out(Budgets(), verb="create", before={}, do=lambda: services.create_budget(budget=wanted), membership=membership)
 
 
-def spent_of(budget: Budget) -> reports.BudgetStanding:
+def spent_of(budget: Any) -> reports.BudgetStanding:
+    """Return how a budget of cap() stands."""
     (standing,) = reports.with_standing([budget])
     return standing
 
@@ -86,14 +89,29 @@ async def watched(request: CascadeRequest, *, caller: Caller, user: str, now: da
     task = asyncio.ensure_future(run())
     UNDER_WAY.add(task)
     task.add_done_callback(UNDER_WAY.discard)
+    plan, begun_ms = None, 0.0
     while (one := await happened.get()) is not None:
-        yield json.dumps({"kind": one[0], "html": _html(*one, shown)}) + "\n"
+        said = dict(shown)
+        if isinstance(one[1], Admission):
+            plan = one[1].plan
+        if isinstance(one[1], StepOutcome):
+            said |= _told_of_step(one[1], plan=plan, begun_ms=begun_ms)
+            begun_ms = said["ended_ms"]
+        yield json.dumps({"kind": one[0], "html": _html(*one, said)}) + "\n"
+
+
+def _told_of_step(step: StepOutcome, *, plan: CascadePlan | None, begun_ms: float) -> Mapping[str, Any]:
+    """What a step is told with: its money, and its place on a line of time that ends with it. The page draws the line anew with each step."""
+    ended_ms = begun_ms + step.latency_ms
+    x = round(WIDTH * begun_ms / max(ended_ms, 1.0), 1)
+    return {
+        "usage": step.attempts[-1].usage if step.attempts else None, "cost_nusd": cost_of_step(step, plan=plan) if plan else None,
+        "begun_ms": begun_ms, "ended_ms": ended_ms, "bar": KINDS[step.status][1], "x": x, "width": max(2.0, round(WIDTH - x, 1)),
+    }  # fmt: skip
 
 
 def _html(kind: str, thing: Any, shown: Mapping[str, Any]) -> str:
     said: dict[str, Any] = {**shown, "thing": thing}
-    if isinstance(thing, StepOutcome):
-        said["usage"] = thing.attempts[-1].usage if thing.attempts else None
     if isinstance(thing, RunOutcome):
         said |= {"told": extension_of(thing), "text": thing.completion.message.get("content") or "", "saved": _saved(thing)}
     return render_to_string(PARTS.format(kind), said)

@@ -1,7 +1,7 @@
 """Runs as a resource of the console: looked at only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from billing import reports
 from billing.engine.money import InvalidAmount, to_nusd
 from cascade import run_reports
-from cascade.models import CascadeRun
+from cascade.engine.presets import BUILT_IN_PRESETS
+from cascade.models import CascadeRun, Preset
 from dashboards.own_keys import keys_whose_runs
 from dashboards.resources import Column, Filter, Resource
 from tenants.end_users import end_user_id
@@ -20,6 +21,10 @@ from tenants.scoping import current_tenant_id
 
 STATUSES = {"served": "Served", "degraded": "Degraded", "failed": "Failed", "shadow": "Shadow, not served"}
 TAGS = {"served": "g", "degraded": "w", "failed": "d", "shadow": ""}
+MOST_SEARCHED = 200_000
+"""Runs whose steps are looked through for one list: of the newest days, and at least one day."""
+MOMENT = "%Y-%m-%d %H:%M"
+BY_NAME = "(one model by name)"
 ESCALATED = {"yes": "Escalated: the draft was rejected", "no": "Draft accepted"}
 
 
@@ -33,11 +38,22 @@ class Runs(Resource[CascadeRun]):
         Column(label="Baseline", is_number=True, key="baseline"), Column(label="Saved", is_number=True, key="saved"),
         Column(label="Time taken", is_number=True, key="time"),
     )  # fmt: skip
-    row_template = "console/runs/row.html"
+    list_template, row_template = "console/runs/list.html", "console/runs/row.html"
     ordering = ("-started_at",)
 
     def rows(self, *, membership: Membership, now: datetime) -> QuerySet[CascadeRun]:
         return runs_for(membership)
+
+    def bounded(self, rows: QuerySet[CascadeRun], *, asked: Mapping[str, str]) -> QuerySet[CascadeRun]:
+        """No index knows steps: they are looked for in one day, or in the newest ones alone, of those up to the time that is said."""
+        if not asked.get("step") or asked.get("day") or asked.get("id"):
+            return rows
+        until = _moment(asked.get("to", ""), fold=1)
+        since = run_reports.newest_days(most_runs=MOST_SEARCHED, until=until.date() if until else None)
+        return rows.filter(started_at__gte=datetime.combine(since, time(), tzinfo=_zone())) if since else rows.none()
+
+    def beside(self, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        return {"in_all": run_reports.runs_in_all(keys=keys_whose_runs(membership)), "most_searched": MOST_SEARCHED}
 
     def present(self, rows: Sequence[CascadeRun], *, now: datetime) -> Sequence[Any]:
         names = reports.names_of(dimension="end_user", values={str(row.end_user_id) for row in rows if row.end_user_id})
@@ -102,23 +118,54 @@ def _slower_than(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 
 def _on_day(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
     """Runs of a day of the tenant, up to its end: the newest first."""
-    tenant = Tenant.objects.get(pk=current_tenant_id())
-    found = reports.instants_of_day(text, zone=tenant.time_zone)
+    found = reports.instants_of_day(text, zone=str(_zone()))
     return rows.filter(started_at__gte=found[0], started_at__lt=found[1]) if found else rows
 
 
+def _from(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    at = _moment(text, fold=0)
+    return rows.filter(started_at__gte=at) if at else rows
+
+
+def _to(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    at = _moment(text, fold=1)
+    return rows.filter(started_at__lt=at) if at else rows
+
+
+def _moment(text: str, *, fold: int) -> datetime | None:
+    """Read "2026-11-27 14:05" as the tenant's clock says it. An hour that comes twice is asked for whole: from its first time to its second."""
+    try:
+        found = datetime.strptime(text.strip(), MOMENT).replace(tzinfo=_zone(), fold=fold)
+    except ValueError:
+        return None
+    return found if 2000 <= found.year <= 9000 else None
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(Tenant.objects.get(pk=current_tenant_id()).time_zone)
+
+
 def _summed(dimension: str) -> Callable[[QuerySet[Any], str], QuerySet[Any]]:
-    """Narrow to the runs with a value that they are summed by, within the days that the sums know it from. A shadow may run on after midnight."""
+    """Narrow to the runs with a value that they are summed by, within the days that the sums know it from."""
+    return lambda rows, chosen: _within(rows.filter(**{dimension: chosen}), run_reports.days_with(dimension=dimension, value=chosen))
 
-    def narrow(rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
-        days = run_reports.days_with(dimension=dimension, value=chosen)
-        if days is None:
-            return rows.none()
-        zone = ZoneInfo(Tenant.objects.get(pk=current_tenant_id()).time_zone)
-        start, end = (datetime.combine(day, time(), tzinfo=zone) for day in (days[0], days[1] + timedelta(days=2)))
-        return rows.filter(**{dimension: chosen}, started_at__gte=start, started_at__lt=end)
 
-    return narrow
+def _by_preset(rows: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+    preset = "" if chosen == BY_NAME else chosen
+    return _within(rows.filter(preset=preset), run_reports.days_with_preset(preset))
+
+
+def _within(rows: QuerySet[Any], days: tuple[date, date] | None) -> QuerySet[Any]:
+    """A shadow may run on after midnight."""
+    if days is None:
+        return rows.none()
+    start, end = (datetime.combine(day, time(), tzinfo=_zone()) for day in (days[0], days[1] + timedelta(days=2)))
+    return rows.filter(started_at__gte=start, started_at__lt=end)
+
+
+def _presets() -> list[tuple[str, str]]:
+    names = dict.fromkeys([*BUILT_IN_PRESETS, *Preset.objects.values_list("name", flat=True)[:200]])
+    return [*((name, name) for name in names), (BY_NAME, "one model by name")]
 
 
 def _keys() -> list[tuple[str, str]]:
@@ -129,10 +176,14 @@ Runs.filters = (
     Filter(name="id", label="Run id", narrow=_by_id),
     Filter(name="status", label="Result", narrow=lambda rows, chosen: rows.filter(status=chosen), choices=lambda: list(STATUSES.items())),
     Filter(name="day", label="Day, YYYY-MM-DD", narrow=_on_day),
+    Filter(name="from", label="From, YYYY-MM-DD HH:MM", narrow=_from),
+    Filter(name="to", label="To, YYYY-MM-DD HH:MM", narrow=_to),
     Filter(name="user", label="End user", narrow=_by_end_user),
     Filter(name="tier", label="Tier", narrow=_summed("tier")),
     Filter(name="model", label="Model", narrow=lambda rows, chosen: rows.filter(model_used=chosen)),
     Filter(name="domain", label="Domain", narrow=_summed("domain")),
+    Filter(name="preset", label="Preset", narrow=_by_preset, choices=_presets),
+    Filter(name="step", label="Step, e.g. escalate", narrow=lambda rows, chosen: rows.filter(steps__contains=[{"name": chosen}])),
     Filter(name="key", label="API key", narrow=_by_key, choices=_keys),
     Filter(name="cost", label="Cost from, $", narrow=_dearer_than),
     Filter(name="ms", label="Time from, ms", narrow=_slower_than),

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from billing.services import change_time_zone, has_days
 from dashboards.forms.settings import SettingsForm
 from dashboards.resources import Resource
+from dashboards.templatetags.money import money
 from tenants.models import Membership, Tenant
 from tenants.services import change_settings
 
@@ -26,6 +27,7 @@ class Settings(Resource[Tenant]):
             "Name": row.name, "Time zone": row.time_zone, "Default tier": row.default_tier,
             "Budgets refuse with": row.get_budget_refusal_status_display(),
             "New end users in an hour": _limit(row.new_end_users_per_hour), "Calls in flight of one end user": _limit(row.open_calls_per_end_user),
+            "Anomalies are told from": f"{money(row.anomaly_minimum_nusd)} and {row.anomaly_minimum_percent} %",
             "Shown beside US dollars": _currency(row),
             "Undocumented fields": "passed on" if row.allow_undocumented_fields else "refused",
         }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.html import format_html
 
-from billing.engine.money import NUSD_PER_USD
+from billing.engine.money import NUSD_PER_USD, divide_half_even
 
 register = template.Library()
 CENT_NUSD = NUSD_PER_USD // 100
@@ -84,6 +84,15 @@ def permille(value: int | None) -> str:
 @register.filter
 def share_of(part: int, whole: int) -> str:
     return permille(1000 * part // whole) if whole else "n/a"
+
+
+@register.filter
+def percent_of(part: int, whole: int) -> str:
+    """In whole per cent. Example: 77 of 124 are 62 %."""
+    if not whole:
+        return "n/a"
+    percent = divide_half_even(100 * part, whole) if whole > 0 else divide_half_even(-100 * part, -whole)
+    return f"{'−' if percent < 0 else ''}{abs(percent)} %"
 
 
 @register.filter

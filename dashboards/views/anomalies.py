@@ -15,16 +15,17 @@ from django.utils import timezone
 
 from billing import reports, services
 from billing.alerting.channels import deliveries_of
-from billing.curves import Curve, curve_of
+from billing.curves import Curve, curve_of, sparks_of
 from billing.models import Alert, Anomaly
 from billing.reports.pulse import ANOMALIES_SINCE
 from dashboards.access import may
 from dashboards.charts import curve_chart
-from dashboards.forms.anomalies import NoteForm, ResolveForm, SnoozeForm
+from dashboards.forms.anomalies import RESOLUTIONS, SNOOZES, NoteForm, ResolveForm, SnoozeForm
 from dashboards.resources import carry_out, narrowed, page_of
 from dashboards.screens.anomalies import DIMENSIONS, DRIVERS, KINDS, STATES, TAGS, Anomalies, contributors_of, labels_of, runs_url
 from dashboards.screens.changes import changes_between
 from dashboards.shell import membership_of, show
+from dashboards.trail import comments_on
 from tenants.models import Membership
 from tenants.roles import Permission
 
@@ -43,6 +44,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     if not request.GET.get("size"):
         rows = rows.filter(reports.WORTH_TELLING)
     found = page_of(rows, ordering=RESOURCE.ordering, after=request.GET.get("after", ""))
+    sparks = sparks_of(found.rows, now=now)
     labels, counts = labels_of(found.rows), reports.anomalies_by_state(now=now, since=now - ANOMALIES_SINCE)
     context = {
         "resource": RESOURCE, "after": found.after, "state": state, "tabs": [(name, label, counts[name]) for name, label in STATES.items()],
@@ -50,7 +52,8 @@ def listing(request: HttpRequest) -> HttpResponse:
             {"name": one.name, "label": one.label, "choices": one.choices() if one.choices else (), "chosen": request.GET.get(one.name, "")}
             for one in RESOURCE.filters
         ],
-        "shown": [_told(row, labels) for row in found.rows],
+        "shown": [{**_told(row, labels), "spark": sparks.get(row.pk)} for row in found.rows], "resolutions": RESOLUTIONS, "snoozes": SNOOZES,
+        "may_resolve": state != "resolved" and may(membership, Permission.RESOLVE_ANOMALIES), "has_sparks": bool(sparks),
         "is_narrowed": any(request.GET.get(one.name) for one in RESOURCE.filters), "days": ANOMALIES_SINCE.days,
     }  # fmt: skip
     return show(request, "console/anomalies/list.html", context, title="Anomalies", now=now)
@@ -60,12 +63,14 @@ def anomaly(request: HttpRequest, pk: UUID) -> HttpResponse:
     now, membership = timezone.now(), membership_of(request)
     row: Any = get_object_or_404(reports.anomalies_by_impact(now=now), pk=pk)
     labels, curve = labels_of([row]), curve_of(row, zone=membership.tenant.time_zone, now=now)
+    comments = comments_on(row, field="note")
     drivers = sorted(((DRIVERS.get(name, name), amount) for name, amount in row.drivers.items()), key=lambda pair: -abs(pair[1]))
     context = {
         **_told(row, labels), "row": row, "state": STATES[row.stands], "drivers": drivers, "curve": curve, **_charted(curve),
-        "contributors": contributors_of(row, labels, membership=membership), "timeline": _timeline(row, now=now),
+        "contributors": contributors_of(row, labels, membership=membership), "timeline": _timeline(row, comments=comments, now=now),
+        "older_note": "" if row.note in [words for *_, words in comments] else row.note,
         "changes": changes_between(row.started_at - CHANGED_BEFORE, row.ended_at),
-        "runs_url": runs_url(row, row.dimension, row.value, membership=membership), **_forms(row, membership),
+        "runs_url": runs_url(row, row.dimension, row.value, membership=membership), **_forms(membership),
     }  # fmt: skip
     return show(request, "console/anomalies/one.html", context, title="Anomaly", now=now)
 
@@ -93,19 +98,21 @@ def reopen(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 
 def note(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Write down what is known, and decide nothing."""
-    return _do(request, pk, form=NoteForm(request.POST), do=services.note_anomaly, done="The note is kept.")
+    """Say what is known, and decide nothing."""
+    return _do(request, pk, form=NoteForm(request.POST), do=services.note_anomaly, done="Your comment is there.")
 
 
 def _do(request: HttpRequest, pk: UUID, *, form: forms.Form, do: Callable[..., Anomaly], done: str) -> HttpResponseBase:
     row, membership = get_object_or_404(Anomaly, pk=pk), membership_of(request)
     if form.is_valid():
-        change = partial(do, anomaly=row, **form.cleaned_data)
+        said = {**form.cleaned_data, "note": form.cleaned_data["note"] or row.note} if "note" in form.fields else {}
+        change = partial(do, anomaly=row, **said)
         carry_out(RESOURCE, verb="change", before=RESOURCE.describe(row), do=change, membership=membership)
         messages.success(request, done)
     else:
         messages.error(request, f"Nothing was changed: {' '.join(str(error) for errors in form.errors.values() for error in errors)}")
-    return redirect(reverse("anomalies_one", args=[membership.tenant.slug, pk]))
+    slug = membership.tenant.slug
+    return redirect(reverse("anomalies", args=[slug]) if "in_list" in request.POST else reverse("anomalies_one", args=[slug, pk]))
 
 
 def _told(row: Any, labels: Mapping[tuple[str, str], str]) -> dict[str, Any]:
@@ -136,17 +143,16 @@ def _charted(curve: Curve | None) -> dict[str, Any]:
     return {"figure": curve_chart(curve), "series": reports.Series(points=curve.points, lines=lines, names=len(lines))}
 
 
-def _forms(row: Anomaly, membership: Membership) -> dict[str, Any]:
-    kept = {"note": row.note}
+def _forms(membership: Membership) -> dict[str, Any]:
     resolving = may(membership, Permission.RESOLVE_ANOMALIES)
     return {
-        "resolve_form": ResolveForm(initial=kept, auto_id="resolve-%s") if resolving else None,
-        "snooze_form": SnoozeForm(initial=kept, auto_id="snooze-%s") if resolving else None,
-        "note_form": NoteForm(initial=kept, auto_id="note-%s") if may(membership, Permission.COMMENT_ANOMALIES) else None,
+        "resolve_form": ResolveForm(auto_id="resolve-%s") if resolving else None,
+        "snooze_form": SnoozeForm(auto_id="snooze-%s") if resolving else None,
+        "note_form": NoteForm(auto_id="note-%s") if may(membership, Permission.COMMENT_ANOMALIES) else None,
     }
 
 
-def _timeline(row: Anomaly, *, now: datetime) -> Sequence[tuple[datetime, str, bool]]:
+def _timeline(row: Anomaly, *, comments: Sequence[tuple[datetime, str, str]], now: datetime) -> Sequence[tuple[datetime, str, bool]]:
     """What happened, in its order: when, what, and whether it went wrong."""
     way = "falls below what was expected" if row.kind == "drop" else "rises above what was expected"
     found = [(row.started_at, f"It {way}.", False), (row.found_at, "It is found.", False)]
@@ -158,6 +164,7 @@ def _timeline(row: Anomaly, *, now: datetime) -> Sequence[tuple[datetime, str, b
         for one in deliveries_of(alert).filter(channel__isnull=False).select_related("channel")[:DELIVERIES_SHOWN]:
             answer = f"{one.status_code or 'sent'}, {one.milliseconds:,} ms" if one.is_ok else one.problem
             found.append((one.at, f"Alert to {one.channel}: {answer}.", not one.is_ok))
+    found += [(at, f"{who}: {words}", False) for at, who, words in comments]
     if row.resolved_at is not None:
         answer = row.get_resolution_display().partition(":")[0].lower()
         found.append((row.resolved_at, f"{row.resolved_by or 'Somebody'} resolves it: {answer}.", False))

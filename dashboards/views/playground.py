@@ -1,7 +1,6 @@
 """The playground's page, the way that a call would take, and the call itself, watched step by step."""
 
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from cascade.engine.errors import CascadeError
 from dashboards.forms.playground import TryForm
+from dashboards.screens.calls import in_code
 from dashboards.screens.playground import cap, plan_of, spent_of, watched, with_cap
 from dashboards.shell import membership_of, show, show_part
 from tenants.authentication import caller_without_key
@@ -18,9 +18,10 @@ from tenants.scoping import tenant_scope
 
 
 def playground(request: HttpRequest) -> HttpResponse:
-    budget = cap()
-    context: dict[str, Any] = {"form": TryForm(), "budget": budget, "standing": spent_of(budget) if budget else None}
-    return show(request, "console/playground/page.html", context, title="Playground", now=timezone.now())
+    now = timezone.now()
+    budget = cap(now=now)
+    context: dict[str, Any] = {"form": TryForm(suggested=request.GET.dict()), "budget": budget, "standing": spent_of(budget) if budget else None}
+    return show(request, "console/playground/page.html", context, title="Playground", now=now)
 
 
 def dry(request: HttpRequest) -> HttpResponse:
@@ -43,7 +44,7 @@ def run(request: HttpRequest) -> HttpResponseBase:
         form = TryForm(request.POST)
         if not form.is_valid():
             return show_part(request, "console/playground/problem.html", {"form": form}, status=422)
-        with_cap(membership)
+        with_cap(membership, now=now)
         tenant = Tenant.objects.get(pk=membership.tenant_id)
     shown = {"runs": reverse("runs", args=[tenant.slug]), "asked": _asked(request, form)}
     lines: AsyncIterator[str] = watched(
@@ -54,13 +55,6 @@ def run(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
-def _asked(request: HttpRequest, form: TryForm) -> dict[str, str]:
+def _asked(request: HttpRequest, form: TryForm) -> Mapping[str, str]:
     """The same call as programs make it."""
-    said = form.cleaned_data
-    body: dict[str, Any] = {"model": said["model"], "messages": [{"role": "user", "content": said["prompt"]}]}
-    body |= {name: said[name] for name in ("max_tokens", "user") if said[name]}
-    text = json.dumps(body, ensure_ascii=False)
-    return {
-        "base_url": request.build_absolute_uri("/v1"), "body": text, "shell_body": text.replace("'", "'\\''"),
-        "python": ", ".join(f"{name}={value!r}" for name, value in body.items()),
-    }  # fmt: skip
+    return in_code(form.cleaned_data, base_url=request.build_absolute_uri("/v1"))

@@ -92,6 +92,7 @@ def _editor(
     content = content_of(draft.definition, name=row.name) if draft and may(membership_of(request), Permission.SEE_COSTS) else None
     context = {
         "what_if": of_preset(content) if content else "",
+        "base_url": request.build_absolute_uri("/v1"),
         "preset": row, "draft": draft, "form": form, "conflict": conflict, "is_conflict": status == 409, "problem": problem,
         "is_readable": bool(form.strategies) or form.is_bound, "revision": draft.revision if draft else 0,
         "problems": problems_of(draft) if draft else (), "unknown": unknown_models(draft) if draft else (),

@@ -1,7 +1,8 @@
 """One run: its steps on a line of time, what it touched, and what it was booked as."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -12,14 +13,16 @@ from billing import reports
 from billing.models import CostEntry
 from cascade.models import CascadeRun
 from dashboards.access import may
+from dashboards.resources import neighbour
+from dashboards.screens.calls import in_code, known_name
 from dashboards.screens.runs import STATUSES, TAGS, runs_for
+from dashboards.screens.traces import asked_for, policy_of, steps_of, unreached
 from dashboards.shell import membership_of, show
 from tenants.models import Membership
 from tenants.roles import Permission
 
+NO_PROMPT = "THE PROMPT"
 TABS = {"steps": "Steps", "ledger": "Ledger", "facts": "Facts"}
-WIDTH = 600
-KINDS = {"accepted": ("ok", "v", "g"), "rejected": ("no", "r", "d"), "failed": ("no", "r", "d")}
 
 
 def run(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -34,8 +37,10 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "saved": None if found.baseline_nusd is None else found.baseline_nusd - found.cost_nusd,
         "end_user": reports.names_of(dimension="end_user", values=[str(found.end_user_id)])[str(found.end_user_id)] if found.end_user_id else "",
     }  # fmt: skip
+    others = runs_for(membership)
+    context |= {"newer": neighbour(others, found, ordering=("started_at",)), "older": neighbour(others, found, ordering=("-started_at",))}
     if tab == "steps":
-        context["steps"] = steps_of(found)
+        context |= _path(found, request, membership)
     if tab == "ledger":
         context["touched"] = reports.touched_by(run_id=found.pk)
         context["entries"] = CostEntry.objects.filter(reservation_id=found.pk).order_by("leg", "attempt", "booked_at")[:200]
@@ -44,20 +49,15 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     return show(request, "console/runs/one.html", context, title="Run", now=now)
 
 
-def steps_of(run: CascadeRun) -> Sequence[Mapping[str, Any]]:
-    """Return the steps with their place on the line of time, in pixels of WIDTH. Steps of older releases may lack facts."""
-    steps: Sequence[Mapping[str, Any]] = run.steps if isinstance(run.steps, list) else []
-    whole = max(sum(float(step.get("latency_ms") or 0) for step in steps), 1.0)
-    found, begun = [], 0.0
-    for number, step in enumerate(steps, 1):
-        taken = float(step.get("latency_ms") or 0)
-        edge, bar, tag = KINDS.get(str(step.get("status")), ("skip2", "g", ""))
-        found.append(
-            {**step, "latency_ms": taken, "number": number, "edge": edge, "bar": bar, "tag": tag, "begun_ms": begun, "ended_ms": begun + taken,
-             "x": round(WIDTH * begun / whole, 1), "width": max(2.0, round(WIDTH * taken / whole, 1))}
-        )  # fmt: skip
-        begun += taken
-    return found
+def _path(run: CascadeRun, request: HttpRequest, membership: Membership) -> Mapping[str, Any]:
+    """The steps, what was decided before them, and the same call to be made again: without its prompt, which nobody kept."""
+    held, steps = reports.path_held_for(run_id=run.pk), steps_of(run)
+    asked = {"model": asked_for(run), "tier": run.tier, "user": known_name(run.end_user_id), "domain": run.domain}
+    return {
+        "steps": steps, "policy": policy_of(run), "held": held, "unreached": unreached(run, held, after=len(steps)),
+        "code": in_code({**asked, "prompt": NO_PROMPT}, base_url=request.build_absolute_uri("/v1")),
+        "replay": urlencode(asked) if may(membership, Permission.USE_PLAYGROUND) else "",
+    }  # fmt: skip
 
 
 def _facts(run: CascadeRun, membership: Membership) -> Mapping[str, str]:

@@ -47,6 +47,7 @@ function singleKey(event) {
   if (event.key === "g") led = performance.now();
   else if (event.key === "/") { event.preventDefault(); const field = one("[data-search]"); field ? field.focus() : openPalette(); }
   else if (event.key === "?") one("#help")?.showModal();
+  else if (event.key === "[" || event.key === "]") one(`[data-step="${event.key}"]`)?.click();
   else if (event.key === "j" || event.key === "k") walkRows(event.key === "j" ? 1 : -1);
   else if (event.key === "x") compareOrNot();
   else if (KEYED[event.key] && !event.target.closest(".cf-chart, [role=region]")) one(`main ${KEYED[event.key]}`)?.click();

@@ -3,6 +3,15 @@
 "use strict";
 const form = document.querySelector("[data-watch]");
 if (!form) return;
+/* One line of time for all steps so far: it ends with the last of them. */
+function drawTimes(steps) {
+  const bars = [...steps.querySelectorAll("rect[data-to]")], whole = Math.max(1, ...bars.map((bar) => Number(bar.dataset.to)));
+  for (const bar of bars) {
+    const width = bar.ownerSVGElement.viewBox.baseVal.width, from = Number(bar.dataset.from), to = Number(bar.dataset.to);
+    bar.setAttribute("x", width * from / whole);
+    bar.setAttribute("width", Math.max(2, width * (to - from) / whole));
+  }
+}
 async function watch(part, model) {
   const place = document.querySelector(`[data-run-of=${part}]`), steps = place.querySelector("ol"), end = place.querySelector("[data-end]");
   place.hidden = false;
@@ -24,7 +33,7 @@ async function watch(part, model) {
       const lines = (rest + read.value).split("\n");
       rest = lines.pop();
       for (const line of lines.map((text) => JSON.parse(text))) {
-        if (line.kind === "held" || line.kind === "step") steps.insertAdjacentHTML("beforeend", line.html);
+        if (line.kind === "held" || line.kind === "step") { steps.insertAdjacentHTML("beforeend", line.html); drawTimes(steps); }
         else end.innerHTML = line.html;
       }
     }

@@ -1,5 +1,6 @@
 """Keys, end users and tiers, as JSON, and fields that others use as well."""
 
+from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -7,7 +8,7 @@ from rest_framework.fields import empty
 
 from tenants.api.base import TenantModelSerializer
 from tenants.encryption import Secret
-from tenants.models import ApiKey, EndUser, Erasure, Scope, Tenant, Tier, default_scopes, slug_rule
+from tenants.models import NUSD_PER_USD, ApiKey, EndUser, Erasure, Scope, Tenant, Tier, default_scopes, slug_rule
 from tenants.services import OVERLAPS
 
 
@@ -75,10 +76,33 @@ class RollSerializer(serializers.Serializer[Any]):
     overlap = serializers.ChoiceField(choices=sorted(OVERLAPS), help_text="How long the old key goes on working.")
 
 
+class DollarsField(serializers.DecimalField):
+    """An amount in US dollars, as text, of a cent to a million; kept as nano-USD."""
+
+    default_error_messages = {"out_of_range": "Send an amount from 0.01 to 1000000 US dollars."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=16, decimal_places=9, normalize_output=True, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        amount = super().to_internal_value(data)
+        if not Decimal("0.01") <= amount <= 1_000_000:
+            self.fail("out_of_range")
+        return int(amount * NUSD_PER_USD)
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(Decimal(value) / NUSD_PER_USD)
+
+
 class TenantSettingsSerializer(TenantModelSerializer[Tenant]):
+    anomaly_minimum = DollarsField(source="anomaly_minimum_nusd", required=False, help_text="USD off from which on an anomaly is told.")
+
     class Meta:
         model = Tenant
-        fields = ["slug", "name", "time_zone", "default_tier", "new_end_users_per_hour", "open_calls_per_end_user"]
+        fields = [
+            "slug", "name", "time_zone", "default_tier", "new_end_users_per_hour", "open_calls_per_end_user", "anomaly_minimum",
+            "anomaly_minimum_percent",
+        ]
         read_only_fields = ["slug", "name", "time_zone", "default_tier"]
 
 

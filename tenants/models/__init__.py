@@ -7,6 +7,7 @@ from tenants.models.audit import AuditEntry
 from tenants.models.demos import Demo
 from tenants.models.who import (
     MOST_A_MINUTE,
+    NUSD_PER_USD,
     ApiKey,
     EndUser,
     Erasure,
@@ -41,6 +42,7 @@ def tenant_column(model: type[models.Model]) -> str | None:
 
 
 __all__ = [
-    "GLOBAL_MODELS", "MOST_A_MINUTE", "ApiKey", "AuditEntry", "CacheRow", "Demo", "EndUser", "Erasure", "Invitation", "Membership", "RateBucket",
-    "Role", "Scope", "StaffSession", "Tenant", "Tier", "User", "check_time_zone", "default_scopes", "new_salt", "slug_rule", "tenant_column",
+    "GLOBAL_MODELS", "MOST_A_MINUTE", "NUSD_PER_USD", "ApiKey", "AuditEntry", "CacheRow", "Demo", "EndUser", "Erasure", "Invitation", "Membership",
+    "RateBucket", "Role", "Scope", "StaffSession", "Tenant", "Tier", "User", "check_time_zone", "default_scopes", "new_salt", "slug_rule",
+    "tenant_column",
 ]

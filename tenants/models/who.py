@@ -29,6 +29,7 @@ def new_salt() -> bytes:
     return secrets.token_bytes(32)
 
 
+NUSD_PER_USD = 1_000_000_000
 MOST_A_MINUTE = 1_000_000_000
 NEW_END_USERS_PER_HOUR = 5_000
 """More than the busiest hour of a launch brings, and few enough to notice when somebody makes names up."""
@@ -78,6 +79,13 @@ class Tenant(models.Model):
         help_text="How many of it a US dollar is.",
     )
     display_rate_on = models.DateField(null=True, blank=True, help_text="The day of that rate.")
+    anomaly_minimum_nusd = models.BigIntegerField(
+        default=5 * NUSD_PER_USD, db_default=5 * NUSD_PER_USD, validators=[MinValueValidator(NUSD_PER_USD // 100), MaxValueValidator(10**15)],
+        help_text="From how many nano-USD off on an anomaly is told. Smaller ones are found all the same.",
+    )
+    anomaly_minimum_percent = models.PositiveSmallIntegerField(
+        default=30, db_default=30, validators=[MaxValueValidator(1000)], help_text="And from how many per cent of what was expected."
+    )
     second_factor_required = models.BooleanField(default=False, help_text="Members without a second factor set one up before they see anything.")
     end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
     config_version = models.BigIntegerField(default=1, editable=False)

@@ -11,6 +11,7 @@ from billing import anomalies
 from billing.anomalies import look_at_days, look_at_quality, look_at_quarters
 from billing.models import Alert, Anomaly
 from billing.quarters import KEPT, QUARTER
+from tenants.models import Tenant
 from tenants.rounds import RoundIncomplete
 from tenants.scoping import tenant_scope
 from tests.history import History, history
@@ -72,6 +73,18 @@ def test_an_anomaly_that_goes_on_is_one_and_is_told_once(shop: Shop, past: Histo
     assert found.ended_at == NEWEST + 3 * QUARTER
     assert found.actual_nusd >= 180 * USD
     assert told(shop) == 1
+
+
+@pytest.mark.parametrize(("minimum", "alerts", "severity"), [(200 * USD, 0, "info"), (20 * USD, 1, "warning"), (USD, 1, "critical")])
+def test_a_tenant_says_from_how_much_on_it_is_told_and_as_much_is_found(
+    shop: Shop, past: History, minimum: int, alerts: int, severity: str
+) -> None:  # fmt: skip
+    with tenant_scope(shop.tenant.id):
+        Tenant.objects.filter(pk=shop.tenant.id).update(anomaly_minimum_nusd=minimum)
+    spike(shop, past, at=NEWEST)
+    look_at_quarters(now=NOW)
+    (found,) = of_key(shop)
+    assert (told(shop), found.severity, found.actual_nusd) == (alerts, severity, 122 * USD)
 
 
 def test_what_is_resolved_stays_so_while_it_goes_on(shop: Shop, past: History) -> None:

@@ -26,7 +26,7 @@ def test_an_operator_resolves_what_the_overview_points_at(visit: Opened, live_ca
     page.wait_for_url(f"**/anomalies/{found.pk}/")
     page.get_by_text("2.3 times what was expected").wait_for()
     page.get_by_label("Fixed: it is no measure for others").check()
-    page.get_by_role("form", name="Resolve").get_by_label("Note").fill("a loop in the batch job")
+    page.get_by_role("form", name="Resolve").get_by_label("Comment").fill("a loop in the batch job")
     page.get_by_role("button", name="Resolve").click()
     page.get_by_text("resolves it: fixed").wait_for()
     page.get_by_text("a loop in the batch job").first.wait_for()
@@ -34,6 +34,14 @@ def test_an_operator_resolves_what_the_overview_points_at(visit: Opened, live_ca
         assert Anomaly.objects.get(pk=found.pk).resolution == "fixed"
     page.get_by_role("link", name="Anomalies").first.click()
     page.get_by_text("Nothing is out of the ordinary.").wait_for()
+
+
+def test_an_anomaly_is_snoozed_in_its_row(visit: Opened, live_cast: Stage, found: Anomaly) -> None:
+    page = visit("operator").go("anomalies/")
+    page.locator("summary", has_text="Snooze").click()
+    page.get_by_role("button", name="3 days").click()
+    page.get_by_text("it goes on being looked at").wait_for()
+    page.get_by_role("link", name="Snoozed 1").wait_for()
 
 
 def test_a_diamond_is_reached_and_opened_with_the_keyboard(visit: Opened, found: Anomaly) -> None:

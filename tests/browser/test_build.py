@@ -24,10 +24,25 @@ def test_a_run_is_watched_step_by_step_beside_another_one(visit: Opened, live_ca
     right.locator("pre.answer").wait_for()
     assert [left.locator("li").count(), right.locator("li").count()] == [3, 2]
     assert "rejected" in left.locator("li").nth(1).inner_text()
+    bars = left.locator("rect[data-to]").evaluate_all("all => all.map(bar => [bar.x.baseVal.value, bar.width.baseVal.value])")
+    assert bars[0][0] == 0
+    assert abs(bars[0][1] - bars[1][0]) < 3, "the second bar begins where the first one ends"
+    assert abs(sum(bars[1]) - 600) < 3
     assert not AXE.exists() or seen.violations() == []
     left.locator("dl a").click()
     page.wait_for_url("**/runs/*/")
     assert page.get_by_text("rejected").count() > 0
+    first = page.url
+    page.get_by_role("heading", name="policy: house").wait_for()
+    assert not AXE.exists() or seen.violations() == []
+    neighbour, back = ("[", "]") if page.get_by_role("link", name="Newer").count() else ("]", "[")
+    page.keyboard.press(neighbour)
+    page.wait_for_url(lambda url: url != first)
+    page.keyboard.press(back)
+    page.wait_for_url(first)
+    page.get_by_role("link", name="Replay in playground").click()
+    page.wait_for_url("**/playground/?*")
+    assert page.get_by_label("Preset or model").input_value() == "house"
     page = seen.go("budgets/")
     page.get_by_role("link", name="Playground").first.wait_for()
 

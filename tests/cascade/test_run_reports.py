@@ -81,3 +81,21 @@ def test_nobody_sees_the_runs_of_others_and_no_long_span_is_read_from_the_traces
             run_reports.runs_within(start_at=NOW - timedelta(days=3), end_at=NOW)
         with pytest.raises(ValueError, match="not summed by"):
             run_reports.runs_by(dimension="step", values=[], first=TODAY, last=TODAY)
+
+
+def test_the_newest_days_bear_no_more_runs_than_are_asked_for_but_at_least_one_day(cast: Cast) -> None:
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    with tenant_scope(cast.acme.id):
+        assert run_reports.newest_days(most_runs=5) is None
+        for days, runs in ((0, 4), (1, 5), (2, 3)):
+            for _ in range(runs):
+                add_run(cast, at=now - timedelta(days=days), policy_version=f"house@{days}" if days else "direct:large")
+        days = {most: run_reports.newest_days(most_runs=most) for most in (1, 8, 9, 11, 12)}
+        assert {most: day and day.day for most, day in days.items()} == {1: 26, 8: 26, 9: 25, 11: 25, 12: 24}
+        assert [day.day for day in run_reports.days_with_preset("house") or ()] == [24, 25]
+        assert [day.day for day in run_reports.days_with_preset("") or ()] == [26, 26]
+        assert run_reports.days_with_preset("hous") is None
+        assert run_reports.runs_in_all() == 12
+        assert run_reports.runs_in_all(keys=[]) == 0
+    with tenant_scope(cast.globex.id):
+        assert (run_reports.runs_in_all(), run_reports.newest_days(most_runs=9)) == (0, None)

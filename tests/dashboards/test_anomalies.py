@@ -2,16 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
 from billing.alerting import AnomalyFound, raise_alert
 from billing.models import Alert, AlertChannel, AlertDelivery, AlertMessage, Anomaly
+from billing.quarters import quarter_of, sum_quarters
 from tenants.encryption import Secret
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import anomaly_of, logged_in, person_of
+from tests.dashboards.scene import add_run, anomaly_of, logged_in, person_of
+from tests.rest import book
 
 USD = 10**9
 
@@ -64,7 +68,19 @@ def test_an_anomaly_says_what_drives_it_and_who_makes_it_up(cast: Cast, operator
     ):  # fmt: skip
         assert told in page
     assert page.index("+$104.00") < page.index("+$20.00")
-    assert "ann +$130.00" in operator.get("/o/acme/anomalies/").content.decode()
+    assert page.index("84 %") < page.index("16 %"), "the shares of the drivers"
+    assert "ann<br>+$130.00" in operator.get("/o/acme/anomalies/").content.decode()
+
+
+def test_its_runs_are_those_of_its_hours_on_the_tenants_clock(cast: Cast, operator: Client) -> None:
+    row = anomaly_of(cast, dimension="model", value="mini", started_at=datetime.now(UTC).replace(hour=13, minute=0) - timedelta(days=1))
+    asked = dict(parse_qsl(operator.get(f"/o/acme/anomalies/{row.pk}/").context["runs_url"].partition("?")[2]))
+    assert asked["model"] == "mini"
+    clock = [f"{at.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m-%d %H:%M}" for at in (row.started_at, row.ended_at)]
+    assert [asked["from"], asked["to"]] == clock
+    with tenant_scope(cast.acme.id):
+        within, _before = (add_run(cast, at=row.started_at + timedelta(minutes=minutes), model_used="mini") for minutes in (5, -5))
+    assert [one["row"].pk for one in operator.get("/o/acme/runs/", asked).context["shown"]] == [within.pk]
 
 
 def test_an_operator_resolves_it_with_a_reason_and_a_note(cast: Cast, operator: Client) -> None:
@@ -105,9 +121,49 @@ def test_finance_writes_a_note_and_decides_nothing(cast: Cast) -> None:
     client.post(f"/o/acme/anomalies/{row.pk}/note/", {"note": "asked the vendor"})
     assert (fresh(cast, row).state, fresh(cast, row).note) == ("open", "asked the vendor")
     page = client.get(f"/o/acme/anomalies/{row.pk}/").content
-    assert b"Keep the note" in page
+    assert b"Comment</button>" in page
     assert b"Resolve</button>" not in page
-    assert b"Keep the note" not in logged_in(person_of(cast, "viewer")).get(f"/o/acme/anomalies/{row.pk}/").content
+    assert b"Comment</button>" not in logged_in(person_of(cast, "viewer")).get(f"/o/acme/anomalies/{row.pk}/").content
+
+
+def test_comments_are_a_list_with_who_and_when(cast: Cast, operator: Client) -> None:
+    row, finance = anomaly_of(cast), logged_in(cast.finn)
+    finance.post(f"/o/acme/anomalies/{row.pk}/note/", {"note": "asked the vendor"})
+    operator.post(f"/o/acme/anomalies/{row.pk}/note/", {"note": "it was <b>us</b>"})
+    finance.post(f"/o/acme/anomalies/{row.pk}/note/", {"note": ""})
+    operator.post(f"/o/acme/anomalies/{row.pk}/resolve/", {"resolution": "fixed", "note": ""})
+    page = logged_in(person_of(cast, "viewer")).get(f"/o/acme/anomalies/{row.pk}/")
+    told = [what for _, what, _ in page.context["timeline"]]
+    said = [what for what in told if ": " in what]
+    assert said == ["finn@example.com: asked the vendor", "olga@example.com: it was <b>us</b>", "Olga resolves it: fixed."]
+    assert "it was &lt;b&gt;us&lt;/b&gt;" in page.content.decode()
+    assert fresh(cast, row).note == "it was <b>us</b>"
+    assert page.context["older_note"] == ""
+
+
+def test_an_anomaly_is_seen_to_in_its_row(cast: Cast, operator: Client) -> None:
+    row, other = anomaly_of(cast), anomaly_of(cast, dimension="model", value="mini")
+    for what, said in (("resolve", {"resolution": "expected"}), ("snooze", {"hours": "24"})):
+        target = row if what == "resolve" else other
+        assert f'action="/o/acme/anomalies/{target.pk}/{what}/"' in operator.get("/o/acme/anomalies/").content.decode()
+        answer = operator.post(f"/o/acme/anomalies/{target.pk}/{what}/", {**said, "in_list": "1"})
+        assert answer["location"] == "/o/acme/anomalies/"
+    assert (fresh(cast, row).state, fresh(cast, other).state) == ("resolved", "snoozed")
+    assert "/snooze/" not in operator.get("/o/acme/anomalies/?state=snoozed").content.decode()
+    anomaly_of(cast, dimension="tier", value="pro")
+    assert "/resolve/" not in logged_in(cast.finn).get("/o/acme/anomalies/").content.decode()
+
+
+def test_rows_show_what_was_spent_around_them_while_quarters_are_kept(cast: Cast, operator: Client) -> None:
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=3 * USD)
+    now = datetime.now(UTC)
+    sum_quarters(now=now)
+    row = anomaly_of(cast, started_at=quarter_of(now))
+    old = anomaly_of(cast, started_at=now - timedelta(days=40), dimension="model", value="mini")
+    shown = {one["row"].pk: one["spark"] for one in operator.get("/o/acme/anomalies/").context["shown"]}
+    assert shown[old.pk] is None
+    assert shown[row.pk] == [0] * 12 + [3 * USD]
 
 
 def test_its_timeline_has_the_alert_and_what_became_of_it(cast: Cast, operator: Client) -> None:

@@ -11,7 +11,8 @@ from tenants import services
 from tenants.models import ApiKey, AuditEntry, User
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import logged_in, person_of
+from tests.dashboards.scene import budget_of, logged_in, person_of
+from tests.rest import book
 
 GIVEN = {"name": "web shop", "scopes": ["invoke"]}
 
@@ -143,3 +144,24 @@ def test_the_panel_asks_the_database_little(cast: Cast) -> None:
         page = client.get(f"/o/acme/keys/?sel={key.pk}")
     assert b"Roll this key" in page.content
     assert len([query for query in captured if "apikey" in query["sql"]]) <= 3
+
+
+def test_a_key_says_how_its_budgets_stand_and_leads_to_a_new_one(cast: Cast) -> None:
+    key = key_of(cast, cast.olga)
+    other = key_of(cast, cast.olga)
+    for subject, name in ((key.pk, "Web shop"), (other.pk, "Of another key")):
+        budget_of(cast, scope="api_key", subject=str(subject), name=name, period="daily", action="block")
+    with tenant_scope(cast.acme.id):
+        book(cast.acme, amount_nusd=4 * 10**9, api_key=key.pk)
+    page = logged_in(cast.olga).get("/o/acme/keys/", {"sel": str(key.pk)})
+    text = " ".join(page.content.decode().split())
+    for told in ("Web shop, ", "$4.00 of $10.00, 40 %. Block: calls are refused.", f"budgets/new/?scope=api_key&amp;api_key={key.pk}"):
+        assert told in text, told
+    assert "Of another key" not in text
+    form = logged_in(cast.olga).get("/o/acme/budgets/new/", {"scope": "api_key", "api_key": str(key.pk)}).context["form"]
+    assert (form["scope"].value(), form["api_key"].value()) == ("api_key", str(key.pk))
+    developer = person_of(cast, "developer")
+    theirs = key_of(cast, developer)
+    text = logged_in(developer).get("/o/acme/keys/", {"sel": str(theirs.pk)}).content.decode()
+    assert "No budget limits this key alone." in text
+    assert "Set a budget" not in text

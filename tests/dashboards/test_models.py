@@ -54,6 +54,16 @@ def test_each_model_is_listed_with_the_price_in_force_and_what_it_cost(client: C
     assert listed(client, q="list") == ["listed"]
 
 
+def test_models_without_a_price_come_first_on_all_pages(client: Client, models: dict[str, CatalogModel], cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        names = [f"m{number:02}" for number in range(70)]
+        CatalogModel.objects.bulk_create(CatalogModel(name=name, connection=models["bare"].connection) for name in names)
+        ModelPrice.objects.bulk_create(ModelPrice(model=name, input_nusd=1, output_nusd=1, source="test") for name in names[::2])
+    first = client.get("/o/acme/models/")
+    second = listed(client, after=first.context["after"])
+    assert [one["row"].name for one in first.context["shown"]] + second == ["bare", *names[1::2], "listed", *names[::2], "own"]
+
+
 def test_a_price_of_ones_own_takes_the_place_of_none(client: Client, models: dict[str, CatalogModel], cast: Cast) -> None:
     answer = client.post(f"/o/acme/models/{models['bare'].pk}/price/", {**PRICE, "cached_input_nusd": "0.5"})
     assert answer["location"] == f"/o/acme/models/?sel={models['bare'].pk}"

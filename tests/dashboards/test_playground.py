@@ -1,14 +1,18 @@
 """The playground: a call of the one road, watched step by step, under a limit of its own."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from typing import Any
 
 import httpx
 import pytest
 
+from billing.engine.money import to_nusd
 from billing.models import Budget
 from cascade.models import CascadeRun
+from dashboards.templatetags.money import money_fine
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import logged_in, person_of, session_of
@@ -56,14 +60,33 @@ def test_each_step_is_told_as_it_ends_and_the_answer_with_its_money(player: Play
     assert (run.tags, run.preset, run.end_user_id) == (["playground"], "house", player.stage.cast.ann.id)
     assert (run.baseline_nusd, run.arm) == (None, ""), "nobody needed the answer: no saving is claimed for it"
     assert run.cost_nusd > 0
+    for (_, html), facts in zip(told[1:3], run.steps, strict=True):
+        assert money_fine(to_nusd(facts["cost"])) in html
+    assert 'data-from="0"' in told[1][1]
+    assert re.search('data-to="([0-9]+)"', told[1][1])[1] == re.search('data-from="([0-9]+)"', told[2][1])[1]  # type: ignore[index]
     assert f"/o/{player.slug}/runs/{run.pk}/" in told[3][1]
     assert PROMPT in told[3][1], "the same call in code"
+
+
+def test_the_code_says_tier_and_domain_as_the_shown_call_did(player: Player) -> None:
+    html = unescape(player.post("way/", model="house", tier="pro", domain="code", user="ann").text)
+    for said in (
+        "-H 'x-cascadeflow-tier: pro'", "-H 'x-cascadeflow-domain: code'",
+        "extra_headers={'x-cascadeflow-tier': 'pro', 'x-cascadeflow-domain': 'code'}",
+        '{ headers: {"x-cascadeflow-tier": "pro", "x-cascadeflow-domain": "code"} }',
+    ):
+        assert said in html
+    assert "x-cascadeflow" not in player.post("way/", model="house").text
+    headers = {"x-cascadeflow-tier": "pro", "x-cascadeflow-domain": "code"}
+    told = player.stage.ask("house", extra_headers=headers).cascadeflow
+    assert (told["user_tier"], told["domain_detected"]) == ("pro", "code")
 
 
 def test_the_first_run_sets_a_limit_and_beyond_it_a_run_is_refused(player: Player) -> None:
     player.run(model="house")
     budget = cap_of(player.stage)
     assert (budget.limit_nusd, budget.action, budget.period) == (10**9, "block", "daily")
+    assert "of $1.00 of the" in player.browser.get("").text
     with tenant_scope(player.stage.cast.acme.id):
         Budget.objects.filter(pk=budget.pk).update(limit_nusd=0)
     (kind, html), = player.run(model="house")

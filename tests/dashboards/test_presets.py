@@ -76,6 +76,8 @@ def test_a_developer_drafts_and_an_operator_publishes_with_a_note(cast: Cast, op
     assert draft(cast).definition["strategies"][0]["steps"][1]["models"] == ["@strong", "other"]
     page = operator.get("/o/acme/presets/ours/draft/").content
     assert b"You have no model called other" in page
+    assert b'client.chat.completions.create(model="ours", messages=messages)' in page
+    assert b"The saved draft as JSON" in page
     assert b"what-if/?days=7&amp;thresholds-0-domain=&amp;thresholds-0-score=0.8" in page
     assert b"what-if/" not in developer.get("/o/acme/presets/ours/draft/").content
     assert developer.post("/o/acme/presets/ours/publish/", {"revision": "1"}).status_code == 403

@@ -12,7 +12,7 @@ from tests.rest import book
 
 SAID = {
     "name": "Acme Ltd.", "time_zone": "Asia/Kolkata", "default_tier": "pro", "budget_refusal_status": "429", "new_end_users_per_hour": "50",
-    "open_calls_per_end_user": "",
+    "open_calls_per_end_user": "", "anomaly_minimum_nusd": "5", "anomaly_minimum_percent": "30",
 }  # fmt: skip
 
 
@@ -48,6 +48,15 @@ def test_a_currency_is_shown_beside_dollars_at_its_rate(cast: Cast) -> None:
     assert "$73.48" in page
 
 
+def test_an_owner_says_from_how_much_on_an_anomaly_is_told(cast: Cast) -> None:
+    text = send(cast, anomaly_minimum_nusd="12.50", anomaly_minimum_percent="0").content.decode()
+    assert "Anomalies are told from $5.00 and 30 % → $12.50 and 0 %" in text
+    assert (stored(cast).anomaly_minimum_nusd, stored(cast).anomaly_minimum_percent) == (12_500_000_000, 0)
+    with tenant_scope(cast.acme.id):
+        entry = AuditEntry.objects.filter(object_type="tenant", action="changed", changes__has_key="anomaly_minimum").get()
+    assert entry.changes["anomaly_minimum_percent"] == {"before": 30, "after": 0}
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -78,6 +87,8 @@ def test_the_time_zone_stays_once_a_call_is_booked_and_the_page_says_why(cast: C
     [
         {"name": ""}, {"name": "x" * 201}, {"time_zone": "Europe/Nowhere"}, {"default_tier": "gold"}, {"budget_refusal_status": "200"},
         {"new_end_users_per_hour": "-1"}, {"open_calls_per_end_user": "9" * 40},
+        {"anomaly_minimum_nusd": ""}, {"anomaly_minimum_nusd": "0"}, {"anomaly_minimum_nusd": "-1"}, {"anomaly_minimum_nusd": "9" * 20},
+        {"anomaly_minimum_nusd": "much"}, {"anomaly_minimum_percent": "1001"}, {"anomaly_minimum_percent": "-1"}, {"anomaly_minimum_percent": ""},
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_said_and_nothing_is_saved(cast: Cast, wrong: dict[str, str]) -> None:

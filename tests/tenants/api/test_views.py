@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from tenants.models import ApiKey
+from tenants.models import ApiKey, Tenant
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.rest import Rest
@@ -131,3 +131,28 @@ class TestTiers:
     def test_names_are_plain(self, acme: Rest, name: Any) -> None:
         answer = acme.send("post", "tiers/", {"name": name})
         assert (answer.status_code, list(answer.json()["errors"])) == (400, ["name"])
+
+
+class TestSettings:
+    def test_a_tenant_says_from_how_much_on_anomalies_are_told(self, acme: Rest, cast: Cast) -> None:
+        before = acme.get("tenant/settings/").json()
+        assert (before["anomaly_minimum"], before["anomaly_minimum_percent"]) == ("5", 30)
+        said = acme.send("patch", "tenant/settings/", {"anomaly_minimum": "12.505", "anomaly_minimum_percent": 0}).json()
+        assert (said["anomaly_minimum"], said["anomaly_minimum_percent"]) == ("12.505", 0)
+        with tenant_scope(cast.acme.id):
+            tenant = Tenant.objects.get(pk=cast.acme.id)
+        assert (tenant.anomaly_minimum_nusd, tenant.anomaly_minimum_percent) == (12_505_000_000, 0)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"anomaly_minimum": "0"}, {"anomaly_minimum": "-5"}, {"anomaly_minimum": "NaN"}, {"anomaly_minimum": "Infinity"},
+            {"anomaly_minimum": "1000001"}, {"anomaly_minimum": "0.0100000000001"}, {"anomaly_minimum": None}, {"anomaly_minimum": [5]},
+            {"anomaly_minimum_percent": -1}, {"anomaly_minimum_percent": 1001}, {"anomaly_minimum_percent": None},
+            {"anomaly_minimum_nusd": 1},
+        ],
+    )  # fmt: skip
+    def test_what_is_no_amount_is_refused(self, acme: Rest, cast: Cast, wrong: dict[str, Any]) -> None:
+        assert acme.send("patch", "tenant/settings/", wrong).status_code == 400
+        with tenant_scope(cast.acme.id):
+            assert Tenant.objects.get(pk=cast.acme.id).anomaly_minimum_nusd == 5_000_000_000
