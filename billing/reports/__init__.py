@@ -9,7 +9,7 @@ from billing.reports.names import names_of
 from billing.reports.pivot import LONGEST_PIVOT_DAYS, PIVOT_DIMENSIONS, Filter, TooMuchToRead, pivot
 from billing.reports.providers import ProviderCalls, calls_of_provider, failing_providers
 from billing.reports.pulse import Pulse, pulse
-from billing.reports.replay import Replay, bound_end_users, replay
+from billing.reports.replay import Replay, RunsReplay, bound_end_users, replay, replay_runs
 from billing.reports.series import OTHER, Line, Series, Standing, days_between, series_by, standings_by, standings_of
 from billing.reports.spend import Dimension, Spend, spend_between, spend_by, spend_by_day, spend_of_end_user, spent_days, today_of
 from billing.reports.standing import (
@@ -26,10 +26,10 @@ from billing.reports.standing import (
 
 __all__ = [
     "LONGEST_PIVOT_DAYS", "OTHER", "PIVOT_DIMENSIONS", "WORTH_TELLING", "BudgetStanding", "Burn", "Dimension", "Filter", "LedgerSpend", "Line",
-    "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "anomalies_by_impact",
+    "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "RunsReplay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "anomalies_by_impact",
     "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
     "failing_providers",
-    "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "pivot", "pulse", "replay", "series_by",
+    "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "pivot", "pulse", "replay", "replay_runs", "series_by",
     "spend_between", "spend_by", "spend_by_day", "spend_by_quarters", "spend_in_quarters", "spend_of_end_user", "spenders_of",
     "spent_days", "standings_by",
     "standings_of", "today_of", "touched_by", "troubled_models", "with_standing",

@@ -49,7 +49,7 @@ def pivot(
     groups = [name for name in (group, subgroup) if name]
     if unknown := {*groups, *(chosen.dimension for chosen in filters)} - set(COLUMNS) or {measure} - set(MEASURES):
         raise ValueError(f"no dimension or measure: {', '.join(sorted(unknown))}")
-    rows = _read(_query(groups, filters, measure), _asked(first, last, filters, limit))
+    rows = read_patiently(_query(groups, filters, measure), _asked(first, last, filters, limit), patience_ms=PATIENCE_MS)
     return _named(rows, groups, points=days_between(first, last))
 
 
@@ -82,20 +82,20 @@ def _asked(first: date, last: date, filters: Sequence[Filter], limit: int) -> di
     return {"tenant": current_tenant_id(), "first": first, "last": last, "limit": limit, "other": OTHER, **values}
 
 
-def _read(query: str, asked: Mapping[str, Any]) -> list[tuple[Any, str, int, int, int]]:
-    """Within a savepoint: when the time is up, the page goes on."""
+def read_patiently(query: str, asked: Mapping[str, Any], *, patience_ms: int) -> list[tuple[Any, ...]]:
+    """Return the rows of a query. Raises TooMuchToRead when the time is up; within a savepoint, so that the page goes on."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE_MS)])
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience_ms)])
             cursor.execute(query, asked)
-            rows: list[tuple[Any, str, int, int, int]] = cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
             cursor.execute("SELECT set_config('statement_timeout', '0', true)")
     except OperationalError as cancelled:
-        raise TooMuchToRead(f"this took longer than {PATIENCE_MS // 1000} s") from cancelled
+        raise TooMuchToRead(f"this took longer than {patience_ms / 1000:g} s") from cancelled
     return rows
 
 
-def _named(rows: list[tuple[Any, str, int, int, int]], groups: Sequence[str], *, points: Sequence[date]) -> Series:
+def _named(rows: list[tuple[Any, ...]], groups: Sequence[str], *, points: Sequence[date]) -> Series:
     if len(groups) == 1:
         return lines_of(rows, dimension=groups[0], points=points)
     pairs = {value: value.split(SEPARATOR, 1) for _, value, *_ in rows if value != OTHER}

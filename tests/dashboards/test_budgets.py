@@ -8,6 +8,7 @@ import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from billing.alerting import ForecastOverBudget, raise_alert
 from billing.models import Budget
 from tenants.models import ApiKey
 from tenants.scoping import tenant_scope
@@ -116,6 +117,45 @@ def test_the_riskiest_budget_comes_first_and_pages_go_by_key(cast: Cast, operato
     ids = [one["row"].pk for page in (first, second) for one in page.context["shown"]]
     assert len(ids) == len(set(ids)) == 61
     assert second.context["after"] == ""
+
+
+def test_after_those_that_are_over_come_those_that_will_not_last_on_whatever_page(cast: Cast, operator: Client) -> None:
+    now = datetime.now(UTC)
+    with tenant_scope(cast.acme.id):
+        over = Budget.objects.create(scope="tenant", period="daily", limit_nusd=1_000_000, action="warn", name="over")
+        used = Budget.objects.create(scope="tenant", period="weekly", limit_nusd=2_500_000, action="warn", name="used")
+        rows = [Budget(scope="tag", subject=f"t{number}", period="daily", limit_nusd=10**9) for number in range(60)]
+        Budget.objects.bulk_create(rows)
+        book(cast.acme, amount_nusd=2_000_000)
+        for row in [*rows[:55], over]:
+            raise_alert(event=foreseen(row, end_at=now + timedelta(hours=8)), now=now)
+        raised, paused = rows[0], rows[1]
+        Budget.objects.filter(pk=raised.pk).update(limit_nusd=5 * 10**9)  # what was foreseen holds no more
+        Budget.objects.filter(pk=paused.pk).update(is_paused=True)
+    first = operator.get("/o/acme/budgets/")
+    second = operator.get("/o/acme/budgets/", {"after": first.context["after"]})
+    ids = [one["row"].pk for page in (first, second) for one in page.context["shown"]]
+    assert len(ids) == len(set(ids)) == 62
+    assert ids[0] == over.pk
+    assert set(ids[1:54]) == {row.pk for row in rows[2:55]}
+    assert ids[54] == used.pk
+    assert ids[-1] == paused.pk
+    assert len(operator.get("/o/acme/budgets/", {"state": "foreseen"}).context["shown"]) == 50
+
+
+def foreseen(budget: Budget, *, end_at: datetime) -> ForecastOverBudget:
+    return ForecastOverBudget(
+        budget=budget.pk, scope=budget.scope, period=budget.period, action=budget.action, start_at=end_at - timedelta(days=1), end_at=end_at,
+        limit_nusd=budget.limit_nusd, spent_nusd=0, expected_nusd=2 * 10**9, low_nusd=10**9, high_nusd=3 * 10**9,
+    )  # fmt: skip
+
+
+def test_budgets_of_a_tier_are_those_of_the_tier_and_of_its_end_users(cast: Cast, operator: Client) -> None:
+    for scope, subject in (("tier", "free"), ("tier", "pro"), ("end_user", "ann"), ("end_user", "ben"), ("end_user", ""), ("tag", "free")):
+        budget_of(cast, scope=scope, subject=subject)
+    shown = operator.get("/o/acme/budgets/", {"tier": "free"}).context["shown"]
+    assert {(one["row"].scope, one["row"].subject) for one in shown} == {("tier", "free"), ("end_user", "ann")}
+    assert b"Nothing matches." in operator.get("/o/acme/budgets/", {"tier": "gold"}).content
 
 
 def test_an_override_holds_for_a_while_and_can_be_ended(cast: Cast, operator: Client) -> None:
