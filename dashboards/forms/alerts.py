@@ -125,7 +125,8 @@ class RuleForm(forms.Form):
     is_active = forms.BooleanField(required=False, initial=True, label="In force")
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, rule: AlertRule | None = None, suggested: Mapping[str, Any] | None = None) -> None:
-        initial = {"channel": (suggested or {}).get("channel", "")}
+        asked = suggested or {}
+        initial: dict[str, Any] = {"channel": asked.get("channel", ""), "kinds": [kind for kind in (asked.get("kinds"),) if kind in KINDS]}
         if rule is not None:
             initial = {name: getattr(rule, name) for name in self.base_fields if name != "channel"} | {"channel": str(rule.channel_id)}
         super().__init__(data, initial=initial)

@@ -53,9 +53,15 @@ class BudgetForm(forms.Form):
         widget=forms.Select(ASKED), label="Per",
     )
     action = forms.ChoiceField(choices=list(ACTIONS.items()), initial=Action.BLOCK, widget=forms.RadioSelect(ASKED), label="When it is reached")
-    soft_marks = PercentagesField(required=False, max_length=60, initial=default_marks, label="Alert at, per cent")
-    name = forms.CharField(required=False, max_length=200, label="Name", help_text="Empty: it is called by whom it limits.")
-    is_paused = forms.BooleanField(required=False, label="Paused: it limits nothing until it is resumed")
+    soft_marks = PercentagesField(
+        required=False, max_length=60, initial=default_marks, label="Alert at, per cent", widget=PercentagesField.widget(ASKED)
+    )
+    name = forms.CharField(
+        required=False, max_length=200, label="Name", help_text="Empty: it is called by whom it limits.", widget=forms.TextInput(ASKED)
+    )
+    is_paused = forms.BooleanField(
+        required=False, label="Paused: it limits nothing until it is resumed", widget=forms.CheckboxInput(ASKED)
+    )
 
     def __init__(
         self, data: Mapping[str, Any] | None = None, *, budget: Budget | None = None, limits_only: bool = False,

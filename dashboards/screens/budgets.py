@@ -15,7 +15,8 @@ from billing.models import Budget
 from dashboards.access import may
 from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm, tier_names
 from dashboards.imports import nearest
-from dashboards.resources import BulkAction, Column, Filter, Resource, with_changes
+from dashboards.resources import BulkAction, Column, Filter, Resource, differences_of, with_changes
+from dashboards.screens.budget_previews import preview_of
 from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
@@ -91,6 +92,10 @@ class Budgets(Resource[Budget]):
         self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership, suggested: Mapping[str, Any] | None = None
     ) -> forms.Form:
         return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.EDIT_BUDGETS), suggested=suggested)
+
+    def preview(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        differences = differences_of(self.describe(row), self.describe(with_changes(row, form.changes()))) if row else []
+        return {**preview_of(form, budget=row, tenant=membership.tenant, now=now), "differences": differences, "is_edit": row is not None}
 
     def save(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Budget:
         if row is not None:

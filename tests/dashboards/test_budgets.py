@@ -207,6 +207,31 @@ def test_a_bulk_change_is_taken_back_but_for_what_was_changed_since(cast: Cast, 
     assert "nothing to take back" in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
 
 
+def test_the_change_of_one_budget_is_taken_back_too(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast, action="warn", soft_marks=[50])
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    edited = {"limit": "7", "action": "degrade", "soft_marks": "60, 90", "name": "Seven"}
+    page = operator.post(path, {**edited, "seen": seen_in(operator, path)}, follow=True).content.decode()
+    assert "Limit $10.00 → $7.00" in page
+    assert "Edit of 1, until" in page
+    assert "Taken back: 1." in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+    found = fresh(cast, budget)
+    assert (found.limit_nusd, found.action, found.soft_marks, found.name) == (10**10, "warn", [50], "")
+
+
+def test_who_may_change_limits_alone_takes_back_their_own_limit_and_no_more(cast: Cast) -> None:
+    budget, client = budget_of(cast), logged_in(cast.finn)
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    client.post(path, {"limit": "7", "soft_marks": "50, 80, 100", "seen": seen_in(client, path)})
+    assert "Taken back: 1." in client.post("/o/acme/budgets/undo/", follow=True).content.decode()
+    client.post(path, {"limit": "7", "soft_marks": "50, 80, 100", "seen": seen_in(client, path)})
+    session = client.session
+    session["undo"] = {**session["undo"], "needs": "edit_budgets"}  # done while they might do more
+    session.save()
+    assert client.post("/o/acme/budgets/undo/").status_code == 403
+    assert fresh(cast, budget).limit_nusd == 7 * 10**9
+
+
 def test_a_bulk_change_of_nothing_leaves_the_last_one_to_be_taken_back(cast: Cast, operator: Client) -> None:
     row = budget_of(cast, scope="tag", subject="t")
     for _ in range(2):  # the second one finds it paused
@@ -304,5 +329,30 @@ def test_the_preview_says_whom_a_limit_would_have_hit(cast: Cast, operator: Clie
     page = operator.get("/o/acme/budgets/preview/", asked).content.decode()
     assert "<b>1 of 2</b> who spent would have hit it" in page
     assert "$0.10 of $0.40 (25.0 %) lay beyond it. Those calls would have been refused." in page
+    assert "had no room for <b>1 of 2</b> runs (50.0 %)" in page
+    assert "Saving changes" not in page
     assert "Say whom" in operator.get("/o/acme/budgets/preview/", {**asked, "limit": "?"}).content.decode()
     assert person_of(cast, "viewer")
+
+
+def test_the_difference_is_shown_before_it_is_saved(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast, action="warn")
+    edited = {"limit": "12", "action": "degrade", "soft_marks": "50, 80, 100", "whole": "1"}
+    told = "Limit $10.00 → $12.00; When reached Warn: calls continue → Degrade: cheaper models."
+    page = operator.get(f"/o/acme/budgets/{budget.pk}/preview/", edited).content.decode()
+    assert told in page
+    same = operator.get(f"/o/acme/budgets/{budget.pk}/preview/", {**edited, "limit": "10", "action": "warn"}).content.decode()
+    assert "Nothing is changed yet." in same
+    of_finance = logged_in(cast.finn).get(f"/o/acme/budgets/{budget.pk}/preview/", {**edited, "action": "block"}).content.decode()
+    assert "Limit $10.00 → $12.00.</p>" in of_finance, "their form has no action"
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    without_script = operator.post(path, {**edited, "preview": "1", "seen": seen_in(operator, path)})
+    assert (without_script.status_code, told in without_script.content.decode()) == (200, True)
+    assert fresh(cast, budget).limit_nusd == 10**10
+
+
+def test_the_form_leads_to_a_rule_of_what_is_forecast(cast: Cast, operator: Client) -> None:
+    assert 'href="/o/acme/alerts/rules/new/?kinds=forecast_over_budget"' in operator.get("/o/acme/budgets/new/").content.decode()
+    form = operator.get("/o/acme/alerts/rules/new/?kinds=forecast_over_budget").context["form"]
+    assert form["kinds"].value() == ["forecast_over_budget"]
+    assert operator.get("/o/acme/alerts/rules/new/?kinds=made_up").context["form"]["kinds"].value() == []
