@@ -152,6 +152,7 @@ urlpatterns = [
     action("providers/<uuid:pk>/check/", models.check, name="providers_check", needs=Permission.EDIT_PROVIDERS, opens_scopes=True),
     action("providers/<uuid:pk>/delete/", models.delete_provider, name="providers_delete", needs=Permission.EDIT_PROVIDERS),
     page("start/", start.start, name="start", see=Permission.MANAGE_OWN_KEYS, change=Permission.MANAGE_OWN_KEYS),
+    action("start/later/", start.later, name="start_later", needs=Permission.MANAGE_OWN_KEYS),
     page("demo/", demos.demo, name="demo", see=Permission.MANAGE_DEMO, change=Permission.MANAGE_DEMO),
     page("demo/progress/", demos.progress, name="demo_progress", see=Permission.MANAGE_DEMO),
     action("demo/delete/", demos.delete, name="demo_delete", needs=Permission.MANAGE_DEMO),
