@@ -26,7 +26,8 @@ from billing.reports.standing import (
 
 __all__ = [
     "LONGEST_PIVOT_DAYS", "OTHER", "PIVOT_DIMENSIONS", "WORTH_TELLING", "BudgetStanding", "Burn", "Dimension", "Filter", "LedgerSpend", "Line",
-    "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "RunsReplay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget", "anomalies_by_impact",
+    "ModelTrouble", "ProviderCalls", "Pulse", "Replay", "RunsReplay", "Series", "Spend", "Standing", "TooMuchToRead", "TouchedBudget",
+    "anomalies_by_impact",
     "anomalies_by_state", "bound_end_users", "budget_standings", "budgets_by_risk", "burn_of", "calls_of_provider", "days_between",
     "failing_providers",
     "foreseen_budgets", "instants_of_day", "names_of", "open_holds", "open_holds_by_tenant", "pivot", "pulse", "replay", "replay_runs", "series_by",

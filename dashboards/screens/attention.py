@@ -102,7 +102,8 @@ def _models(tenant: Tenant, now: datetime) -> Sequence[Problem]:
         is_unpriced = trouble.kind == "unpriced"
         detail = f"{trouble.calls:,} calls in 7 days are booked at $0." if is_unpriced else f"It {trouble.reason}."
         title = f"{trouble.model} has no price" if is_unpriced else f"{trouble.model} is set aside"
-        url = f"{models}?sel={known[trouble.model]}" if is_unpriced and trouble.model in known else f"{costs}?f=model:{trouble.model.rpartition('/')[2]}"
+        shown = known.get(trouble.model)
+        url = f"{models}?sel={shown}" if shown else f"{costs}?f=model:{trouble.model.rpartition('/')[2]}"
         found.append(Problem(icon="warn", title=title, detail=detail, url=url, is_grave=False))
     return found
 

@@ -134,7 +134,8 @@ def _told(found: BudgetOutlook, *, zone: str) -> dict[str, Any]:
         stops = " ".join(filter(None, (at, STOPS[Action(budget.action)])))
     return {
         "budget": budget, "at_end": found.at_end, "limit_nusd": found.limit_nusd, "runs_out": ends, "reason": found.prediction.reason,
-        "words": "it has run out" if is_out else ends.words(zone=zone) if ends else "", "short": "now" if is_out else _short(ends, zone, found.out_at),
+        "words": "it has run out" if is_out else ends.words(zone=zone) if ends else "",
+        "short": "now" if is_out else _short(ends, zone, found.out_at),
         "is_grave": is_out or (ends is not None and ends.expected is not None), "is_early": found.prediction.is_early,
         "error": found.prediction.wape, "tests": found.prediction.tests, "stops": "now" if is_out and budget.action in STOPS else stops,
     }  # fmt: skip

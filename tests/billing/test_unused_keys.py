@@ -39,7 +39,7 @@ def test_what_was_told_of_a_key_is_over_when_it_is_used_revoked_or_ended(cast: C
         ApiKey.objects.exclude(pk=keys[0].pk).update(revoked_at=NOW)
         for change in ({"last_used_at": NOW}, {"expires_at": NOW}, {"revoked_at": NOW}):
             Alert.objects.all().delete()
-            ApiKey.objects.filter(pk=keys[0].pk).update(**{"last_used_at": LONG_AGO, "expires_at": None, "revoked_at": None})
+            ApiKey.objects.filter(pk=keys[0].pk).update(last_used_at=LONG_AGO, expires_at=None, revoked_at=None)
             assert watch_keys(now=NOW) == 1
             ApiKey.objects.filter(pk=keys[0].pk).update(**change)
             assert watch_keys(now=NOW) == 0

@@ -71,7 +71,10 @@ def test_a_limit_is_replayed_over_the_sums_of_days(shop: Shop, scope: str, subje
 
 @pytest.mark.parametrize(
     ("scope", "subject", "runs", "beyond"),
-    [("tenant", "", 3, 2), ("end_user", "", 3, 1), ("end_user", "ann", 2, 1), ("end_user", "ben", 1, 0), ("tier", "free", 2, 1), ("tag", "none", 0, 0)],
+    [
+        ("tenant", "", 3, 2), ("end_user", "", 3, 1), ("end_user", "ann", 2, 1), ("end_user", "ben", 1, 0), ("tier", "free", 2, 1),
+        ("tag", "none", 0, 0),
+    ],
 )
 def test_a_limit_is_replayed_over_the_runs_of_last_week_in_their_order(shop: Shop, scope: str, subject: str, runs: int, beyond: int) -> None:
     for minutes, user, amount in ((3, shop.cast.ann, 30), (2, shop.cast.ben, 20), (1, shop.cast.ann, 20)):
