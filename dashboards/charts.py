@@ -166,7 +166,7 @@ def burn_chart(
         at, words = _x(runs_out[0]), runs_out[1]
         side = "right" if at in x[len(x) // 2 :] else "left"  # so that the words stay inside
         shapes.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": limit, "line": {"color": "--danger", "width": 1.4, "dash": "dash"}})
-        notes.append({**danger, "x": at, "y": limit, "yanchor": "top", "xanchor": side, "text": words})
+        notes.append({**danger, "x": at, "y": 0, "yanchor": "bottom", "xanchor": side, "text": f" {words} "})
     layout = {**_axes("usd", x), "margin": {"l": 54, "r": 12, "t": 18, "b": 30}, "shapes": shapes, "annotations": notes}
     return {"data": traces, "layout": layout, "unit": "usd", "partial": False}
 

@@ -76,7 +76,7 @@ def test_the_chart_marks_where_the_curve_meets_the_limit(cast: Cast, client: Cli
     spend(cast, 2 * 10**9)
     layout = client.get(f"/o/acme/budgets/{budget.pk}/outlook/").context["figure"]["layout"]
     limit, mark = layout["annotations"]
-    assert (limit["text"], mark["text"].startswith("Ran out "), mark["x"]) == ("Limit", True, layout["shapes"][1]["x0"])
+    assert (limit["text"], mark["text"].strip().startswith("Ran out "), mark["x"]) == ("Limit", True, layout["shapes"][1]["x0"])
 
 
 def test_a_paused_budget_runs_out_never(cast: Cast, client: Client) -> None:
