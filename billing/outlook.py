@@ -133,9 +133,9 @@ def _looked_ahead(windows: Sequence[BudgetWindow], *, steps: Sequence[Step], zon
 
 def _stops_soon(outlook: BudgetOutlook, *, zone: str, now: datetime) -> bool:
     out_on = outlook.runs_out.expected if outlook.runs_out else None
-    is_of_days = out_on is not None and not isinstance(out_on, datetime)
-    is_near = is_of_days and out_on <= (now + NEAR_HOURS * HOUR).astimezone(ZoneInfo(zone)).date()
-    return is_near and outlook.budget.action != Action.WARN and outlook.spent_nusd < outlook.limit_nusd
+    if out_on is None or isinstance(out_on, datetime) or out_on > (now + NEAR_HOURS * HOUR).astimezone(ZoneInfo(zone)).date():
+        return False
+    return outlook.budget.action != Action.WARN and outlook.spent_nusd < outlook.limit_nusd
 
 
 class _Question(NamedTuple):

@@ -1,6 +1,7 @@
 """Keys that nobody uses any more are told, so that somebody revokes them: one that leaked long ago still opens the door."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet
@@ -36,6 +37,6 @@ def watch_keys(*, now: datetime) -> int:
     return sum(raise_alert(event=event, now=now) is not None for event in events)
 
 
-def _unused(*, now: datetime) -> QuerySet[ApiKey]:
+def _unused(*, now: datetime) -> QuerySet[Any]:
     works = ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
     return works.annotate(since=Coalesce(F("last_used_at"), F("created_at"))).filter(since__lt=now - UNUSED_AFTER)

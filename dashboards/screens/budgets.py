@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
@@ -90,7 +89,7 @@ class Budgets(Resource[Budget]):
 
     def form(
         self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership, suggested: Mapping[str, Any] | None = None
-    ) -> forms.Form:
+    ) -> BudgetForm:
         return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.EDIT_BUDGETS), suggested=suggested)
 
     def preview(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Say when one budget runs out: a piece of its panel, and a page where no script runs."""
     now, membership = timezone.now(), membership_of(request)
     tenant = membership.tenant
-    row = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
+    row: Any = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
     found = _outlooks([row], zone=tenant.time_zone, now=now)
     told = _told(found[0], zone=tenant.time_zone) if found else None
     raised = room_for(found[0].at_end, found[0].limit_nusd) if found and may(membership, Permission.EDIT_BUDGET_LIMITS) else None

@@ -85,7 +85,7 @@ def download(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 def manifest(request: HttpRequest, pk: UUID) -> HttpResponse:  # noqa: ARG001 - the route has asked who it is
     """What the file holds: its filters, its time zone, how many rows, and their sum."""
     job = get_object_or_404(ExportJob, pk=pk, manifest__isnull=False)
-    return _attached(manifest_file(job.manifest), name=f"{job.file_name}.manifest.json", content_type="application/json")
+    return _attached(manifest_file(job.manifest or {}), name=f"{job.file_name}.manifest.json", content_type="application/json")
 
 
 def checksum(request: HttpRequest, pk: UUID) -> HttpResponse:  # noqa: ARG001 - the same

@@ -50,9 +50,10 @@ def start(request: HttpRequest) -> HttpResponse:
 def later(request: HttpRequest) -> HttpResponseBase:
     """Take the page out of the menu, for everybody, before all of it is done."""
     membership = membership_of(request)
+    permissions = frozenset(Permission(name) for name in membership.permissions)
     _leave(membership, now=timezone.now())
     messages.success(request, "Start has left the menu. Search for it with Ctrl K.")
-    return redirect(first_page_of(membership.permissions), tenant_slug=membership.tenant.slug)
+    return redirect(first_page_of(permissions), tenant_slug=membership.tenant.slug)
 
 
 def first_call(request: HttpRequest) -> HttpResponse:
