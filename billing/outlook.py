@@ -6,9 +6,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from billing.engine.budgets import ALWAYS, Period
+from billing.engine.budgets import ALWAYS, Action, Period
 from billing.engine.forecasting.exhaustion import Exhaustion, exhaustion
 from billing.engine.forecasting.forecaster import CostForecaster, prediction_of
 from billing.engine.forecasting.month_end import month_end
@@ -22,6 +22,8 @@ from billing.series import Floats, Name, bucketed_spend, bucketed_spend_of, dail
 Dimension = DayRollup.Dimension
 MOST_STEPS = {Step.HOUR: 14 * 24, Step.DAY: 92, Step.WEEK: 26}
 MOST_WINDOWS = 500
+NEAR_HOURS = 48
+"""A budget of days that will have run out within so many hours is asked for the hour, where it stops calls."""
 HOUR, DAY, WEEK = Step.HOUR.length, Step.DAY.length, Step.WEEK.length
 
 
@@ -50,6 +52,9 @@ class BudgetOutlook(Struct, frozen=True, kw_only=True):
     prediction: CostPrediction
     sums: Sequence[Estimate] = ()
     """What will have been spent at the end of each step of the prediction's path, up to the window's end; none of a budget over all time."""
+
+    out_at: datetime | None = None
+    """The hour in which it runs out, of a budget of days that stops calls and does so within NEAR_HOURS."""
 
     @property
     def is_over(self) -> bool:
@@ -104,15 +109,33 @@ def budget_outlooks(*, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
 
 def outlooks_of(windows: Sequence[BudgetWindow], *, zone: str, now: datetime) -> Sequence[BudgetOutlook]:
     """Return how running windows, with their budgets read along, will probably end, in their order: from the hours for a budget of a day, else
-    from the days. Three looks at the sums, however many windows.
+    from the days. Those of days that stop calls soon are asked from the hours, too. Few looks at the sums, however many windows.
 
     Worked number: 60 of 100 USD spent and 10 a day expected, 8 to 13: it runs out on the fourth day ahead, 80 %: the fourth to the fifth.
     """
+    found = _looked_ahead(windows, steps=[_step_of(window) for window in windows], zone=zone, now=now)
+    near = [number for number, outlook in enumerate(found) if _stops_soon(outlook, zone=zone, now=now)]
+    by_hour = _looked_ahead([windows[number] for number in near], steps=[Step.HOUR] * len(near), zone=zone, now=now)
+    for number, outlook in zip(near, by_hour, strict=True):
+        at = outlook.runs_out.expected if outlook.runs_out else None
+        found[number] = structs.replace(found[number], out_at=at if isinstance(at, datetime) else None)
+    return found
+
+
+def _looked_ahead(windows: Sequence[BudgetWindow], *, steps: Sequence[Step], zone: str, now: datetime) -> list[BudgetOutlook]:
+    asked = [_question(window, step=step, zone=zone, now=now) for window, step in zip(windows, steps, strict=True)]
     seen = {
-        **_foreseen([window for window in windows if window.budget.period == Period.DAILY], step=Step.HOUR, zone=zone, now=now),
-        **_foreseen([window for window in windows if window.budget.period != Period.DAILY], step=Step.DAY, zone=zone, now=now),
+        **_foreseen([question for question in asked if question.step is Step.HOUR], step=Step.HOUR, zone=zone, now=now),
+        **_foreseen([question for question in asked if question.step is Step.DAY], step=Step.DAY, zone=zone, now=now),
     }
-    return [_outlook(window, *seen[_question(window, zone=zone, now=now)], zone=zone, now=now) for window in windows]
+    return [_outlook(window, *seen[question], zone=zone, now=now) for window, question in zip(windows, asked, strict=True)]
+
+
+def _stops_soon(outlook: BudgetOutlook, *, zone: str, now: datetime) -> bool:
+    out_on = outlook.runs_out.expected if outlook.runs_out else None
+    if out_on is None or isinstance(out_on, datetime) or out_on > (now + NEAR_HOURS * HOUR).astimezone(ZoneInfo(zone)).date():
+        return False
+    return outlook.budget.action != Action.WARN and outlook.spent_nusd < outlook.limit_nusd
 
 
 class _Question(NamedTuple):
@@ -123,18 +146,23 @@ class _Question(NamedTuple):
     horizon: int
 
 
-def _question(window: BudgetWindow, *, zone: str, now: datetime) -> _Question:
-    step = Step.HOUR if window.budget.period == Period.DAILY else Step.DAY
+def _step_of(window: BudgetWindow) -> Step:
+    return Step.HOUR if window.budget.period == Period.DAILY else Step.DAY
+
+
+def _question(window: BudgetWindow, *, step: Step, zone: str, now: datetime) -> _Question:
     end = _end_of(window.budget, window=window, step=step, zone=zone)
     horizon = MOST_STEPS[step] if end is None else _steps_until(end, zone=zone, now=now)
+    if step is not _step_of(window):
+        horizon = min(horizon, NEAR_HOURS)
     return _Question(step, series_of(window.budget, subject=window.subject), horizon)
 
 
 def _foreseen(
-    windows: Sequence[BudgetWindow], *, step: Step, zone: str, now: datetime
+    asked: Sequence[_Question], *, step: Step, zone: str, now: datetime
 ) -> Mapping[_Question, tuple[CostPrediction, int]]:
     """Return the forecast for each question, and what its running step has cost. Those that look equally far ahead are forecast together."""
-    questions = list(dict.fromkeys(_question(window, zone=zone, now=now) for window in windows))
+    questions = list(dict.fromkeys(asked))
     if not questions:
         return {}
     names = list(dict.fromkeys(question.name for question in questions))

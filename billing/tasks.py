@@ -14,6 +14,7 @@ from billing.housekeeping import forget_full_rates, forget_old_alerts, forget_ol
 from billing.jobs import job
 from billing.price_import import compare_prices, read_bundled_map
 from billing.quarters import forget_quarters, mend_quarters, sum_quarters
+from billing.unused_keys import tell_unused_keys
 from billing.watching import watch_ledger
 
 HOUR = timedelta(hours=1)
@@ -92,6 +93,11 @@ def check_the_sums_of_quarters(now: datetime) -> str:
 @job(name="billing.compare_prices", every=24 * HOUR, limit_s=120)
 def compare_prices_with_the_map(now: datetime) -> str:
     return compare_prices(read_bundled_map(), now=now)
+
+
+@job(name="billing.tell_unused_keys", every=24 * HOUR, limit_s=600)
+def tell_of_keys_that_nobody_uses(now: datetime) -> str:
+    return f"raised {tell_unused_keys(now=now)} alerts"
 
 
 @job(name="billing.forget_quarters", every=24 * HOUR, limit_s=600)

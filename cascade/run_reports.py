@@ -189,7 +189,8 @@ def by_status(*, first: date, last: date, zone: str, measure: str, filters: Sequ
          GROUP BY 1, 2"""  # noqa: S608 - every piece of the text is ours
     start_at, end_at = (datetime.combine(day, time(), tzinfo=ZoneInfo(zone)) for day in (first, last + timedelta(days=1)))
     asked = {f"f{number}": list(chosen.values) for number, chosen in enumerate(filters)}
-    rows = reports.read_patiently(query, {"tenant": current_tenant_id(), "zone": zone, "start": start_at, "end": end_at, **asked})
+    given = {"tenant": current_tenant_id(), "zone": zone, "start": start_at, "end": end_at, **asked}
+    rows = reports.read_patiently(query, given, patience_ms=reports.PATIENCE_MS)
     points = reports.days_between(first, last)
     amounts: dict[str, dict[date, int]] = defaultdict(dict)
     for day, status, amount in rows:

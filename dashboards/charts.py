@@ -148,9 +148,11 @@ def lines_chart(points: Sequence[date | datetime], lines: Mapping[str, Sequence[
     return {"data": traces, "layout": _axes(unit, x), "unit": unit, "partial": False}
 
 
-def burn_chart(burn: Burn, ahead: Sequence[tuple[date | datetime, Estimate]] = ()) -> Figure:
+def burn_chart(
+    burn: Burn, ahead: Sequence[tuple[date | datetime, Estimate]] = (), *, runs_out: tuple[date | datetime, str] | None = None
+) -> Figure:  # fmt: skip
     """Return the spend of a budget's window as steps, the even pace as a dotted line, and the limit. `ahead` are points to come, with what
-    will have been spent by then: they are drawn as a band."""
+    will have been spent by then: they are drawn as a band. `runs_out` is when it is expected to, and how that is said: a mark with its text."""
     known = [_x(point) for point in burn.points]
     x = [*known, *(_x(point) for point, _ in ahead)]
     start, end, limit = x[0], _x(burn.end_at if burn.end_at.year < 9999 else burn.points[-1]), _y(burn.limit_nusd, "usd")
@@ -162,10 +164,15 @@ def burn_chart(burn: Burn, ahead: Sequence[tuple[date | datetime, Estimate]] = (
          "line": {"color": "--c1", "width": 2.4, "shape": "hv"}, "fill": "tozeroy", "fillcolor": "--c1/22"},
         *(_band(x, [estimate for _, estimate in ahead]) if ahead else ()),
     ]  # fmt: skip
-    shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit, "line": {"color": "--danger", "width": 1.6}}
-    note = {"xref": "paper", "x": 0, "y": limit, "yanchor": "bottom", "xanchor": "left", "text": "Limit", "showarrow": False,
-            "font": {"color": "--danger", "size": 12}}  # fmt: skip
-    layout = {**_axes("usd", x), "margin": {"l": 54, "r": 12, "t": 18, "b": 30}, "shapes": [shape], "annotations": [note]}
+    danger: dict[str, Any] = {"showarrow": False, "font": {"color": "--danger", "size": 12}}
+    shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit, "line": {"color": "--danger", "width": 1.6}}]
+    notes = [{**danger, "xref": "paper", "x": 0, "y": limit, "yanchor": "bottom", "xanchor": "left", "text": "Limit"}]
+    if runs_out:
+        at, words = _x(runs_out[0]), runs_out[1]
+        side = "right" if at in x[len(x) // 2 :] else "left"  # so that the words stay inside
+        shapes.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": limit, "line": {"color": "--danger", "width": 1.4, "dash": "dash"}})
+        notes.append({**danger, "x": at, "y": 0, "yanchor": "bottom", "xanchor": side, "text": f" {words} "})
+    layout = {**_axes("usd", x), "margin": {"l": 54, "r": 12, "t": 18, "b": 30}, "shapes": shapes, "annotations": notes}
     return {"data": traces, "layout": layout, "unit": "usd", "partial": False}
 
 

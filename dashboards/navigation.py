@@ -25,6 +25,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     key: str = ""
     count: str = ""
     """Name of the count of open problems in dashboards/shell.py, where the entry shows one."""
+    leaves: bool = False
+    """Does it leave the menu once the tenant has started? Its address and the palette still lead to it."""
 
 
 class Section(Struct, frozen=True, kw_only=True):
@@ -78,7 +80,7 @@ SECTIONS: Sequence[Section] = (
             Entry(label="API keys", name="keys", icon="key", needs=(Permission.MANAGE_OWN_KEYS,), key="k"),
             Entry(label="Models and prices", name="models", icon="price", needs=(Permission.SEE_PRICES,), key="m"),
             Entry(label="Providers", name="providers", icon="prov", needs=(Permission.EDIT_PROVIDERS,), key="v"),
-            Entry(label="Start", name="start", icon="start", needs=(Permission.MANAGE_OWN_KEYS,), key="s"),
+            Entry(label="Start", name="start", icon="start", needs=(Permission.MANAGE_OWN_KEYS,), key="s", leaves=True),
         ),
     ),
     Section(
@@ -106,7 +108,7 @@ def menu_of(membership: Membership, *, current: str, counts: Mapping[str, int]) 
                 count=counts.get(entry.count, 0),
             )
             for entry in section.entries
-            if may(membership, *entry.needs)
+            if may(membership, *entry.needs) and not (entry.leaves and membership.tenant.started_at and not belongs(current, entry))
         ]
         if links:
             sections.append(ShownSection(label=section.label, links=links))

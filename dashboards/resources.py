@@ -146,6 +146,10 @@ class Resource(Generic[Row]):
         """Return the form of a row, or of a new one, whose address may suggest values."""
         raise NotImplementedError
 
+    def preview(self, form: Any, *, row: Row | None, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        """Return what a form's template shows of valid data that were not saved yet. Of most forms, nothing."""
+        return {}
+
     def save(self, form: Any, *, row: Row | None, membership: Membership, now: datetime) -> Row:
         """Create or change a row by the form's data through a service. Raises ValidationError or Conflict."""
         raise NotImplementedError
@@ -182,13 +186,18 @@ def sign_seen(description: Mapping[str, str]) -> str:
     return signing.dumps(dict(description), salt=SEEN_SALT, compress=True)
 
 
+def differences_of(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return what is not the same in two descriptions of a row, as name, before and after."""
+    return Change(verb="", kind="", label="", before=before, after=after).differences
+
+
 def differences_since(seen: str, now_is: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Return what somebody else has changed since an editor saw the row, as name, then and now. What nobody has signed counts as all changed."""
     try:
         then: Mapping[str, str] = signing.loads(seen, salt=SEEN_SALT)
     except signing.BadSignature:
         then = {}
-    return Change(verb="", kind="", label="", before=then, after=now_is).differences
+    return differences_of(then, now_is)
 
 
 # ---- Pages by key
@@ -290,7 +299,7 @@ class Planned(Struct, frozen=True, kw_only=True):
 
     @property
     def differences(self) -> list[tuple[str, str, str]]:
-        return Change(verb="", kind="", label="", before=self.before, after=self.after).differences
+        return differences_of(self.before, self.after)
 
     @property
     def state(self) -> str:

@@ -1,6 +1,8 @@
-"""A bulk change can be taken back for ten minutes by whoever made it, as far as nobody has changed the rows since. Kept in the session."""
+"""What somebody changed, many rows at once or one in its form, they can take back for ten minutes, as far as nobody has changed the rows since.
+Kept in the session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,18 +20,18 @@ SESSION_KEY = "undo"
 
 
 class Changed(Struct, frozen=True):
-    """One row, and its attributes before and after: numbers, texts and switches."""
+    """One row, and its attributes before and after: numbers, texts, switches, and lists of numbers."""
 
     row_id: str
-    before: dict[str, int | bool | str | None]
-    after: dict[str, int | bool | str | None]
+    before: dict[str, int | float | bool | str | list[int] | None]
+    after: dict[str, int | float | bool | str | list[int] | None]
 
 
 class Undo(Struct, frozen=True, kw_only=True):
     tenant: str
     resource: str
-    action: str
-    """Name of the bulk action that it was."""
+    needs: str
+    """The permission that it was done with, as tenants/roles.py has it."""
     label: str
     until: datetime
     rows: Sequence[Changed]
@@ -43,13 +45,24 @@ def changed_by(plans: Sequence[Planned]) -> list[Changed]:
     ]  # fmt: skip
 
 
+def state_of(row: Any) -> dict[str, Any]:
+    """Return the attributes of a row as they are before a form changes it."""
+    return {field.attname: copy(getattr(row, field.attname)) for field in row._meta.concrete_fields}
+
+
+def changed_row(row: Any, *, was: Mapping[str, Any]) -> list[Changed]:
+    """Return what a form has made of a row that was so; nothing where it made no difference."""
+    after = {name: value for name, value in state_of(row).items() if value != was[name]}
+    return [Changed(str(row.pk), {name: was[name] for name in after}, after)] if after else []
+
+
 def remember(session: SessionBase, undo: Undo) -> None:
-    """Keep what was done: the last bulk change alone."""
+    """Keep what was done: the last change alone."""
     session[SESSION_KEY] = msgspec.to_builtins(undo)
 
 
 def remembered(session: SessionBase, *, tenant: str, resource: str, now: datetime) -> Undo | None:
-    """Return the person's last bulk change, where it was of this resource and not too long ago."""
+    """Return the person's last change, where it was of this resource and not too long ago."""
     if SESSION_KEY not in session:
         return None
     try:

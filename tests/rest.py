@@ -61,10 +61,10 @@ def operations() -> Iterator[Operation]:
 
 def book(
     tenant: Tenant, *, model: str = "gpt-mini", amount_nusd: int = 96_300, overrun_nusd: int = 0, end_user: uuid.UUID | None = None,
-    api_key: uuid.UUID | None = None, **labels: Any,
+    api_key: uuid.UUID | None = None, price_version: str = "v1", **labels: Any,
 ) -> uuid.UUID:
     """Reserve and settle one call, as the ledger does; returns the id of hold and run. Call it in the tenant's scope."""
-    hold, leg = str(uuid.uuid4()), {"step": "draft", "provider": "simulated", "model": model, "price_version": "v1", "amount": amount_nusd}
+    hold, leg = str(uuid.uuid4()), {"step": "draft", "provider": "simulated", "model": model, "price_version": price_version, "amount": amount_nusd}
     asked = {
         "id": hold, "tenant": str(tenant.id), "zone": tenant.time_zone, "owner": "test", "ttl_s": 60, "end_user": str(end_user) if end_user else None,
         "end_user_name": None, "api_key": str(api_key) if api_key else None, "tier": None, "tags": [], "unpriced": False,

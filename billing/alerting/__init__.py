@@ -15,6 +15,7 @@ from billing.engine.alerts.events import (
     Driver,
     ExportFailed,
     ForecastOverBudget,
+    KeyUnused,
     LedgerBroken,
     ProviderDown,
     ReportNotSent,
@@ -23,5 +24,5 @@ from billing.engine.alerts.events import (
 
 __all__ = [
     "AnomalyFound", "BrokenInvariant", "BudgetMarkPassed", "BudgetNearlyExhausted", "ChannelFailing", "Driver", "ExportFailed", "ForecastOverBudget",
-    "LedgerBroken", "ProviderDown", "ReportNotSent", "UnpricedModel", "end_alerts", "raise_alert", "restate",
+    "KeyUnused", "LedgerBroken", "ProviderDown", "ReportNotSent", "UnpricedModel", "end_alerts", "raise_alert", "restate",
 ]

@@ -2,23 +2,25 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 
 from billing.alerting.sending import MailParcel, Parcel, PostParcel
 from billing.engine.alerts import wire
-from billing.engine.alerts.events import AlertEvent, AnomalyFound, BudgetEvent, Driver
+from billing.engine.alerts.events import AlertEvent, AnomalyFound, BudgetEvent, BudgetMarkPassed, Driver
 from billing.engine.alerts.rules import ChannelKind
 from billing.engine.alerts.texts import Told
 from billing.engine.alerts.words import Names, budget_label
-from billing.engine.budgets import BudgetScope
+from billing.engine.budgets import Action, BudgetScope, Period
+from billing.engine.money import NUSD_PER_USD
 from billing.models import Alert, AlertChannel, AlertMessage, Budget
 from tenants.encryption import UnreadableSecret
 from tenants.models import ApiKey, EndUser, Tenant
 from tenants.webhooks import signed_headers
 
+EXAMPLE_ID = UUID(int=0)
 JSON = {"content-type": "application/json"}
 
 
@@ -41,7 +43,24 @@ def parcel_of(message: AlertMessage, *, tenant: Tenant, now: datetime) -> Parcel
 
 def shown_payload(message: AlertMessage, *, tenant: Tenant) -> str:
     """Return what a message says, as it would be sent now, for people to read: without keys and signatures. Raises CannotSend."""
-    said, kind = _said(message, tenant), ChannelKind(message.channel.kind) if message.channel else ChannelKind.EMAIL
+    return _readable(_said(message, tenant), ChannelKind(message.channel.kind) if message.channel else ChannelKind.EMAIL)
+
+
+def example_payload(channel: AlertChannel, *, tenant: Tenant, now: datetime) -> str:
+    """Return what a channel is sent when 80 % of a budget are spent, with a budget and amounts that are made up, for who writes what receives it."""
+    event = BudgetMarkPassed(
+        budget=EXAMPLE_ID, scope=BudgetScope.TENANT, period=Period.MONTHLY, action=Action.BLOCK, start_at=now.replace(day=1), percent=80,
+        end_at=now.replace(day=1) + timedelta(days=31), limit_nusd=100 * NUSD_PER_USD, spent_nusd=80 * NUSD_PER_USD,
+    )  # fmt: skip
+    names = Names(tenant=tenant.slug, organisation=tenant.name, zone=tenant.time_zone, budgets={EXAMPLE_ID: "Budget Example"})
+    said = wire.Message(
+        id=f"msg_{EXAMPLE_ID.hex}", event=wire.RAISED, channel=channel.name, names=names, site_url=settings.SITE_URL, created_at=now,
+        alerts=[Told(id=EXAMPLE_ID, event=event, raised_at=now)],
+    )  # fmt: skip
+    return _readable(said, ChannelKind(channel.kind))
+
+
+def _readable(said: wire.Message, kind: ChannelKind) -> str:
     if kind is ChannelKind.EMAIL:
         made = wire.mail(said)
         return f"{made.subject}\n\n{made.body}"

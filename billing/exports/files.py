@@ -42,12 +42,21 @@ def becoming(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
+def manifest_file(manifest: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def checksum_file(sha256: str, *, name: str) -> bytes:
+    """Return a checksum in the form of sha256sum."""
+    return f"{sha256}  {name}\n".encode()
+
+
 def write_beside(path: Path, *, sha256: str, manifest: dict[str, Any]) -> None:
-    """Write the manifest and the checksum, in the form of sha256sum, beside a file."""
+    """Write the manifest and the checksum beside a file."""
     with becoming(path.with_name(f"{path.name}.manifest.json")) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        file.write(manifest_file(manifest))
     with becoming(path.with_name(f"{path.name}.sha256")) as file:
-        file.write(f"{sha256}  {path.name}\n".encode())
+        file.write(checksum_file(sha256, name=path.name))
 
 
 def remove(*, tenant_id: UUID, export_id: UUID) -> None:

@@ -66,6 +66,14 @@ def ask_for(wanted: Wanted, *, actor: str, now: datetime, catalog: Mapping[str, 
     )  # fmt: skip
 
 
+def ask_again(job: ExportJob, *, actor: str, now: datetime, catalog: Mapping[str, Mapping[str, str]] | None = None) -> ExportJob:
+    """Ask for the file of an export that failed once more, and return the new export: the old one stays, and says why. Raises what ask_for does,
+    and Conflict for one that did not fail."""
+    if job.state != State.FAILED:
+        raise Conflict(f"This export is {job.state}: it did not fail.", code="not_failed")
+    return ask_for(wanted_of(job.wanted["wanted"]), actor=actor, now=now, catalog=catalog)
+
+
 def prepared_of(job: ExportJob) -> Prepared:
     """Return what a row's file is made from, as of now."""
     return prepare(wanted_of(job.wanted["wanted"]), catalog=job.wanted["catalog"])
@@ -137,7 +145,7 @@ def _take() -> ExportJob | None:
             return None
         job.attempt = uuid4()
         ExportJob.objects.filter(pk=job.pk).update(
-            state=State.RUNNING, attempt=job.attempt, attempts=F("attempts") + 1, beat_at=Now(), rows_done=0
+            state=State.RUNNING, attempt=job.attempt, attempts=F("attempts") + 1, started_at=Now(), beat_at=Now(), rows_done=0
         )
         job.attempts += 1
     return job

@@ -39,6 +39,7 @@ class ExportJob(TenantOwnedModel):
     attempt = models.UUIDField(null=True, editable=False, help_text="The run that is writing it.")
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, help_text="When the run that writes it began.")
     beat_at = models.DateTimeField(null=True, help_text="When the run that writes it last said so.")
     ended_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(help_text="When its file is deleted.")

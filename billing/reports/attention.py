@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import BigIntegerField, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from msgspec import Struct
 
 from billing.engine.alerts.events import AlertKind, BudgetEvent
@@ -13,6 +17,8 @@ from tenants.scoping import current_tenant_id
 
 LOOKED_BACK = timedelta(days=7)
 MOST, MOST_FORESEEN = 10, 200
+FORESEEING = (AlertKind.FORECAST_OVER_BUDGET, AlertKind.BUDGET_EXHAUSTION)
+"""The one said of fewer budgets, and more precise, comes last."""
 
 
 class ModelTrouble(Struct, frozen=True, kw_only=True):
@@ -39,10 +45,15 @@ def troubled_models(*, now: datetime) -> Sequence[ModelTrouble]:
         return [ModelTrouble(kind=kind, model=model, calls=calls, reason=reason) for kind, model, calls, reason in cursor.fetchall()]
 
 
+def foreseeing(*, now: datetime) -> QuerySet[Any]:
+    """Return the open alerts that say that a budget's running window will go over its limit, or run out soon, with the limit that it had then as
+    `foreseen_limit`. Windows of single end users are left out."""
+    rows = Alert.objects.filter(kind__in=FORESEEING, ends_at__gt=now, budget__isnull=False, end_user_id=None).exclude(state=Alert.State.RESOLVED)
+    return rows.annotate(foreseen_limit=Cast(KeyTextTransform("limit_nusd", "facts"), BigIntegerField()))
+
+
 def foreseen_budgets(*, now: datetime) -> Mapping[UUID, BudgetEvent]:
-    """Return the budgets of which an open alert says that their running window will go over its limit, or run out soon: what it said, and
-    where both were said, when it runs out. Windows of single end users are left out. Each hour is looked ahead (billing/foresight.py)."""
-    kinds = (AlertKind.FORECAST_OVER_BUDGET, AlertKind.BUDGET_EXHAUSTION)  # the one said of fewer budgets, and more precise, comes last
-    rows = Alert.objects.filter(kind__in=kinds, ends_at__gt=now, budget__isnull=False, end_user_id=None).exclude(state=Alert.State.RESOLVED)
-    ordered = sorted(rows.order_by("raised_at")[:MOST_FORESEEN], key=lambda row: kinds.index(AlertKind(row.kind)))
+    """Return the budgets that an open alert is foreseeing about: what it said, and where both were said, when it runs out. Each hour is looked
+    ahead (billing/foresight.py)."""
+    ordered = sorted(foreseeing(now=now).order_by("raised_at")[:MOST_FORESEEN], key=lambda row: FORESEEING.index(AlertKind(row.kind)))
     return {row.budget_id: event for row in ordered if row.budget_id and isinstance(event := row.event, BudgetEvent)}

@@ -13,14 +13,14 @@ class TooMuchToRead(Exception):
     """The entries of these days are more than a page may wait for. Ask for fewer days, or for one dimension without filters."""
 
 
-def read_patiently(query: str, asked: Mapping[str, Any]) -> list[Any]:
-    """Return the rows of a query, read within PATIENCE_MS and a savepoint: when the time is up, the page goes on. Raises TooMuchToRead."""
+def read_patiently(query: str, asked: Mapping[str, Any], *, patience_ms: int) -> list[Any]:
+    """Return the rows of a query, read within a time and a savepoint: when the time is up, the page goes on. Raises TooMuchToRead."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE_MS)])
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience_ms)])
             cursor.execute(query, asked)
             rows: list[Any] = cursor.fetchall()
             cursor.execute("SELECT set_config('statement_timeout', '0', true)")
     except OperationalError as cancelled:
-        raise TooMuchToRead(f"this took longer than {PATIENCE_MS // 1000} s") from cancelled
+        raise TooMuchToRead(f"this took longer than {patience_ms / 1000:g} s") from cancelled
     return rows

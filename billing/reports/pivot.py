@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from billing.reports.names import names_of
-from billing.reports.patience import LONGEST_PIVOT_DAYS, TooMuchToRead, read_patiently
+from billing.reports.patience import LONGEST_PIVOT_DAYS, PATIENCE_MS, TooMuchToRead, read_patiently
 from billing.reports.series import OTHER, Line, Series, days_between, lines_of
 from tenants.scoping import current_tenant_id
 
@@ -47,7 +47,7 @@ def pivot(
     if unknown := {*groups, *(chosen.dimension for chosen in filters)} - set(COLUMNS) or {measure} - set(MEASURES):
         raise ValueError(f"no dimension or measure: {', '.join(sorted(unknown))}")
     query = _query(groups, filters, measure, of_key=bool(tag_key))
-    rows = read_patiently(query, {**_asked(first, last, filters, limit), "tag_key": tag_key})
+    rows = read_patiently(query, {**_asked(first, last, filters, limit), "tag_key": tag_key}, patience_ms=PATIENCE_MS)
     return _named(rows, groups, points=days_between(first, last))
 
 
@@ -82,7 +82,7 @@ def _asked(first: date, last: date, filters: Sequence[Filter], limit: int) -> di
     return {"tenant": current_tenant_id(), "first": first, "last": last, "limit": limit, "other": OTHER, **values}
 
 
-def _named(rows: list[tuple[Any, str, int, int, int]], groups: Sequence[str], *, points: Sequence[date]) -> Series:
+def _named(rows: list[tuple[Any, ...]], groups: Sequence[str], *, points: Sequence[date]) -> Series:
     if len(groups) == 1:
         return lines_of(rows, dimension=groups[0], points=points)
     pairs = {value: value.split(SEPARATOR, 1) for _, value, *_ in rows if value != OTHER}

@@ -91,7 +91,7 @@ def series_by(*, dimension: str, first: date, last: date, limit: int, measure: s
     return lines_of(rows, dimension=dimension, points=days_between(first, last))
 
 
-def lines_of(rows: Sequence[tuple[Any, str, int, int, int]], *, dimension: str, points: Sequence[Any]) -> Series:
+def lines_of(rows: Sequence[tuple[Any, ...]], *, dimension: str, points: Sequence[Any]) -> Series:
     """Return rows of (point, value, rank, amount, how many values there are) as lines; a point without a row counts 0."""
     amounts: dict[str, dict[Any, int]] = {}
     ranks: dict[str, int] = {}

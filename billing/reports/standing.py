@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BigIntegerField, Case, Count, F, OuterRef, QuerySet, Subquery, Sum, Value, When
+from django.db.models import BigIntegerField, Case, Count, Exists, F, OuterRef, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest
 from msgspec import Struct
 
 from billing.engine.tracking import WindowSum
 from billing.models import Budget, BudgetWindow, Reservation
+from billing.reports.attention import foreseeing
 from billing.standing import STANDING, standing_batch
 from tenants.end_users import end_user_id
 from tenants.models import EndUser, Tenant
@@ -50,19 +51,27 @@ def budget_standings(*, now: datetime) -> Sequence[BudgetStanding]:
 
 
 def budgets_by_risk(*, now: datetime) -> QuerySet[Any]:
-    """Return the budgets in force with `used_permille` (of the running window that is fullest) and `fullest_window_id`, for lists.
+    """Return the budgets in force with `used_permille` (of the running window that is fullest), `fullest_window_id`, `will_not_last` (an open alert
+    foresees that it goes over) and `risk`, for lists.
 
-    Order them by `-used_permille`: over first, then by the share that is used. Paused ones have -1: they limit nothing. Worked number:
-    40 spent and 35 held of 100 are 750.
+    Order them by `-risk`: over first, then those that will not last, then all others, each by the share that is used. Paused ones come last:
+    they limit nothing. Worked number: 40 spent and 35 held of 100 are 750 per mille, a risk of 750,000, and of 999,750 where it will not
+    last; 110 of 100 are 1,100,000.
     """
     running = BudgetWindow.objects.filter(budget=OuterRef("pk"), start_at__lte=now, end_at__gt=now)
     fullest = running.annotate(used=F("spent_nusd") + F("held_nusd")).order_by("-used", "id")
     limit = Case(When(override_until__gt=now, then=F("override_limit_nusd")), default=F("limit_nusd"), output_field=BigIntegerField())
     per_mille = Coalesce(Subquery(fullest.values("used")[:1]), Value(0), output_field=BigIntegerField()) / Greatest(F("limit_now_nusd") / 1000, 1)
+    will_not_last = Exists(foreseeing(now=now).filter(budget=OuterRef("pk"), foreseen_limit=OuterRef("limit_now_nusd")))
+    used = F("used_permille")
     return Budget.objects.filter(ended_at__isnull=True).annotate(
-        limit_now_nusd=limit, fullest_window_id=Subquery(fullest.values("id")[:1]),
+        limit_now_nusd=limit, fullest_window_id=Subquery(fullest.values("id")[:1]), will_not_last=will_not_last,
         used_permille=Case(When(is_paused=True, then=Value(-1)), default=per_mille, output_field=BigIntegerField()),
-    )
+        risk=Case(  # one field, so that a page by key looks at each window once; below 1,000,000 no share reaches those that will not last
+            When(is_paused=True, then=Value(-1)), When(will_not_last, then=Greatest(used * 1000, used + 999_000)), default=used * 1000,
+            output_field=BigIntegerField(),
+        ),
+    )  # fmt: skip
 
 
 def with_standing(budgets: Iterable[Budget]) -> Sequence[BudgetStanding]:

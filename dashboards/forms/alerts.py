@@ -23,7 +23,7 @@ KINDS = {
     "budget_mark": "A mark of a budget was passed", "forecast_over_budget": "A budget will go over its limit",
     "budget_exhaustion": "A budget runs out soon", "anomaly": "Spend out of the ordinary", "provider_down": "A provider fails",
     "unpriced_model": "A model has no price", "ledger_broken": "The book does not add up", "export_failed": "An export failed",
-    "report_not_sent": "A report was not mailed",
+    "report_not_sent": "A report was not mailed", "key_unused": "A key was not used for 90 days",
     "channel_failing": "Another channel does not arrive",
 }  # fmt: skip
 SCOPES = {"tenant": "the whole organisation", "tier": "a tier", "end_user": "end users", "api_key": "an API key", "tag": "a tag"}
@@ -125,7 +125,8 @@ class RuleForm(forms.Form):
     is_active = forms.BooleanField(required=False, initial=True, label="In force")
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, rule: AlertRule | None = None, suggested: Mapping[str, Any] | None = None) -> None:
-        initial = {"channel": (suggested or {}).get("channel", "")}
+        asked = suggested or {}
+        initial: dict[str, Any] = {"channel": asked.get("channel", ""), "kinds": [kind for kind in (asked.get("kinds"),) if kind in KINDS]}
         if rule is not None:
             initial = {name: getattr(rule, name) for name in self.base_fields if name != "channel"} | {"channel": str(rule.channel_id)}
         super().__init__(data, initial=initial)

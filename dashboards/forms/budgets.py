@@ -23,8 +23,12 @@ ASKED = {"data-asked": ""}
 LONGEST_OVERRIDE_HOURS = 366 * 24
 
 
+def tier_names() -> list[tuple[str, str]]:
+    return [(name, title or name) for name, title in Tier.objects.values_list("name", "title")]
+
+
 def tier_choices() -> list[tuple[str, str]]:
-    return [("", "Choose a tier"), *((name, title or name) for name, title in Tier.objects.values_list("name", "title"))]
+    return [("", "Choose a tier"), *tier_names()]
 
 
 def key_choices() -> list[tuple[str, str]]:
@@ -49,9 +53,15 @@ class BudgetForm(forms.Form):
         widget=forms.Select(ASKED), label="Per",
     )
     action = forms.ChoiceField(choices=list(ACTIONS.items()), initial=Action.BLOCK, widget=forms.RadioSelect(ASKED), label="When it is reached")
-    soft_marks = PercentagesField(required=False, max_length=60, initial=default_marks, label="Alert at, per cent")
-    name = forms.CharField(required=False, max_length=200, label="Name", help_text="Empty: it is called by whom it limits.")
-    is_paused = forms.BooleanField(required=False, label="Paused: it limits nothing until it is resumed")
+    soft_marks = PercentagesField(
+        required=False, max_length=60, initial=default_marks, label="Alert at, per cent", widget=PercentagesField.widget(ASKED)
+    )
+    name = forms.CharField(
+        required=False, max_length=200, label="Name", help_text="Empty: it is called by whom it limits.", widget=forms.TextInput(ASKED)
+    )
+    is_paused = forms.BooleanField(
+        required=False, label="Paused: it limits nothing until it is resumed", widget=forms.CheckboxInput(ASKED)
+    )
 
     def __init__(
         self, data: Mapping[str, Any] | None = None, *, budget: Budget | None = None, limits_only: bool = False,
@@ -63,8 +73,7 @@ class BudgetForm(forms.Form):
                 "limit": budget.limit_nusd, "action": budget.action, "soft_marks": list(budget.soft_marks), "name": budget.name,
                 "is_paused": budget.is_paused,
             }  # fmt: skip
-        offered = ("limit",) if budget is not None else tuple(self.base_fields)  # a link must not pause or soften a budget that is there
-        super().__init__(data, initial=initial | {name: value for name, value in (suggested or {}).items() if name in offered})
+        super().__init__(data, initial=initial | {name: value for name, value in (suggested or {}).items() if budget is None or _fits(name, value)})
         fixed = ("scope", "tier", "end_user", "api_key", "tag", "period") if budget is not None else ()
         for name in (*fixed, *(("action", "name", "is_paused") if limits_only else ())):
             self.fields.pop(name, None)
@@ -89,6 +98,11 @@ class BudgetForm(forms.Form):
         said = self.cleaned_data
         columns = {"limit": "limit_nusd", "action": "action", "soft_marks": "soft_marks", "name": "name", "is_paused": "is_paused"}
         return {column: said[field] for field, column in columns.items() if field in self.fields}
+
+
+def _fits(name: str, value: Any) -> bool:
+    """May a link suggest it for a budget that is there? It must not pause one, or let go of its limit: one that degrades holds it, too."""
+    return name == "limit" or (name, value) == ("action", Action.DEGRADE)
 
 
 class BulkLimitForm(forms.Form):

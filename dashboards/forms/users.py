@@ -20,7 +20,8 @@ class TierField(forms.ChoiceField):
     """The id of a tier, or None for none of their own."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(choices=tiers_by_id, help_text="A call that says another tier is followed, and remembered. Without one of their own the default tier holds.", **options)
+        told = "A call that says another tier is followed, and remembered. Without one of their own the default tier holds."
+        super().__init__(choices=tiers_by_id, help_text=told, **options)
 
     def clean(self, value: Any) -> str | None:
         said = super().clean(value)

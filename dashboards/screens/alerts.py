@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from billing.alerting.channels import change_channel, check_room_for_rule, create_channel, shown_address
 from billing.alerting.outbox import FAILING_AFTER
-from billing.alerting.rendering import CannotSend, shown_payload
+from billing.alerting.rendering import CannotSend, example_payload, shown_payload
 from billing.engine.alerts.rules import ChannelKind
 from billing.models import AlertChannel, AlertDelivery, AlertRule
 from dashboards.forms.alerts import CHANNELS, KINDS, PACES, SEVERITIES, ChannelForm, RollForm, RuleForm, channel_choices
@@ -45,10 +45,11 @@ class Channels(Resource[AlertChannel]):
         return [{"row": row, "kind": CHANNELS[ChannelKind(row.kind)], "leads_to": leads_to(row), "state": state_of(row, now=now)} for row in rows]
 
     def panel(self, row: AlertChannel, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
-        tries = AlertDelivery.objects.filter(channel=row).select_related("message")[:TRIES_SHOWN]
+        tries = list(AlertDelivery.objects.filter(channel=row).select_related("message")[:TRIES_SHOWN])
         return {
             "state": state_of(row, now=now), "kind": CHANNELS[ChannelKind(row.kind)], "leads_to": leads_to(row), "rules": list(row.rules.all()[:20]),
             "tries": [told_of(one) for one in tries], "roll": RollForm() if row.kind == ChannelKind.WEBHOOK else None,
+            "example": "" if tries else example_payload(row, tenant=membership.tenant, now=now),
         }  # fmt: skip
 
     def describe(self, row: AlertChannel) -> Mapping[str, str]:

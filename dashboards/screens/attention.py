@@ -12,6 +12,7 @@ from billing import reports
 from billing.engine.alerts.events import BudgetEvent, BudgetNearlyExhausted, ForecastOverBudget
 from billing.models import Anomaly
 from billing.reports.pulse import ANOMALIES_SINCE
+from cascade.models import CatalogModel
 from dashboards.screens.anomalies import labels_of
 from dashboards.templatetags.console import in_zone_short
 from dashboards.templatetags.money import money, money_signed
@@ -92,12 +93,18 @@ def _anomalies(rows: Sequence[Anomaly], tenant: Tenant) -> Sequence[Problem]:
 
 
 def _models(tenant: Tenant, now: datetime) -> Sequence[Problem]:
-    found, costs = [], reverse("costs", args=[tenant.slug])
-    for trouble in reports.troubled_models(now=now):
+    """Where there is no price, to the model's panel, which has the form for one; else to what it costs."""
+    troubles = reports.troubled_models(now=now)
+    unpriced = [trouble.model for trouble in troubles if trouble.kind == "unpriced"]
+    known = dict(CatalogModel.objects.filter(name__in=unpriced).values_list("name", "pk")) if unpriced else {}
+    found, costs, models = [], reverse("costs", args=[tenant.slug]), reverse("models", args=[tenant.slug])
+    for trouble in troubles:
         is_unpriced = trouble.kind == "unpriced"
         detail = f"{trouble.calls:,} calls in 7 days are booked at $0." if is_unpriced else f"It {trouble.reason}."
         title = f"{trouble.model} has no price" if is_unpriced else f"{trouble.model} is set aside"
-        found.append(Problem(icon="warn", title=title, detail=detail, url=f"{costs}?f=model:{trouble.model.rpartition('/')[2]}", is_grave=False))
+        shown = known.get(trouble.model)
+        url = f"{models}?sel={shown}" if shown else f"{costs}?f=model:{trouble.model.rpartition('/')[2]}"
+        found.append(Problem(icon="warn", title=title, detail=detail, url=url, is_grave=False))
     return found
 
 

@@ -5,31 +5,31 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from billing import reports, services
 from billing.engine.budgets import Action, BudgetScope, Period
 from billing.engine.money import InvalidAmount, divide_half_even, to_nusd, to_usd
 from billing.models import Budget
 from dashboards.access import may
-from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm
+from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm, tier_names
 from dashboards.imports import nearest
-from dashboards.resources import BulkAction, Column, Filter, Resource, with_changes
+from dashboards.resources import BulkAction, Column, Filter, Resource, differences_of, with_changes
+from dashboards.screens.budget_previews import preview_of
 from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
 from tenants.end_users import end_user_id
 from tenants.errors import Conflict
-from tenants.models import ApiKey, Membership, Tier
+from tenants.models import ApiKey, EndUser, Membership, Tier
 from tenants.roles import Permission
 
 PERIODS = {Period.DAILY: "daily", Period.WEEKLY: "weekly", Period.MONTHLY: "monthly", Period.TOTAL: "in all"}
 SHORT_SCOPES = {
     BudgetScope.TENANT: "org", BudgetScope.TIER: "tier", BudgetScope.END_USER: "user", BudgetScope.API_KEY: "key", BudgetScope.TAG: "tag",
 }  # fmt: skip
-STATES = {"over": "Over its limit", "near": "Over 80 %", "paused": "Paused", "override": "Overridden for now"}
+STATES = {"over": "Over its limit", "foreseen": "Will not last", "near": "Over 80 %", "paused": "Paused", "override": "Overridden for now"}
 TRUE, FALSE = ("yes", "true", "1"), ("", "no", "false", "0")
 
 
@@ -43,7 +43,7 @@ class Budgets(Resource[Budget]):
     )  # fmt: skip
     row_template, panel_template, form_template = "console/budgets/row.html", "console/budgets/panel.html", "console/budgets/form.html"
     search_fields, search_label = ("name", "subject"), "Name or target"
-    ordering = ("-used_permille",)
+    ordering = ("-risk",)
     import_columns = ("name", "scope", "subject", "period", "limit", "action", "paused")
     creates = Permission.EDIT_BUDGETS
     later = "budgets_ahead"
@@ -91,8 +91,12 @@ class Budgets(Resource[Budget]):
 
     def form(
         self, data: Mapping[str, Any] | None, *, row: Budget | None, membership: Membership, suggested: Mapping[str, Any] | None = None
-    ) -> forms.Form:
+    ) -> BudgetForm:
         return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.EDIT_BUDGETS), suggested=suggested)
+
+    def preview(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        differences = differences_of(self.describe(row), self.describe(with_changes(row, form.changes()))) if row else []
+        return {**preview_of(form, budget=row, tenant=membership.tenant, now=now), "differences": differences, "is_edit": row is not None}
 
     def save(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Budget:
         if row is not None:
@@ -132,11 +136,19 @@ class Budgets(Resource[Budget]):
 def _in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
     if state == "over":
         return rows.filter(used_permille__gte=1000)
+    if state == "foreseen":
+        return rows.filter(will_not_last=True, is_paused=False, used_permille__lt=1000)
     if state == "near":
         return rows.filter(used_permille__gte=800)
     if state == "override":
         return rows.exclude(override_until=None)
     return rows.filter(is_paused=True) if state == "paused" else rows
+
+
+def _of_tier(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
+    """Of a tier are the budgets that each of its end users has, and those of single end users that are in it."""
+    theirs = EndUser.objects.filter(Q(tier__name=name) | Q(tier=None, tenant__default_tier=name))
+    return rows.filter(Q(scope=BudgetScope.TIER, subject=name) | Q(scope=BudgetScope.END_USER, subject__in=theirs.values("external_id")))
 
 
 def _new_limit(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -157,6 +169,7 @@ def _new_action(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 Budgets.filters = (
     Filter(name="scope", label="Scope", narrow=lambda rows, chosen: rows.filter(scope=chosen), choices=lambda: list(SCOPES.items())),
+    Filter(name="tier", label="Tier", narrow=_of_tier, choices=tier_names),
     Filter(name="state", label="State", narrow=_in_state, choices=lambda: list(STATES.items())),
     Filter(name="do", label="When reached", narrow=lambda rows, chosen: rows.filter(action=chosen), choices=lambda: list(ACTIONS.items())),
 )

@@ -1,7 +1,7 @@
 """API keys as a resource of the console: who made which, what it may do, and whether it is still in use."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, CharField, F, QuerySet, Value, When
@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 
 from billing import reports
 from billing.engine.budgets import BudgetScope
+from billing.unused_keys import UNUSED_AFTER
 from dashboards.access import may
 from dashboards.forms.keys import RollForm, described, scopes_of
 from dashboards.navigation import SEE_RUNS
@@ -17,7 +18,6 @@ from tenants.models import ApiKey, Membership
 from tenants.roles import Permission
 
 BUDGETS_SHOWN = 20
-UNUSED_AFTER = timedelta(days=90)
 STATES = {"active": "Active", "unused": f"Unused for {UNUSED_AFTER.days} days", "expired": "Ended", "revoked": "Revoked"}
 
 

@@ -15,7 +15,7 @@ from billing.pricebook import read_book
 from cascade.models import CatalogModel
 from cascade.retirements import Catalog
 from dashboards.access import may
-from dashboards.forms.providers import CAPABILITIES, ModelForm
+from dashboards.forms.providers import CAPABILITIES, ModelForm, PriceForm
 from dashboards.resources import Column, Filter, Resource, checked
 from dashboards.templatetags.money import money
 from tenants.models import Membership, Tenant
@@ -65,10 +65,12 @@ class Models(Resource[CatalogModel]):
         own = ModelPrice.objects.filter(IN_FORCE, model=row.name)
         listed = PlatformPrice.objects.filter(IN_FORCE, provider=provider, model=upstream_name)
         versions: list[PriceVersion] = [*own[:VERSIONS_SHOWN], *listed[:VERSIONS_SHOWN]]
+        may_price, is_priced = may(membership, Permission.EDIT_PRICES), any(_state(version, now) == "in force" for version in versions)
         return {
             "versions": [_told(version, now) for version in sorted(versions, key=lambda one: one.valid_from, reverse=True)],
             "notice": Catalog([row], now.date()).notice_of(row), "facts": self.describe(row),
-            "may_edit": may(membership, Permission.EDIT_PROVIDERS), "may_price": may(membership, Permission.EDIT_PRICES),
+            "may_edit": may(membership, Permission.EDIT_PROVIDERS), "may_price": may_price,
+            "price_form": PriceForm() if may_price and not is_priced else None,
         }  # fmt: skip
 
     def describe(self, row: CatalogModel) -> Mapping[str, str]:
@@ -124,9 +126,13 @@ def _spend(now: datetime) -> Mapping[str, reports.Spend]:
     return {row.name: row for row in found}
 
 
+def _state(version: PriceVersion, now: datetime) -> str:
+    return "later" if version.valid_from > now else "over" if version.valid_to and version.valid_to <= now else "in force"
+
+
 def _told(version: PriceVersion, now: datetime) -> Mapping[str, Any]:
     return {
         "version": version, "is_own": isinstance(version, ModelPrice),
-        "state": "later" if version.valid_from > now else "over" if version.valid_to and version.valid_to <= now else "in force",
+        "state": _state(version, now),
         "rates": ", ".join(f"{label.lower()} {money(rate)}" for name, label in RATES.items() if (rate := getattr(version, name))) or "free of charge",
     }  # fmt: skip

@@ -34,6 +34,24 @@ class ShownFile(Struct, frozen=True, kw_only=True):
         return self.job.state in (State.WAITING, State.RUNNING)
 
     @property
+    def is_failed(self) -> bool:
+        return self.job.state == State.FAILED
+
+    @property
+    def rows_a_second(self) -> int:
+        """Since the run that writes it began; 0 before the first row has come."""
+        begun, beat = self.job.started_at, self.job.beat_at
+        seconds = (beat - begun).total_seconds() if begun and beat else 0
+        return int(self.job.rows_done / seconds) if self.job.state == State.RUNNING and seconds > 0 else 0
+
+    @property
+    def seconds_left(self) -> int | None:
+        """At the speed so far. Worked number: 300,000 of 500,000 rows in 10 s leave 6.7 s, told as 7."""
+        if not self.rows_a_second or self.job.rows_expected is None:
+            return None
+        return -(-max(0, self.job.rows_expected - self.job.rows_done) // self.rows_a_second)
+
+    @property
     def is_there(self) -> bool:
         return self.job.state in (State.READY, State.DONE)
 

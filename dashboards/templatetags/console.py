@@ -160,6 +160,15 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.2f} s"
 
 
+@register.filter
+def duration(seconds: int) -> str:
+    """Example: 42 is 42 s, 200 is 3 min 20 s, 7,300 is 2 h 1 min."""
+    minutes, rest = divmod(seconds, 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def spark_points(amounts: Sequence[int]) -> str:
     highest = max(amounts, default=0) or 1
     across = (SPARK_WIDTH - 2) / max(1, len(amounts) - 1)

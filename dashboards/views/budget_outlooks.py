@@ -23,6 +23,7 @@ from dashboards.charts import burn_chart
 from dashboards.resources import narrowed, page_of
 from dashboards.screens.budgets import Budgets
 from dashboards.shell import membership_of, show_part, show_piece
+from dashboards.templatetags.console import in_zone_short
 from tenants.models import Tenant
 from tenants.roles import Permission
 
@@ -45,11 +46,19 @@ def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Say when one budget runs out: a piece of its panel, and a page where no script runs."""
     now, membership = timezone.now(), membership_of(request)
     tenant = membership.tenant
-    row = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
+    row: Any = get_object_or_404(RESOURCE.rows(membership=membership, now=now), pk=pk)
     found = _outlooks([row], zone=tenant.time_zone, now=now)
     told = _told(found[0], zone=tenant.time_zone) if found else None
     raised = room_for(found[0].at_end, found[0].limit_nusd) if found and may(membership, Permission.EDIT_BUDGET_LIMITS) else None
-    context = {"outlook": told, "budget": row, "raised_nusd": raised, "raised": to_usd(raised or 0), **_burnt(row, found, tenant=tenant, now=now)}
+    is_at_risk = row.used_permille >= 1000 or row.will_not_last or raised is not None
+    context = {
+        "outlook": told, "budget": row, "raised_nusd": raised, "raised": to_usd(raised or 0), **_burnt(row, found, tenant=tenant, now=now),
+        "may_degrade": is_at_risk and row.action != Action.DEGRADE and may(membership, Permission.EDIT_BUDGETS),
+        "runs": reports.replay_runs(
+            scope=row.scope, subject=row.subject, period=row.period, limit_nusd=row.limit_now_nusd, tenant=tenant,
+            today=reports.today_of(time_zone=tenant.time_zone, now=now),
+        ),
+    }  # fmt: skip
     return _part(request, "console/budgets/outlook.html", context, now=now)
 
 
@@ -96,7 +105,20 @@ def _burnt(row: Any, found: Sequence[BudgetOutlook], *, tenant: Tenant, now: dat
         return {}
     line = reports.Line(value="spent", label="Spent up to then", amounts=burn.spent_nusd)
     ahead = [(_local(step.begins, tenant.time_zone), spent) for each in found for step, spent in zip(each.prediction.path, each.sums, strict=False)]
-    return {"figure": burn_chart(burn, ahead[1:]), "series": reports.Series(points=burn.points, lines=[line], names=1)}
+    mark = _mark(burn, found, zone=tenant.time_zone)
+    return {"figure": burn_chart(burn, ahead[1:], runs_out=mark), "series": reports.Series(points=burn.points, lines=[line], names=1)}
+
+
+def _mark(burn: reports.Burn, found: Sequence[BudgetOutlook], *, zone: str) -> tuple[date, str] | None:
+    """Where the curve meets the limit, or met it, and how that is said."""
+    passed = next((point for point, spent in zip(burn.points, burn.spent_nusd, strict=True) if spent >= burn.limit_nusd), None)
+    if passed is not None:
+        return passed, f"Ran out {_moment(passed, zone)}"
+    expected = next((each.runs_out.expected for each in found if each.runs_out and each.runs_out.expected), None)
+    if expected is None:
+        return None
+    hour = next((each.out_at for each in found if each.out_at), None)
+    return _local(expected, zone), f"Runs out {in_zone_short(hour, zone) if hour else _moment(expected, zone)}"
 
 
 def _local(at: date, zone: str) -> date:
@@ -108,23 +130,26 @@ def _told(found: BudgetOutlook, *, zone: str) -> dict[str, Any]:
     is_out = found.spent_nusd >= found.limit_nusd
     stops = ""
     if budget.action in STOPS and ends is not None and ends.expected is not None and not is_out:
-        stops = " ".join(filter(None, (_moment(ends.expected, zone), STOPS[Action(budget.action)])))
+        at = in_zone_short(found.out_at, zone) if found.out_at else _moment(ends.expected, zone)
+        stops = " ".join(filter(None, (at, STOPS[Action(budget.action)])))
     return {
         "budget": budget, "at_end": found.at_end, "limit_nusd": found.limit_nusd, "runs_out": ends, "reason": found.prediction.reason,
-        "words": "it has run out" if is_out else ends.words(zone=zone) if ends else "", "short": "now" if is_out else _short(ends, zone),
+        "words": "it has run out" if is_out else ends.words(zone=zone) if ends else "",
+        "short": "now" if is_out else _short(ends, zone, found.out_at),
         "is_grave": is_out or (ends is not None and ends.expected is not None), "is_early": found.prediction.is_early,
         "error": found.prediction.wape, "tests": found.prediction.tests, "stops": "now" if is_out and budget.action in STOPS else stops,
     }  # fmt: skip
 
 
-def _short(ends: Exhaustion | None, zone: str) -> str:
-    """Example: "29 Nov (28 Nov to 1 Dec)"; "no" for one that lasts until its window ends."""
+def _short(ends: Exhaustion | None, zone: str, out_at: datetime | None) -> str:
+    """Example: "29 Nov (28 Nov to 1 Dec)", or "29 Nov 14:00 (…" where the hour is known; "no" for one that lasts until its window ends."""
     if ends is None:
         return "n/a"
     if ends.earliest is None:
         return "no"
     latest = f"to {_moment(ends.latest, zone)}" if ends.latest else "or not at all"
-    return f"{_moment(ends.expected, zone) if ends.expected else 'not expected'} ({_moment(ends.earliest, zone)} {latest})"
+    expected = in_zone_short(out_at, zone) if out_at else _moment(ends.expected, zone) if ends.expected else "not expected"
+    return f"{expected} ({_moment(ends.earliest, zone)} {latest})"
 
 
 def _moment(at: date, zone: str) -> str:

@@ -11,34 +11,28 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import reports, services
+from billing import services
 from billing.models import Budget
-from dashboards.forms.budgets import BudgetForm, OverrideForm
+from dashboards.forms.budgets import OverrideForm
 from dashboards.resources import carry_out, told
 from dashboards.screens.budgets import Budgets
 from dashboards.shell import membership_of, show_part
 from tenants.errors import Conflict
-from tenants.models import Tenant
 
 RESOURCE = Budgets()
 
 
 def preview(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
-    """Say whom the budget in the form would have hit in the last four weeks. Nothing is saved."""
-    tenant = membership_of(request).tenant
+    """Say what the form would change, and whom the budget would have hit in the last four weeks. Nothing is saved."""
+    membership = membership_of(request)
     budget = get_object_or_404(Budget, pk=pk, ended_at=None) if pk else None
-    form = BudgetForm(request.GET, budget=budget)
+    form = RESOURCE.form(request.GET, row=budget, membership=membership)
     if not form.is_valid():
         return show_part(request, "console/budgets/preview.html", {"is_incomplete": True})
-    said = form.cleaned_data
-    scope, subject, period = (budget.scope, budget.subject, budget.period) if budget else (said["scope"], form.subject, said["period"])
-    return show_part(
-        request, "console/budgets/preview.html",
-        {
-            "replay": _replay(scope, subject, period, limit_nusd=said["limit"], tenant=tenant), "action": said["action"], "scope": scope,
-            "bound": reports.bound_end_users(scope=scope, subject=subject, tenant=tenant), "zone": tenant.time_zone, "period": period,
-        },
-    )
+    context = RESOURCE.preview(form, row=budget, membership=membership, now=timezone.now())
+    if "whole" not in request.GET:  # of the panel, which asks what the budget does as it is
+        context = {name: value for name, value in context.items() if name != "differences"}
+    return show_part(request, "console/budgets/preview.html", context)
 
 
 def override(request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -68,11 +62,6 @@ def end(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     carry_out(RESOURCE, verb="end", before=RESOURCE.describe(budget), do=do, membership=membership_of(request))
     messages.success(request, f"{RESOURCE.label(budget)} is ended: it limits nothing any more.")
     return redirect(reverse("budgets", args=[membership_of(request).tenant.slug]))
-
-
-def _replay(scope: str, subject: str, period: str, *, limit_nusd: int, tenant: Tenant) -> reports.Replay:
-    today = reports.today_of(time_zone=tenant.time_zone, now=timezone.now())
-    return reports.replay(scope=scope, subject=subject, period=period, limit_nusd=limit_nusd, tenant=tenant, today=today)
 
 
 def _locked(pk: UUID) -> Budget:

@@ -9,10 +9,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from billing.exports.files import checksum_file, manifest_file
 from billing.exports.links import sign
 from billing.exports.parquet import ParquetMissing
 from billing.exports.wanted import UnknownExport
-from billing.exports.work import ask_for
+from billing.exports.work import ask_again, ask_for
 from billing.exports.work import cancel as stop
 from billing.models import ExportJob
 from cascade.api.exports import TooManyAtOnce, file_response
@@ -81,6 +82,29 @@ def download(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         return redirect("reports", membership_of(request).tenant.slug)
 
 
+def manifest(request: HttpRequest, pk: UUID) -> HttpResponse:  # noqa: ARG001 - the route has asked who it is
+    """What the file holds: its filters, its time zone, how many rows, and their sum."""
+    job = get_object_or_404(ExportJob, pk=pk, manifest__isnull=False)
+    return _attached(manifest_file(job.manifest or {}), name=f"{job.file_name}.manifest.json", content_type="application/json")
+
+
+def checksum(request: HttpRequest, pk: UUID) -> HttpResponse:  # noqa: ARG001 - the same
+    """What `sha256sum --check` reads."""
+    job = get_object_or_404(ExportJob.objects.exclude(sha256=""), pk=pk)
+    return _attached(checksum_file(job.sha256, name=job.file_name), name=f"{job.file_name}.sha256", content_type="text/plain; charset=utf-8")
+
+
+def again(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Ask once more for a file that failed."""
+    membership = membership_of(request)
+    try:
+        job = ask_again(get_object_or_404(ExportJob, pk=pk), actor=membership.user.email, now=timezone.now(), catalog=names_of_models())
+        messages.success(request, f"{job.file_name} is asked for once more.")
+    except (UnknownExport, ParquetMissing, Conflict) as wrong:
+        messages.error(request, str(wrong))
+    return redirect("reports", membership.tenant.slug)
+
+
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     try:
         job = stop(get_object_or_404(ExportJob, pk=pk), now=timezone.now())
@@ -97,6 +121,11 @@ def link(request: HttpRequest, pk: UUID) -> HttpResponse:
     answer = _page(request, link={"url": request.build_absolute_uri(reverse("export-file", args=[token])), "until": until, "job": job})
     answer["cache-control"] = "no-store"
     return answer
+
+
+def _attached(content: bytes, *, name: str, content_type: str) -> HttpResponse:
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
+    return HttpResponse(content, content_type=content_type, headers=headers)
 
 
 def _page(request: HttpRequest, *, form: FileForm | None = None, link: Any = None) -> HttpResponse:

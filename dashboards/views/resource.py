@@ -1,6 +1,6 @@
 """The pages of a Resource: list with a panel, form, bulk change with a preview, import with a difference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,12 @@ from dashboards.access import action, may, page, refuse
 from dashboards.resources import (
     MOST_AT_ONCE,
     BulkAction,
-    Change,
     Planned,
     Resource,
     carry_out,
     columns_shown,
     count_of,
+    differences_of,
     differences_since,
     do_planned,
     narrowed,
@@ -33,7 +33,7 @@ from dashboards.resources import (
 )
 from dashboards.shell import membership_of, show
 from dashboards.trail import last_changes
-from dashboards.undo import KEPT_FOR, Undo, changed_by, forget, remember, remembered, take_back
+from dashboards.undo import KEPT_FOR, Changed, Undo, changed_by, changed_row, forget, remember, remembered, state_of, take_back
 from dashboards.views.imports import SHOWN_PLANS, bring
 from tenants.errors import Conflict
 from tenants.roles import Permission
@@ -48,6 +48,7 @@ class ResourcePages:
     def pages(self, *, route: str, see: Permission, change: Permission) -> list[URLPattern]:
         """Return the routes under `route`. `change` opens the form of a row; new rows and imports need what the resource says."""
         name, create = self.resource.name, self.resource.creates
+        self.needs = change
         found = [page(f"{route}/", self.listing, name=name, see=see)]
         if create:
             found.append(page(f"{route}/new/", self.new, name=f"{name}_new", see=create, change=create))
@@ -101,14 +102,13 @@ class ResourcePages:
         return self._bulk(request, action, rows, now=now)
 
     def undo(self, request: HttpRequest) -> HttpResponseBase:
-        """Take the last bulk change back."""
+        """Take the last change back: a bulk change, or that of one row in its form."""
         now, resource, membership = timezone.now(), self.resource, membership_of(request)
         last = remembered(request.session, tenant=str(membership.tenant_id), resource=resource.name, now=now)
-        was = next((one for one in resource.bulk_actions if last and one.name == last.action), None)
-        if last is None or was is None:
-            messages.warning(request, f"There is nothing to take back: {KEPT_FOR.seconds // 60} minutes after a bulk change it stays.")
-        elif not may(membership, was.needs):
-            return refuse(request, was.needs)
+        if last is None:
+            messages.warning(request, f"There is nothing to take back: {KEPT_FOR.seconds // 60} minutes after a change it stays.")
+        elif not may(membership, Permission(last.needs)):
+            return refuse(request, Permission(last.needs))
         else:
             try:
                 with transaction.atomic():
@@ -131,15 +131,19 @@ class ResourcePages:
         data, suggested = (request.POST, None) if request.method == "POST" else (None, request.GET.dict())
         form = resource.form(data, row=row, membership=membership, suggested=suggested)
         conflict: list[tuple[str, str, str]] = []
+        previewed: Mapping[str, Any] | None = None
         if request.method == "POST":
             conflict = differences_since(request.POST.get("seen", ""), described) if row is not None else []
-            if form.is_valid() and not conflict:
+            if form.is_valid() and "preview" in request.POST:
+                previewed = resource.preview(form, row=row, membership=membership, now=now)
+            elif form.is_valid() and not conflict:
                 saved = self._save(request, form, row=row, now=now, described=described)
                 if saved is not None:
                     return self.after(request, saved)
         title = f"Edit {resource.label(row)}" if row is not None else f"New {resource.one}"
         context = {
             "resource": resource, "form": form, "row": row, "seen": sign_seen(described), "conflict": conflict, "cancel": self._url(request, ""),
+            "preview": previewed, "may_alert": may(membership, Permission.MANAGE_ALERTS),
             "last_changes": last_changes(row, membership=membership) if row is not None else (),
         }  # fmt: skip
         status = 409 if conflict else 422 if form.errors else 200
@@ -147,7 +151,7 @@ class ResourcePages:
 
     def _save(self, request: HttpRequest, form: Any, *, row: Any, now: Any, described: Any) -> Any:
         resource, membership = self.resource, membership_of(request)
-        verb = "create" if row is None else "change"
+        verb, was = ("create", {}) if row is None else ("change", state_of(row))
         try:
             with transaction.atomic():
                 do = partial(resource.save, form, row=row, membership=membership, now=now)
@@ -155,10 +159,19 @@ class ResourcePages:
         except (ValidationError, Conflict) as wrong:
             form.add_error(None, told(wrong))
             return None
-        changed = Change(verb=verb, kind="", label="", before=described, after=resource.describe(saved)).differences
+        changed = differences_of(described, resource.describe(saved))
+        if row is not None and resource.bulk_actions and (rows := changed_row(saved, was=was)):
+            self._remember_edit(request, rows, now=now)
         said = "; ".join(f"{name} {before} → {after}" for name, before, after in changed) if row is not None else resource.label(saved)
         messages.success(request, f"Saved: {said}." if said else "Nothing was changed.")
         return saved
+
+    def _remember_edit(self, request: HttpRequest, rows: Sequence[Changed], *, now: Any) -> None:
+        """With what whoever may make such rows may; who may only open the form changed no more than its own permission lets them."""
+        membership, resource = membership_of(request), self.resource
+        needs = resource.creates if resource.creates and may(membership, resource.creates) else self.needs
+        kept = {"tenant": str(membership.tenant_id), "resource": resource.name, "needs": needs.value, "label": "Edit"}
+        remember(request.session, Undo(**kept, until=now + KEPT_FOR, rows=rows))
 
     # ---- Many at once
     def _bulk(self, request: HttpRequest, action: BulkAction, rows: Sequence[Any], *, now: Any) -> HttpResponseBase:
@@ -176,7 +189,7 @@ class ResourcePages:
                 done = do_planned(resource, plans, membership=membership)
             label = action.label.rstrip("…")
             if changed:
-                kept = {"tenant": str(membership.tenant_id), "resource": resource.name, "action": action.name, "label": label}
+                kept = {"tenant": str(membership.tenant_id), "resource": resource.name, "needs": action.needs.value, "label": label}
                 remember(request.session, Undo(**kept, until=now + KEPT_FOR, rows=changed))
             messages.success(request, f"{label}: {done} changed.")
             return redirect(self._url(request, ""))

@@ -21,7 +21,7 @@ from tenants.audit import acting, person_acting
 from tenants.errors import Conflict
 from tenants.members import change_role, invite, remove_member, withdraw
 from tenants.models import Invitation, Membership, Tenant
-from tenants.proof import needs, recently_proved
+from tenants.proof import last_seen, needs, recently_proved, those_with_second_factor
 from tenants.roles import Permission
 from tenants.scoping import platform_scope, tenant_scope
 from tenants.staff_access import end_staff_session, open_staff_session
@@ -117,10 +117,17 @@ def leave(request: HttpRequest, tenant_slug: str) -> HttpResponseBase:  # noqa: 
 
 def _page(request: HttpRequest, form: InviteForm) -> HttpResponse:
     now = timezone.now()
-    listed = Membership.objects.select_related("user").order_by("user__email")
+    listed = list(Membership.objects.select_related("user").order_by("user__email"))
+    with_factor, seen = those_with_second_factor([member.user_id for member in listed]), last_seen([member.user_id for member in listed])
     context: dict[str, Any] = {
         "title": "Members", "tenant": request.membership.tenant, "membership": request.membership, "form": form,  # type: ignore[attr-defined]
-        "members": [(member, RoleForm(initial={"role": member.role}, auto_id=f"{member.pk}-%s")) for member in listed],
+        "members": [
+            {
+                "member": member, "form": RoleForm(initial={"role": member.role}, auto_id=f"{member.pk}-%s"),
+                "has_factor": member.user_id in with_factor, "seen_at": seen.get(member.user_id) or member.user.last_login,
+            }
+            for member in listed
+        ],
         "invitations": Invitation.objects.filter(accepted_at=None, withdrawn_at=None, expires_at__gt=now),
     }  # fmt: skip
     return render(request, "account/members.html", context)

@@ -87,6 +87,9 @@ class Tenant(models.Model):
         default=30, db_default=30, validators=[MaxValueValidator(1000)], help_text="And from how many per cent of what was expected."
     )
     second_factor_required = models.BooleanField(default=False, help_text="Members without a second factor set one up before they see anything.")
+    started_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when the Start page is not in the menu: all of it was done, or somebody left it."
+    )
     end_user_salt = models.BinaryField(default=new_salt, editable=False, max_length=32)
     config_version = models.BigIntegerField(default=1, editable=False)
     end_users_version = models.BigIntegerField(default=1, editable=False, help_text="Raised when the tier or block of an end user changes.")

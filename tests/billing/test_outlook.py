@@ -113,6 +113,30 @@ def test_a_daily_budget_runs_out_at_an_hour(committed_cast: Cast, past: History)
     assert found.runs_out.expected == datetime(2026, 11, 23, 13, tzinfo=UTC)
 
 
+def test_a_monthly_budget_that_stops_calls_soon_says_the_hour(committed_cast: Cast, past: History) -> None:
+    hours = {NOON.replace(minute=0) - timedelta(hours=number): USD for number in range(1, 20 * 24)}
+    past.quarters(committed_cast.acme.id, hours)
+    past.days(committed_cast.acme.id, {**daily(50, 24 * USD), TODAY: 12 * USD})
+    with tenant_scope(committed_cast.acme.id):
+        soon, later = (running(committed_cast, limit=limit * USD, spent=500 * USD) for limit in (530, 620))
+        soon.budget.action = later.budget.action = "block"
+        warns = running(committed_cast, limit=530 * USD, spent=500 * USD)
+        found = outlooks_of([soon, later, warns], zone=BERLIN, now=NOON)
+    assert [one.runs_out.expected for one in found if one.runs_out] == [date(2026, 11, 24), date(2026, 11, 28), date(2026, 11, 24)]
+    assert [one.out_at for one in found] == [datetime(2026, 11, 24, 16, tzinfo=UTC), None, None]
+
+
+def test_where_hours_are_not_summed_the_day_is_all_that_is_said(committed_cast: Cast, past: History) -> None:
+    past.days(committed_cast.acme.id, daily(50, 10 * USD), dimension="tag", value="nightly")
+    past.days(committed_cast.acme.id, daily(50, 10 * USD))
+    window = running(committed_cast, limit=235 * USD, spent=220 * USD)
+    window.budget.scope, window.budget.subject, window.budget.action = "tag", "nightly", "block"
+    with tenant_scope(committed_cast.acme.id):
+        found = outlook_of(window, zone=BERLIN, now=NOON)
+    assert found.runs_out is not None
+    assert (found.runs_out.expected, found.out_at) == (date(2026, 11, 24), None)
+
+
 def test_a_budget_over_all_time_has_no_end_but_may_run_out(committed_cast: Cast, past: History) -> None:
     past.days(committed_cast.acme.id, daily(50, 10 * USD))
     with tenant_scope(committed_cast.acme.id):

@@ -112,3 +112,17 @@ def test_budgets_of_a_file_are_shown_as_a_difference_and_then_applied(visit: Ope
     page.get_by_role("button", name="Apply 2 lines, leave out 1").click()
     page.get_by_text("2 of 3 lines are applied").wait_for()
     page.get_by_role("link", name="nightly").wait_for()
+
+
+def test_what_an_edit_changes_is_told_while_it_is_typed_and_can_be_taken_back(visit: Opened, live_cast: Stage) -> None:
+    budget = live_cast.add_budget("5", name="Ours")
+    page = visit("operator").go(f"budgets/{budget.pk}/edit/")
+    page.get_by_text("Nothing is changed yet.").wait_for()
+    page.get_by_label("Limit, US dollars").fill("7")
+    page.get_by_label("Degrade: cheaper models").check()
+    page.get_by_text("Limit $5.00 → $7.00; When reached").wait_for()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved: Limit $5.00 → $7.00").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("Taken back: 1.").wait_for()
+    page.locator("tr", has_text="$5.00").first.wait_for()

@@ -1,5 +1,6 @@
 """Alert channels in the console: made, tried on a real receiver, switched off, and what became of each message."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -121,6 +122,16 @@ def test_a_channel_is_paused_resumed_rolled_and_deleted(cast: Cast, operator: Cl
     operator.post(f"/o/acme/alerts/{channel.pk}/delete/")
     with tenant_scope(cast.acme.id):
         assert not AlertChannel.objects.exists()
+
+
+def test_before_the_first_delivery_an_example_of_the_payload_is_shown(cast: Cast, operator: Client) -> None:
+    channel = channel_of(cast, kind="webhook", secret=Secret("whsec_" + "a" * 32))
+    page = operator.get(f"/o/acme/alerts/?sel={channel.pk}")
+    example = json.loads(page.context["panel"]["example"])
+    assert (example["type"], example["data"]["alerts"][0]["kind"]) == ("alert.raised", "budget_mark")
+    assert "80 % is spent" in page.content.decode()
+    operator.post(f"/o/acme/alerts/{channel.pk}/test/")
+    assert operator.get(f"/o/acme/alerts/?sel={channel.pk}").context["panel"]["example"] == ""
 
 
 def test_slack_has_no_secret_to_roll(cast: Cast, operator: Client) -> None:

@@ -54,6 +54,31 @@ def test_a_budget_that_will_not_last_is_offered_a_limit_that_does(cast: Cast, cl
     assert (page["action"].value(), page["is_paused"].value()) == (budget.action, False), "a link fills in the limit alone"
 
 
+def test_a_budget_at_risk_may_degrade_instead_and_a_link_suggests_no_more_than_that(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, action="block", limit_nusd=10**9)
+    spend(cast, 10**9)
+    path = f"/o/acme/budgets/{budget.pk}/edit/?action=degrade"
+    assert f'href="{path}"' in logged_in(cast.olga).get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode()
+    assert logged_in(cast.olga).get(path).context["form"]["action"].value() == "degrade"
+    assert path not in client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode(), "finance changes limits alone"
+
+
+def test_it_says_which_share_of_last_weeks_runs_it_would_have_had_no_room_for(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, action="warn", limit_nusd=3 * 10**9)
+    for _ in range(4):
+        spend(cast, 10**9)
+    page = client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode()
+    assert "<b>1 of 4</b> runs (25.0 %): they would have gone on, with a warning." in page
+
+
+def test_the_chart_marks_where_the_curve_meets_the_limit(cast: Cast, client: Client) -> None:
+    budget = budget_of(cast, action="warn", limit_nusd=10**9)
+    spend(cast, 2 * 10**9)
+    layout = client.get(f"/o/acme/budgets/{budget.pk}/outlook/").context["figure"]["layout"]
+    limit, mark = layout["annotations"]
+    assert (limit["text"], mark["text"].strip().startswith("Ran out "), mark["x"]) == ("Limit", True, layout["shapes"][1]["x0"])
+
+
 def test_a_paused_budget_runs_out_never(cast: Cast, client: Client) -> None:
     budget = budget_of(cast, name="quiet", is_paused=True)
     spend(cast, 10**9)

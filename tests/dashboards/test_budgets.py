@@ -10,6 +10,7 @@ import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from billing.alerting import ForecastOverBudget, raise_alert
 from billing.models import Budget
 from tenants.models import ApiKey, Tier
 from tenants.scoping import tenant_scope
@@ -120,6 +121,45 @@ def test_the_riskiest_budget_comes_first_and_pages_go_by_key(cast: Cast, operato
     assert second.context["after"] == ""
 
 
+def test_after_those_that_are_over_come_those_that_will_not_last_on_whatever_page(cast: Cast, operator: Client) -> None:
+    now = datetime.now(UTC)
+    with tenant_scope(cast.acme.id):
+        over = Budget.objects.create(scope="tenant", period="daily", limit_nusd=1_000_000, action="warn", name="over")
+        used = Budget.objects.create(scope="tenant", period="weekly", limit_nusd=2_500_000, action="warn", name="used")
+        rows = [Budget(scope="tag", subject=f"t{number}", period="daily", limit_nusd=10**9) for number in range(60)]
+        Budget.objects.bulk_create(rows)
+        book(cast.acme, amount_nusd=2_000_000)
+        for row in [*rows[:55], over]:
+            raise_alert(event=foreseen(row, end_at=now + timedelta(hours=8)), now=now)
+        raised, paused = rows[0], rows[1]
+        Budget.objects.filter(pk=raised.pk).update(limit_nusd=5 * 10**9)  # what was foreseen holds no more
+        Budget.objects.filter(pk=paused.pk).update(is_paused=True)
+    first = operator.get("/o/acme/budgets/")
+    second = operator.get("/o/acme/budgets/", {"after": first.context["after"]})
+    ids = [one["row"].pk for page in (first, second) for one in page.context["shown"]]
+    assert len(ids) == len(set(ids)) == 62
+    assert ids[0] == over.pk
+    assert set(ids[1:54]) == {row.pk for row in rows[2:55]}
+    assert ids[54] == used.pk
+    assert ids[-1] == paused.pk
+    assert len(operator.get("/o/acme/budgets/", {"state": "foreseen"}).context["shown"]) == 50
+
+
+def foreseen(budget: Budget, *, end_at: datetime) -> ForecastOverBudget:
+    return ForecastOverBudget(
+        budget=budget.pk, scope=budget.scope, period=budget.period, action=budget.action, start_at=end_at - timedelta(days=1), end_at=end_at,
+        limit_nusd=budget.limit_nusd, spent_nusd=0, expected_nusd=2 * 10**9, low_nusd=10**9, high_nusd=3 * 10**9,
+    )  # fmt: skip
+
+
+def test_budgets_of_a_tier_are_those_of_the_tier_and_of_its_end_users(cast: Cast, operator: Client) -> None:
+    for scope, subject in (("tier", "free"), ("tier", "pro"), ("end_user", "ann"), ("end_user", "ben"), ("end_user", ""), ("tag", "free")):
+        budget_of(cast, scope=scope, subject=subject)
+    shown = operator.get("/o/acme/budgets/", {"tier": "free"}).context["shown"]
+    assert {(one["row"].scope, one["row"].subject) for one in shown} == {("tier", "free"), ("end_user", "ann")}
+    assert b"Nothing matches." in operator.get("/o/acme/budgets/", {"tier": "gold"}).content
+
+
 def test_an_override_holds_for_a_while_and_can_be_ended(cast: Cast, operator: Client) -> None:
     budget = budget_of(cast)
     operator.post(f"/o/acme/budgets/{budget.pk}/override/", {"limit": "25", "hours": "6"})
@@ -167,6 +207,31 @@ def test_a_bulk_change_is_taken_back_but_for_what_was_changed_since(cast: Cast, 
     assert "Taken back: 2. 1 were changed meanwhile" in told
     assert {row.name: row.limit_nusd for row in budgets(cast)} == {"batch 0": 5, "batch 1": 10**10, "batch 2": 10**10}
     assert "nothing to take back" in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+
+
+def test_the_change_of_one_budget_is_taken_back_too(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast, action="warn", soft_marks=[50])
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    edited = {"limit": "7", "action": "degrade", "soft_marks": "60, 90", "name": "Seven"}
+    page = operator.post(path, {**edited, "seen": seen_in(operator, path)}, follow=True).content.decode()
+    assert "Limit $10.00 → $7.00" in page
+    assert "Edit of 1, until" in page
+    assert "Taken back: 1." in operator.post("/o/acme/budgets/undo/", follow=True).content.decode()
+    found = fresh(cast, budget)
+    assert (found.limit_nusd, found.action, found.soft_marks, found.name) == (10**10, "warn", [50], "")
+
+
+def test_who_may_change_limits_alone_takes_back_their_own_limit_and_no_more(cast: Cast) -> None:
+    budget, client = budget_of(cast), logged_in(cast.finn)
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    client.post(path, {"limit": "7", "soft_marks": "50, 80, 100", "seen": seen_in(client, path)})
+    assert "Taken back: 1." in client.post("/o/acme/budgets/undo/", follow=True).content.decode()
+    client.post(path, {"limit": "7", "soft_marks": "50, 80, 100", "seen": seen_in(client, path)})
+    session = client.session
+    session["undo"] = {**session["undo"], "needs": "edit_budgets"}  # done while they might do more
+    session.save()
+    assert client.post("/o/acme/budgets/undo/").status_code == 403
+    assert fresh(cast, budget).limit_nusd == 7 * 10**9
 
 
 def test_a_bulk_change_of_nothing_leaves_the_last_one_to_be_taken_back(cast: Cast, operator: Client) -> None:
@@ -340,5 +405,30 @@ def test_the_preview_says_whom_a_limit_would_have_hit(cast: Cast, operator: Clie
     page = operator.get("/o/acme/budgets/preview/", asked).content.decode()
     assert "<b>1 of 2</b> who spent would have hit it" in page
     assert "$0.10 of $0.40 (25.0 %) lay beyond it. Those calls would have been refused." in page
+    assert "had no room for <b>1 of 2</b> runs (50.0 %)" in page
+    assert "Saving changes" not in page
     assert "Say whom" in operator.get("/o/acme/budgets/preview/", {**asked, "limit": "?"}).content.decode()
     assert person_of(cast, "viewer")
+
+
+def test_the_difference_is_shown_before_it_is_saved(cast: Cast, operator: Client) -> None:
+    budget = budget_of(cast, action="warn")
+    edited = {"limit": "12", "action": "degrade", "soft_marks": "50, 80, 100", "whole": "1"}
+    told = "Limit $10.00 → $12.00; When reached Warn: calls continue → Degrade: cheaper models."
+    page = operator.get(f"/o/acme/budgets/{budget.pk}/preview/", edited).content.decode()
+    assert told in page
+    same = operator.get(f"/o/acme/budgets/{budget.pk}/preview/", {**edited, "limit": "10", "action": "warn"}).content.decode()
+    assert "Nothing is changed yet." in same
+    of_finance = logged_in(cast.finn).get(f"/o/acme/budgets/{budget.pk}/preview/", {**edited, "action": "block"}).content.decode()
+    assert "Limit $10.00 → $12.00.</p>" in of_finance, "their form has no action"
+    path = f"/o/acme/budgets/{budget.pk}/edit/"
+    without_script = operator.post(path, {**edited, "preview": "1", "seen": seen_in(operator, path)})
+    assert (without_script.status_code, told in without_script.content.decode()) == (200, True)
+    assert fresh(cast, budget).limit_nusd == 10**10
+
+
+def test_the_form_leads_to_a_rule_of_what_is_forecast(cast: Cast, operator: Client) -> None:
+    assert 'href="/o/acme/alerts/rules/new/?kinds=forecast_over_budget"' in operator.get("/o/acme/budgets/new/").content.decode()
+    form = operator.get("/o/acme/alerts/rules/new/?kinds=forecast_over_budget").context["form"]
+    assert form["kinds"].value() == ["forecast_over_budget"]
+    assert operator.get("/o/acme/alerts/rules/new/?kinds=made_up").context["form"]["kinds"].value() == []

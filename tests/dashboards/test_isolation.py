@@ -62,7 +62,8 @@ class Things:
 
             self.export = ExportJob.objects.create(
                 what="budgets", format="csv", file_name=f"{CANARY}.csv", state="waiting", created_by="x", created_at=datetime.now(UTC),
-                expires_at=datetime.now(UTC), wanted={"wanted": {"what": "budgets", "first": "2026-11-01", "last": "2026-11-01"}, "catalog": {}},
+                expires_at=datetime.now(UTC), sha256="0" * 64, manifest={"file": CANARY},
+                wanted={"wanted": {"what": "budgets", "first": "2026-11-01", "last": "2026-11-01"}, "catalog": {}},
             )
 
             self.schedule = ReportSchedule.objects.create(

@@ -6,9 +6,10 @@ from django.test import Client
 from billing.alerting import BudgetNearlyExhausted, raise_alert
 from billing.models import Budget
 from billing.quarters import sum_quarters
+from cascade.models import CatalogModel, ProviderConnection
 from tenants.scoping import tenant_scope
 from tests.cast import PASSWORD, Cast
-from tests.dashboards.scene import add_run, anomaly_of, budget_of, logged_in
+from tests.dashboards.scene import add_run, anomaly_of, budget_of, logged_in, person_of
 from tests.rest import book
 
 
@@ -134,3 +135,18 @@ def test_a_budget_that_was_foreseen_to_run_out_needs_attention_until_its_limit_i
     with tenant_scope(cast.acme.id):
         Budget.objects.filter(pk=budget.pk).update(limit_nusd=500 * 10**9)
     assert "runs out" not in client.get("/o/acme/attention/").content.decode()
+
+
+def test_a_model_without_a_price_leads_to_its_panel_and_the_form_for_one(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        connection = ProviderConnection.objects.create(name="up", provider="simulated")
+        model = CatalogModel.objects.create(name="unpriced-mini", connection=connection)
+        book(cast.acme, model="unpriced-mini", price_version="")
+    client = logged_in(cast.finn)
+    path = f"/o/acme/models/?sel={model.pk}"
+    assert f'href="{path}"' in client.get("/o/acme/attention/").content.decode()
+    page = client.get(path)
+    assert f'action="/o/acme/models/{model.pk}/price/"' in page.content.decode()
+    client.post(f"/o/acme/models/{model.pk}/price/", {"input_nusd": "1", "output_nusd": "2", "source": "their list"})
+    assert client.get(path).context["panel"]["price_form"] is None
+    assert logged_in(person_of(cast, "viewer")).get(path).context["panel"]["price_form"] is None

@@ -1,8 +1,9 @@
 """Reports: read on a page, taken away as a file, handed on by a link; by who may."""
 
 import csv
+import hashlib
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,6 +120,45 @@ def test_a_large_file_is_made_in_the_background_and_can_be_cancelled(called: Sho
         assert b"tier" in content(client.get(f"/o/{called.tenant.slug}/reports/files/{second.pk}/"))
     part = client.get(f"/o/{called.tenant.slug}/reports/files/").content.decode()
     assert ("cancelled" in part, ">done<" in part, "hx-trigger" in part) == (True, True, False)
+
+
+def test_the_checksum_and_the_manifest_of_a_file_can_be_taken_away_too(called: Shop) -> None:
+    client = member(called, "finance")
+    text = content(client.get(ask(called, client)["location"]))
+    with tenant_scope(called.tenant.id):
+        job = ExportJob.objects.get()
+    folder = f"/o/{called.tenant.slug}/reports/files/{job.pk}"
+    checksum, manifest = client.get(f"{folder}/sha256/"), client.get(f"{folder}/manifest/")
+    assert checksum.content.decode() == f"{hashlib.sha256(text).hexdigest()}  {job.file_name}\n"
+    assert checksum["content-disposition"] == f'attachment; filename="{job.file_name}.sha256"'
+    assert (manifest.json()["file"], manifest.json()["what"]) == (job.file_name, "focus")
+    ask(called, client, report="by-tier")
+    with tenant_scope(called.tenant.id):
+        new = ExportJob.objects.get(sha256="")
+    assert client.get(f"/o/{called.tenant.slug}/reports/files/{new.pk}/sha256/").status_code == 404
+    assert client.get(f"/o/{called.tenant.slug}/reports/files/{new.pk}/manifest/").status_code == 404
+
+
+def test_what_is_being_written_says_how_fast_and_how_long_and_what_failed_is_tried_again(called: Shop) -> None:
+    client, now = member(called, "finance"), datetime.now(UTC)
+    ask(called, client, report="by-tier")
+    with tenant_scope(called.tenant.id):
+        running = {"state": "running", "rows_done": 300_000, "rows_expected": 90_000_000, "started_at": now - timedelta(seconds=10), "beat_at": now}
+        ExportJob.objects.update(**running)
+        job = ExportJob.objects.get()
+    files = f"/o/{called.tenant.slug}/reports/files/"
+    assert "30,000 rows/s, 49 min 50 s left" in client.get(files).content.decode()
+    assert b"did not fail" in client.post(f"{files}{job.pk}/again/", follow=True).content
+    with tenant_scope(called.tenant.id):
+        ExportJob.objects.update(rows_done=0)
+    assert "left" not in client.get(files).content.decode(), "before the first row nothing is known"
+    with tenant_scope(called.tenant.id):
+        ExportJob.objects.update(state="failed", failure="The disk is full.")
+    assert "Try again" in client.get(files).content.decode()
+    client.post(f"{files}{job.pk}/again/")
+    with tenant_scope(called.tenant.id):
+        again, first = ExportJob.objects.order_by("-created_at")
+    assert (first.state, again.state, again.wanted["wanted"]) == ("failed", "ready", first.wanted["wanted"])
 
 
 def test_a_link_downloads_without_a_login_and_stands_in_one_answer_alone(called: Shop) -> None:

@@ -17,7 +17,7 @@ from billing.engine.alerts.kinds import AlertEvent, AlertKind, Severity
 
 __all__ = [
     "AlertEvent", "AlertKind", "AnomalyFound", "BrokenInvariant", "BudgetEvent", "BudgetMarkPassed", "BudgetNearlyExhausted", "ChannelFailing",
-    "Driver", "ExportFailed", "ForecastOverBudget", "LedgerBroken", "ProviderDown", "ReportNotSent", "Severity",
+    "Driver", "ExportFailed", "ForecastOverBudget", "KeyUnused", "LedgerBroken", "ProviderDown", "ReportNotSent", "Severity",
     "UnpricedModel", "from_facts", "to_facts",
 ]
 
@@ -178,6 +178,25 @@ class ReportNotSent(AlertEvent, frozen=True, kw_only=True, tag="report_not_sent"
         return self.due_at.isoformat()
 
 
+class KeyUnused(AlertEvent, frozen=True, kw_only=True, tag="key_unused"):
+    """An API key that works and that nobody has used for long. `since` is when it was last used, or made. Told once until it is used again."""
+
+    lasts = True
+
+    api_key: UUID
+    name: str
+    last4: str
+    since: datetime
+
+    @property
+    def subject(self) -> str:
+        return str(self.api_key)
+
+    @property
+    def window(self) -> str:
+        return self.since.isoformat()
+
+
 class ChannelFailing(AlertEvent, frozen=True, kw_only=True, tag="channel_failing"):
     """Messages to one channel have not arrived for a while. The other channels are told."""
 
@@ -199,7 +218,7 @@ class ChannelFailing(AlertEvent, frozen=True, kw_only=True, tag="channel_failing
 
 EVENTS = (
     BudgetMarkPassed | ForecastOverBudget | BudgetNearlyExhausted | AnomalyFound | ProviderDown | UnpricedModel | LedgerBroken | ExportFailed
-    | ReportNotSent | ChannelFailing
+    | ReportNotSent | KeyUnused | ChannelFailing
 )  # fmt: skip
 
 

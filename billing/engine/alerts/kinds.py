@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     LEDGER_BROKEN = "ledger_broken"
     EXPORT_FAILED = "export_failed"
     REPORT_NOT_SENT = "report_not_sent"
+    KEY_UNUSED = "key_unused"
     CHANNEL_FAILING = "channel_failing"
 
 

@@ -1,6 +1,6 @@
 """Where in the console an alert leads: every path that messages name, in one place."""
 
-from billing.engine.alerts.events import AlertEvent, AnomalyFound, BudgetEvent, ExportFailed, ProviderDown, ReportNotSent, UnpricedModel
+from billing.engine.alerts.events import AlertEvent, AnomalyFound, BudgetEvent, ExportFailed, KeyUnused, ProviderDown, ReportNotSent, UnpricedModel
 
 ALERTS = "alerts/"
 STAFF = "/admin/billing/alert/"
@@ -26,4 +26,6 @@ def _page(event: AlertEvent | None) -> str:
         return "models/"
     if isinstance(event, ReportNotSent):
         return f"reports/schedules/?sel={event.schedule}"
+    if isinstance(event, KeyUnused):
+        return f"keys/?sel={event.api_key}"
     return "reports/" if isinstance(event, ExportFailed) else ALERTS

@@ -22,6 +22,7 @@ from billing.engine.alerts.events import (
     Driver,
     ExportFailed,
     ForecastOverBudget,
+    KeyUnused,
     LedgerBroken,
     ProviderDown,
     ReportNotSent,
@@ -237,6 +238,14 @@ def _report(event: ReportNotSent, names: Names) -> AlertText:
     )  # fmt: skip
 
 
+def _key(event: KeyUnused, names: Names) -> AlertText:
+    return AlertText(
+        title=f"API key {plain(event.name)} (…{event.last4}) is not used any more",
+        facts=[("Last used, or made", f"{when(event.since, names.zone)} ({names.zone})")],
+        advice="Revoke it where nobody needs it: a key that is forgotten is missed by nobody when it is stolen.",
+    )  # fmt: skip
+
+
 def _channel(event: ChannelFailing, names: Names) -> AlertText:
     return AlertText(
         title=f"Alert channel {plain(event.name)} does not work",
@@ -249,7 +258,8 @@ def _channel(event: ChannelFailing, names: Names) -> AlertText:
 
 WORDS: Mapping[type[AlertEvent], Callable[[Any, Names], AlertText]] = {
     BudgetMarkPassed: _mark, ForecastOverBudget: _forecast, BudgetNearlyExhausted: _exhaustion, AnomalyFound: _anomaly, ProviderDown: _provider,
-    UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ReportNotSent: _report, ChannelFailing: _channel,
+    UnpricedModel: _unpriced, LedgerBroken: _ledger, ExportFailed: _export, ReportNotSent: _report,
+    KeyUnused: _key, ChannelFailing: _channel,
 }  # fmt: skip
 
 ENDINGS: Mapping[type[AlertEvent], Callable[[Any, Names], str]] = {
@@ -257,6 +267,7 @@ ENDINGS: Mapping[type[AlertEvent], Callable[[Any, Names], str]] = {
     UnpricedModel: lambda event, names: f"Model {plain(event.model)} has a price now, or is gone",
     LedgerBroken: lambda event, names: f"The ledger of {plain(names.organisation)} adds up again",
     ReportNotSent: lambda event, names: f"Report {plain(event.name)} is sent again",
+    KeyUnused: lambda event, names: f"API key {plain(event.name)} (…{event.last4}) is used again, or is gone",
     ChannelFailing: lambda event, names: f"Alert channel {plain(event.name)} works again",
 }
 """What the end of a kind is called that ends by itself."""

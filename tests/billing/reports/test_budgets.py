@@ -7,6 +7,7 @@ import pytest
 from billing import reports
 from billing.quarters import sum_quarters
 from tenants.scoping import tenant_scope
+from tests.history import history
 from tests.shop import Shop
 
 
@@ -15,7 +16,7 @@ def test_the_riskiest_budget_comes_first_and_a_paused_one_last(shop: Shop) -> No
     rows = [shop.budget(limit, period=period, action=action, is_paused=paused) for period, action, limit, paused in kinds]
     shop.call(amount=6_000)
     with tenant_scope(shop.tenant.id):
-        found = list(reports.budgets_by_risk(now=shop.now + timedelta(seconds=5)).order_by("-used_permille"))
+        found = list(reports.budgets_by_risk(now=shop.now + timedelta(seconds=5)).order_by("-risk"))
         assert [(row.pk, row.used_permille) for row in found] == [(rows[1].pk, 750), (rows[0].pk, 60), (rows[2].pk, -1)]
         standings = reports.with_standing(found)
     assert [(standing.spent_nusd, standing.limit_nusd) for standing in standings] == [(6_000, 8_000), (6_000, 100_000), (0, 1)]
@@ -66,6 +67,37 @@ def test_a_limit_is_replayed_over_the_sums_of_days(shop: Shop, scope: str, subje
         today = reports.today_of(time_zone=shop.tenant.time_zone, now=shop.now)
         found = reports.replay(scope=scope, subject=subject, period="daily", limit_nusd=40, tenant=shop.tenant, today=today)
     assert (found.subjects, found.subjects_hit, found.windows_hit, found.beyond_nusd) == (subjects, hit, hit, beyond)
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "runs", "beyond"),
+    [
+        ("tenant", "", 3, 2), ("end_user", "", 3, 1), ("end_user", "ann", 2, 1), ("end_user", "ben", 1, 0), ("tier", "free", 2, 1),
+        ("tag", "none", 0, 0),
+    ],
+)
+def test_a_limit_is_replayed_over_the_runs_of_last_week_in_their_order(shop: Shop, scope: str, subject: str, runs: int, beyond: int) -> None:
+    for minutes, user, amount in ((3, shop.cast.ann, 30), (2, shop.cast.ben, 20), (1, shop.cast.ann, 20)):
+        shop.call(amount=amount, user=user.id, at=shop.now - timedelta(minutes=minutes))
+    with tenant_scope(shop.tenant.id):
+        today = reports.today_of(time_zone=shop.tenant.time_zone, now=shop.now)
+        found = reports.replay_runs(scope=scope, subject=subject, period="total", limit_nusd=40, tenant=shop.tenant, today=today)
+    assert found is not None
+    assert (found.runs, found.runs_beyond) == (runs, beyond)
+
+
+def test_what_a_month_had_spent_before_last_week_counts_against_its_runs(shop: Shop) -> None:
+    shop.call(amount=30, user=shop.cast.ann.id)
+    with tenant_scope(shop.tenant.id):
+        (entry,) = shop.entries()
+        today = entry.occurred_on
+    with history() as past:
+        past.days(shop.tenant.id, {today - timedelta(days=7): 15})
+        with tenant_scope(shop.tenant.id):
+            asked = {"scope": "tenant", "subject": "", "limit_nusd": 40, "tenant": shop.tenant, "today": today}
+            found = {period: reports.replay_runs(period=period, **asked) for period in ("daily", "monthly")}
+    is_same_month = (today - timedelta(days=7)).month == today.month
+    assert [(each.runs, each.runs_beyond) for each in found.values() if each] == [(1, 0), (1, int(is_same_month and today.day > 7))]
 
 
 def test_models_without_a_price_are_told(shop: Shop) -> None:

@@ -2,9 +2,11 @@
 
 import threading
 import uuid
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.db import connection
 
 from tenants.errors import Conflict
@@ -12,7 +14,7 @@ from tenants.members import change_role, remove_member
 from tenants.models import AuditEntry, Membership, Tenant, User
 from tenants.scoping import tenant_scope
 from tests.cast import PASSWORD, Cast
-from tests.people import Browser, logged_in, make_owner, posted
+from tests.people import Browser, give_second_factor, logged_in, make_owner, posted
 
 
 def member(tenant: Tenant, user: User) -> Membership:
@@ -73,7 +75,7 @@ def test_a_new_role_holds_from_the_next_request_on(cast: Cast, owner: Browser) -
     owner.post(f"/o/acme/members/{member(cast.acme, tom).pk}/role/", {"role": "viewer"})
     refused = toms.get("/o/acme/members/")
     assert refused.status_code == 403
-    assert b"You need the role Owner" in refused.content
+    assert b"You need the Owner role" in refused.content
     assert toms.get("/o/acme/").status_code == 200
     owner.post(f"/o/acme/members/{member(cast.acme, tom).pk}/remove/")
     assert toms.get("/o/acme/").status_code == 404
@@ -138,3 +140,23 @@ def test_the_last_owner_is_told_why_they_stay(cast: Cast, owner: Browser) -> Non
     maria = User.objects.get(email="maria@acme.example")
     answer = owner.post(f"/o/acme/members/{member(cast.acme, maria).pk}/remove/", follow=True)
     assert b"last owner" in answer.content
+
+
+def test_the_page_tells_of_each_member_the_second_factor_and_when_they_were_last_seen(cast: Cast, owner: Browser) -> None:
+    give_second_factor(cast.olga)
+    UserSession.objects.create(user=cast.olga, session_key="s", ip="127.0.0.1", user_agent="", last_seen_at=datetime(2026, 11, 26, 12, tzinfo=UTC))
+    shown = {one["member"].user.email: one for one in owner.get("/o/acme/members/").context["members"]}
+    assert [shown[person.email]["has_factor"] for person in (cast.olga, cast.finn)] == [True, False]
+    assert shown[cast.olga.email]["seen_at"] == datetime(2026, 11, 26, 12, tzinfo=UTC)
+    assert shown[cast.finn.email]["seen_at"] is None
+    assert cast.gus.external_id not in shown
+
+
+def test_who_may_not_is_told_which_role_may_and_who_can_give_it(cast: Cast) -> None:
+    make_owner(cast.acme)
+    answer = logged_in(cast.olga).get("/o/acme/members/")
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "You need the Owner role." in page
+    assert "Owners: " in page
+    assert "maria" in page.lower()

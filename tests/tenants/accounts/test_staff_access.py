@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.core.exceptions import PermissionDenied, ValidationError
 
+from dashboards.templatetags.console import in_zone_short
 from tenants.models import AuditEntry, StaffSession, User
 from tenants.scoping import tenant_scope
 from tenants.staff_access import open_staff_session
@@ -34,6 +35,22 @@ def test_staff_enters_with_a_reason_which_the_tenant_reads(cast: Cast) -> None:
     assert (entry.object_type, entry.action, entry.actor_kind, entry.actor_name) == ("staff_session", "created", "staff", "root@example.com")
     assert entry.changes["reason"]["after"] == entry.reason == REASON["reason"]
     assert root.get("/o/globex/").status_code == 404, "one tenant, not all"
+
+
+def test_every_page_says_who_of_our_staff_is_in_until_when_and_lets_them_leave(cast: Cast) -> None:
+    root = logged_in(cast.root)
+    root.post("/staff/enter/acme/", REASON)
+    with tenant_scope(cast.acme.id):
+        until = in_zone_short(StaffSession.objects.get().expires_at, cast.acme.time_zone)
+    for path in ("/o/acme/", "/o/acme/budgets/", "/o/acme/members/"):
+        page = root.get(path).content.decode()
+        assert "<b>root@example.com</b> of our staff is in here until" in page, path
+        assert f">{until}</time>" in page
+        assert REASON["reason"] in page
+        assert 'action="/o/acme/leave/"' in page
+    assert "of our staff" not in logged_in(cast.olga).get("/o/acme/").content.decode()
+    root.post("/o/acme/leave/")
+    assert root.get("/o/acme/").status_code == 404
 
 
 def test_it_ends_after_an_hour_and_when_they_leave(cast: Cast) -> None:

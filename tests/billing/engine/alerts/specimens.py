@@ -21,6 +21,7 @@ from billing.engine.alerts.events import (
     Driver,
     ExportFailed,
     ForecastOverBudget,
+    KeyUnused,
     LedgerBroken,
     ProviderDown,
     ReportNotSent,
@@ -67,6 +68,7 @@ EVENTS: Mapping[str, AlertEvent] = {
         schedule=ID, name="FOCUS for finance", first=date(2026, 10, 1), last=date(2026, 10, 31), due_at=NOON, reason="no mail server is set up",
         failed_at=NOON, tried_until=NOON + timedelta(days=1),
     ),
+    "key_unused": KeyUnused(api_key=ID, name="nightly batch", last4="h7Qd", since=NOON - timedelta(days=91)),
     "channel_failing": ChannelFailing(channel=ID, name="#llm-costs", failing_since=NOON, problem="it answered with the status 404"),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0005_a_currency_beside_dollars'),
+        ('tenants', '0006_end_users_by_name'),
     ]
 
     operations = [
