@@ -151,7 +151,7 @@ class ResourcePages:
 
     def _save(self, request: HttpRequest, form: Any, *, row: Any, now: Any, described: Any) -> Any:
         resource, membership = self.resource, membership_of(request)
-        verb, was = ("create", {}) if row is None else ("change", state_of(row))
+        verb, was = "create" if row is None else "change", state_of(row) if row is not None and resource.bulk_actions else {}
         try:
             with transaction.atomic():
                 do = partial(resource.save, form, row=row, membership=membership, now=now)
@@ -160,7 +160,7 @@ class ResourcePages:
             form.add_error(None, told(wrong))
             return None
         changed = differences_of(described, resource.describe(saved))
-        if row is not None and resource.bulk_actions and (rows := changed_row(saved, was=was)):
+        if was and (rows := changed_row(saved, was=was)):
             self._remember_edit(request, rows, now=now)
         said = "; ".join(f"{name} {before} → {after}" for name, before, after in changed) if row is not None else resource.label(saved)
         messages.success(request, f"Saved: {said}." if said else "Nothing was changed.")
