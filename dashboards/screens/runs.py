@@ -159,7 +159,8 @@ def _within(rows: QuerySet[Any], days: tuple[date, date] | None) -> QuerySet[Any
     """A shadow may run on after midnight."""
     if days is None:
         return rows.none()
-    start, end = (datetime.combine(day, time(), tzinfo=_zone()) for day in (days[0], days[1] + timedelta(days=2)))
+    zone = _zone()
+    start, end = (datetime.combine(day, time(), tzinfo=zone) for day in (days[0], days[1] + timedelta(days=2)))
     return rows.filter(started_at__gte=start, started_at__lt=end)
 
 
