@@ -8,6 +8,7 @@ from django import forms
 from tenants.models import EndUser, Tier
 
 NO_TIER = "none"
+FOLLOWED = "A call that says another tier is followed, and remembered. Without one of their own the default tier holds."
 
 
 def tiers_by_id() -> list[tuple[str, str]]:
@@ -20,7 +21,7 @@ class TierField(forms.ChoiceField):
     """The id of a tier, or None for none of their own."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(choices=tiers_by_id, help_text="A call that says another tier is followed, and remembered. Without one of their own the default tier holds.", **options)
+        super().__init__(choices=tiers_by_id, help_text=FOLLOWED, **options)
 
     def clean(self, value: Any) -> str | None:
         said = super().clean(value)
