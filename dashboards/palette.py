@@ -11,7 +11,8 @@ from billing.models import Budget
 from dashboards.access import may
 from dashboards.navigation import SECTIONS, SEE_RUNS
 from dashboards.screens.runs import runs_for
-from tenants.models import ApiKey, EndUser, Membership
+from tenants.end_user_names import beginning_with, end_users_by_name
+from tenants.models import ApiKey, Membership
 from tenants.roles import Permission
 
 EACH = 5
@@ -35,7 +36,7 @@ def hits_of(text: str, *, membership: Membership) -> Sequence[Hit]:
         budgets = Budget.objects.filter(Q(name__icontains=text) | Q(subject__icontains=text), ended_at=None)[:EACH]
         hits += [Hit(kind="Budget", label=str(budget), url=f"{reverse('budgets', args=[slug])}?sel={budget.pk}") for budget in budgets]
     if may(membership, Permission.SEE_COSTS):
-        users = EndUser.objects.filter(external_id__icontains=text)[:EACH]
+        users = end_users_by_name().filter(beginning_with(text)).order_by("in_order")[:EACH]
         people = reverse("users", args=[slug])
         hits += [Hit(kind="End user", label=user.external_id, url=f"{people}?sel={user.pk}") for user in users]
     if may(membership, Permission.MANAGE_OWN_KEYS):

@@ -45,6 +45,8 @@ class Filter(Struct, frozen=True, kw_only=True):
     label: str
     narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
     choices: Callable[[], Sequence[tuple[str, str]]] | None = None
+    is_rare: bool = False
+    """Behind "More filters" until something is chosen."""
 
 
 class BulkAction(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from datetime import date
 from uuid import UUID
 
 from billing.models import DayRollup
+from tenants.end_user_names import beginning_with, end_users_by_name
 from tenants.models import ApiKey, EndUser
 
 UNNAMED = {
@@ -28,10 +29,10 @@ def names_of(*, dimension: str, values: Iterable[str]) -> Mapping[str, str]:
 
 
 def names_like(text: str, *, dimension: str, since: date, limit: int) -> Sequence[str]:
-    """Return names of a dimension's values that hold a text: end users and keys as they are called, others as money was booked under them
-    since a day. Raises ValueError for what is no dimension."""
+    """Return names of a dimension's values for a text: end users whose name begins with it, keys whose name holds it, and others that hold it as
+    money was booked under them since a day. Raises ValueError for what is no dimension."""
     if dimension == "end_user":
-        return list(EndUser.objects.filter(external_id__icontains=text).order_by("external_id").values_list("external_id", flat=True)[:limit])
+        return list(end_users_by_name().filter(beginning_with(text)).order_by("in_order").values_list("external_id", flat=True)[:limit])
     if dimension == "api_key":
         return list(ApiKey.objects.filter(name__icontains=text).order_by("name").values_list("name", flat=True)[:limit])
     if dimension not in DayRollup.Dimension.values:

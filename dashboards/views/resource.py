@@ -66,7 +66,8 @@ class ResourcePages:
         columns = columns_shown(resource.columns, request.GET.getlist("cols"))
         context = {
             "columns": columns, "keys": [column.key for column in columns], "choosable": [column for column in resource.columns if column.key],
-            "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after, "filters": self._filters(request),
+            "resource": resource, "shown": resource.present(found.rows, now=now), "after": found.after,
+            "filters": (filters := self._filters(request)), "has_rare_filters": any(one["is_rare"] for one in filters),
             "is_narrowed": any(request.GET.get(name) for name in ("q", *(one.name for one in resource.filters))),
             "bulk_actions": [action for action in resource.bulk_actions if may(membership, action.needs)],
             "may_create": resource.creates is not None and may(membership, resource.creates), "most": MOST_AT_ONCE,
@@ -232,10 +233,14 @@ class ResourcePages:
         return {"selected": row, "panel": panel, "last_changes": last_changes(row, membership=membership)}
 
     def _filters(self, request: HttpRequest) -> list[dict[str, Any]]:
+        chosen = {one.name: request.GET.get(one.name, "") for one in self.resource.filters}
         return [
-            {"name": one.name, "label": one.label, "choices": one.choices() if one.choices else None, "chosen": request.GET.get(one.name, "")}
+            {
+                "name": one.name, "label": one.label, "choices": one.choices() if one.choices else None, "chosen": chosen[one.name],
+                "is_rare": one.is_rare and not chosen[one.name],
+            }
             for one in self.resource.filters
-        ]
+        ]  # fmt: skip
 
     def _url(self, request: HttpRequest, part: str) -> str:
         return reverse(f"{self.resource.name}{part}", args=[membership_of(request).tenant.slug])
