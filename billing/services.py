@@ -95,14 +95,14 @@ def add_price(*, price: ModelPrice) -> ModelPrice:
 
 def snooze_anomaly(*, anomaly: Anomaly, until: datetime, note: str) -> Anomaly:
     """Let the series of an anomaly be told no more until then; it goes on being looked at."""
-    return _seen_to(anomaly, state=Anomaly.State.SNOOZED, snoozed_until=until, note=note)
+    return _seen_to(anomaly, state=Anomaly.State.SNOOZED, snoozed_until=until, **_said(note))
 
 
 def resolve_anomaly(*, anomaly: Anomaly, resolution: str, note: str, actor: str, now: datetime) -> Anomaly:
     """Say what an anomaly was. `expected` is ordinary from now on, `fixed` is no measure for others, and three `not_useful` make the series
     less sensitive."""
     return _seen_to(
-        anomaly, state=Anomaly.State.RESOLVED, resolution=resolution, note=note, resolved_by=actor, resolved_at=now, snoozed_until=None
+        anomaly, state=Anomaly.State.RESOLVED, resolution=resolution, resolved_by=actor, resolved_at=now, snoozed_until=None, **_said(note)
     )
 
 
@@ -116,12 +116,19 @@ def note_anomaly(*, anomaly: Anomaly, note: str) -> Anomaly:
     return _seen_to(anomaly, note=note)
 
 
+def _said(note: str) -> dict[str, str]:
+    """Who says nothing leaves the note as it is."""
+    return {"note": note} if note else {}
+
+
 def _seen_to(anomaly: Anomaly, **changes: Any) -> Anomaly:
     row = Anomaly.objects.select_for_update().get(pk=anomaly.pk)
     for name, value in changes.items():
         setattr(row, name, value)
     row.save(update_fields=list(changes))
     return row
+
+
 def create_budget(*, budget: Budget) -> Budget:
     """Set a budget, and return it. Raises ValidationError for a subject that does not fit, Conflict where there is one like it."""
     budget.subject = checked_subject(scope=budget.scope, subject=budget.subject)

@@ -156,13 +156,16 @@ def _check_texts(request: RunRequest) -> None:
 
 
 async def _subject(runtime: Runtime, tenant: TenantRuntime, caller: Caller, request: RunRequest) -> tuple[Subject, str]:
-    """Who spends, and in which tier: the one the call says, else the one known of the end user, else the tenant's default."""
+    """Who spends, and in which tier: the one the call says, else the one known of the end user, else the tenant's default.
+
+    What a call says is remembered of the end user, but for a trial: it moves nobody to another tier.
+    """
     said = request.cascade.tier
     if said is not None and said not in tenant.config.tiers:
         raise InvalidRequest(f"No tier is called {said[:64]!r}. Tiers: {', '.join(sorted(tenant.config.tiers)) or 'none yet'}.", param="user_tier")
     identity, tier = None, said
     if request.user_id:
-        seen = await away_as_503(runtime.see_end_user(caller, external_id=request.user_id, tier=said))
+        seen = await away_as_503(runtime.see_end_user(caller, external_id=request.user_id, tier=None if request.is_trial else said))
         if seen.wait_s:
             raise new_end_user_refusal(request.user_id, wait_s=seen.wait_s)
         if seen.is_blocked:

@@ -193,6 +193,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_200  # a bulk change brings the ids of a thousand rows back
 
 # ---- Static files
 STATIC_URL = "static/"

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from msgspec import Struct
 
 from dashboards.resources import MOST_AT_ONCE, Planned, Resource, Row, carry_out, told
+from dashboards.spreadsheets import FORMULA
 from tenants.errors import Conflict
 from tenants.models import Membership
 
@@ -48,7 +49,7 @@ def table_of(text: str) -> Table:
         rows = list(csv.reader(io.StringIO(text), dialect, strict=True))
     except csv.Error as wrong:
         raise ValidationError(f"The file cannot be read: {wrong}.") from wrong
-    rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+    rows = [[_unguarded(cell.strip()) for cell in row] for row in rows if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise ValidationError("The file has no lines. The first line names the columns, each further one is a row.")
     if len(rows) > MOST_AT_ONCE + 1:
@@ -56,6 +57,11 @@ def table_of(text: str) -> Table:
     if len(rows[0]) > MOST_COLUMNS:
         raise ValidationError(f"The file has {len(rows[0])} columns; {MOST_COLUMNS} can be told apart here.")
     return Table(heading=rows[0], rows=rows[1:])
+
+
+def _unguarded(cell: str) -> str:
+    """Files for people have an apostrophe before what a spreadsheet would carry out: it is none of the text."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA) else cell
 
 
 def places_by_name(table: Table, *, columns: Sequence[str]) -> Mapping[str, int] | None:

@@ -246,13 +246,14 @@ def _behind(order: Sequence[str], key: Sequence[Any]) -> Q:
 def _write_key(row: Any, order: Sequence[str]) -> str:
     values = [getattr(row, field.lstrip("-")) for field in order]
     told = [value.isoformat() if isinstance(value, date | datetime) else str(value) if isinstance(value, UUID) else value for value in values]
-    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps(told, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def _read_key(text: str, length: int) -> list[Any]:
     try:
         key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text and len(text) < 2000 else []
         UUID(key[-1]) if key else None
+        "".join(value for value in key if isinstance(value, str)).encode()  # half of a character reaches no database
     except (binascii.Error, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return []
     sane = isinstance(key, list) and len(key) == length and all(isinstance(value, str | int) and "\x00" not in str(value) for value in key)

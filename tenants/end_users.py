@@ -20,6 +20,16 @@ def end_user_id(*, salt: bytes, external_id: str) -> UUID:
     return UUID(int=int.from_bytes(digest) & ~(0xF << 76) & ~(0x3 << 62) | (8 << 76) | (0x2 << 62))
 
 
+def ids_of_end_user(text: str, *, salt: bytes) -> list[UUID]:
+    """Return whom a person may mean by a text: the end user of that name, and where the text is an id, the one of ours with it, for a tenant
+    may call its end users by ids of its own."""
+    found = [end_user_id(salt=salt, external_id=text)]
+    try:
+        return [*found, UUID(text)]
+    except ValueError:
+        return found
+
+
 def check_name(external_id: str) -> None:
     """Raises ValueError, which says what to do, for a name that no call could carry as its user."""
     if not external_id.strip():

@@ -34,7 +34,7 @@ def names_like(text: str, *, dimension: str, since: date, limit: int) -> Sequenc
     if dimension == "end_user":
         return list(end_users_by_name().filter(beginning_with(text)).order_by("in_order").values_list("external_id", flat=True)[:limit])
     if dimension == "api_key":
-        return list(ApiKey.objects.filter(name__icontains=text).order_by("name").values_list("name", flat=True)[:limit])
+        return list(ApiKey.objects.filter(name__icontains=text).order_by("name").values_list("name", flat=True).distinct()[:limit])
     if dimension not in DayRollup.Dimension.values:
         raise ValueError(f"no dimension: {dimension}")
     rows = DayRollup.objects.filter(dimension=dimension, day__gte=since, value__icontains=text).exclude(value="")

@@ -83,8 +83,11 @@ def replay_runs(*, scope: str, subject: str, period: str, limit_nusd: int, tenan
 
     From the entries, in the order in which they happened; what a window had spent before the first day is from the day sums. A run counts as beyond
     where its window's sum with it is above the limit, as if those before it had all been let through. None where that takes longer than a
-    page may wait. Worked number: runs of 30, 50 and 20 cents on one day under a limit of 40 a day: 3 runs, 2 beyond.
+    page may wait, and for a budget of all time, whose sum began with the first call.
+    Worked number: runs of 30, 50 and 20 cents on one day under a limit of 40 a day: 3 runs, 2 beyond.
     """
+    if period == Period.TOTAL:
+        return None
     first, asked = today - RUNS_REPLAYED + timedelta(days=1), _asked(scope, subject, limit_nusd, tenant)
     is_tag = asked["dimension"] == BudgetScope.TAG
     value = "%(value)s::text" if is_tag else COLUMNS[asked["dimension"]]

@@ -23,6 +23,7 @@ from cascade.idempotency import Reply
 from cascade.models import CascadeRun
 from tenants.api.serializers import EndUserSerializer
 from tenants.api.views import EndUserViewSet
+from tenants.audit import record
 from tenants.authentication import caller_of
 from tenants.encryption import UnreadableSecret
 from tenants.models import EndUser
@@ -95,6 +96,7 @@ class EndUserDataViewSet(EndUserViewSet):
     def data(self, request: Request, pk: str) -> Response:
         """Everything that is stored about the end user (GDPR articles 15 and 20)."""
         user = self.get_object()
+        record(action="read", object_type="end_user", object_id=user.pk)
         return Response(stored_about(user), headers={"content-disposition": data_file_of(user)})
 
 

@@ -12,8 +12,13 @@ NO_TIER = "none"
 
 def tiers_by_id() -> list[tuple[str, str]]:
     """Return a choice for each tier, and one for none of their own."""
-    tiers = [(str(pk), title or name) for pk, name, title in Tier.objects.values_list("pk", "name", "title")]
+    tiers = [(str(pk), named_tier(name, title)) for pk, name, title in Tier.objects.values_list("pk", "name", "title")]
     return [*tiers, (NO_TIER, "None of their own")]
+
+
+def named_tier(name: str, title: str) -> str:
+    """Titles may be alike, names are not."""
+    return f"{title} ({name})" if title and title != name else name
 
 
 class TierField(forms.ChoiceField):

@@ -15,7 +15,7 @@ from tenants.audit_triggers import object_type
 from tenants.models import AuditEntry, Membership, Tenant
 from tenants.scoping import Audited, current_tenant_id
 
-ACTIONS = {"created": "Created", "changed": "Changed", "deleted": "Deleted"}
+ACTIONS = {"created": "Created", "changed": "Changed", "deleted": "Deleted", "read": "Taken out"}
 PAGES = {"budget": "budgets", "api_key": "keys", "catalog_model": "models", "provider_connection": "providers", "alert_channel": "alerts"}
 """Things that have a panel in the console, by the name of their list."""
 

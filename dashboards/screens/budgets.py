@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import reports, services
 from billing.engine.budgets import Action, BudgetScope, Period
@@ -20,7 +20,6 @@ from dashboards.screens.budget_previews import preview_of
 from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
-from tenants.end_users import end_user_id
 from tenants.errors import Conflict
 from tenants.models import ApiKey, EndUser, Membership, Tier
 from tenants.roles import Permission
@@ -147,8 +146,8 @@ def _in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
 
 def _of_tier(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
     """Of a tier are the budgets that each of its end users has, and those of single end users that are in it."""
-    theirs = EndUser.objects.filter(Q(tier__name=name) | Q(tier=None, tenant__default_tier=name))
-    return rows.filter(Q(scope=BudgetScope.TIER, subject=name) | Q(scope=BudgetScope.END_USER, subject__in=theirs.values("external_id")))
+    owner = EndUser.objects.filter(Q(tier__name=name) | Q(tier=None, tenant__default_tier=name), external_id=OuterRef("subject"))
+    return rows.filter(Q(scope=BudgetScope.TIER, subject=name) | Q(Exists(owner), scope=BudgetScope.END_USER))
 
 
 def _new_limit(row: Budget, said: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -185,7 +184,7 @@ def _whom(row: Budget, membership: Membership) -> UUID | None:
     """The end user whose own budget it is, for who may see them."""
     if row.scope != BudgetScope.END_USER or not row.subject or not may(membership, Permission.SEE_COSTS):
         return None
-    return end_user_id(salt=bytes(membership.tenant.end_user_salt), external_id=row.subject)
+    return EndUser.objects.filter(external_id=row.subject).values_list("pk", flat=True).first()
 
 
 def _pace(standing: reports.BudgetStanding, now: datetime) -> int | None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from billing import reports
 from cascade.run_reports import STATUS_FILTERS, by_status
 from dashboards.ranges import Range
-from tenants.end_users import LONGEST_NAME, end_user_id
+from tenants.end_users import LONGEST_NAME, ids_of_end_user
 from tenants.models import ApiKey, Tenant
 
 DIMENSIONS: Mapping[str, str] = {
@@ -111,7 +111,7 @@ def question_of(asked: QueryDict, *, tenant: Tenant, keys: Sequence[UUID] | None
     limit = asked.get("limit", "8")
     group = group if group in DIMENSIONS and (group != "status" or metric in ("cost", "runs")) else "model"
     filters = [
-        reports.Filter(dimension=dimension, values=[_value(dimension, value, tenant)], excludes=excludes)
+        reports.Filter(dimension=dimension, values=_values(dimension, value, tenant), excludes=excludes)
         for name, excludes in (("f", False), ("x", True))
         for dimension, separator, value in (text.replace("\x00", "").partition(":") for text in asked.getlist(name))
         if separator and dimension in ENTRY_DIMENSIONS
@@ -211,14 +211,13 @@ def _text(asked: QueryDict, name: str) -> str:
     return asked.get(name, "").replace("\x00", "").strip()[:LONGEST_NAME]
 
 
-def _value(dimension: str, value: str, tenant: Tenant) -> str:
-    """People say names where sums are kept by id."""
-    if dimension == "end_user" and value and not _is_uuid(value):
-        return str(end_user_id(salt=bytes(tenant.end_user_salt), external_id=value))
+def _values(dimension: str, value: str, tenant: Tenant) -> list[str]:
+    """People say names where sums are kept by id. Several keys may have one name: a key that was rolled has that of the one before it."""
+    if dimension == "end_user" and value:
+        return [str(one) for one in ids_of_end_user(value, salt=bytes(tenant.end_user_salt))]
     if dimension == "api_key" and value and not _is_uuid(value):
-        found = ApiKey.objects.filter(name=value).values_list("pk", flat=True).first()
-        return str(found) if found else value
-    return value
+        return [str(key) for key in ApiKey.objects.filter(name=value).values_list("pk", flat=True)] or [value]
+    return [value]
 
 
 def _within(keys: Sequence[UUID] | None) -> list[reports.Filter]:

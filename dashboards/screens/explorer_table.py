@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
@@ -11,6 +12,7 @@ from cascade import run_reports
 from dashboards.ranges import Range
 from dashboards.screens.anomalies import PARAMETERS
 from dashboards.screens.explorer import MOST_ROWS, Question
+from dashboards.screens.runs import MOMENT
 
 RUN_PARAMETERS = {**PARAMETERS, "status": "status"}
 """Under which name the list of runs is narrowed by a dimension."""
@@ -34,9 +36,9 @@ def rows_of(
     return [
         {
             "line": line, "total": total, "runs": runs.get(line.value, run_reports.RunSums()) if by_runs else None, "spent": spent.get(line.value),
-            "before": None if before is None else before.get(line.value, 0),
+            "before": None if before is None or line.value == reports.OTHER else before.get(line.value, 0),
             "filter": f"{question.group}:{line.value}" if _narrows(question, line) else "",
-            "runs_url": _runs_url(question, line, slug=slug),
+            "runs_url": _runs_url(question, line, chosen, slug=slug),
         }
         for line in found.lines
     ]
@@ -46,12 +48,13 @@ def _narrows(question: Question, line: reports.Line) -> bool:
     return not question.subgroup and not question.is_by_status and line.value != reports.OTHER
 
 
-def _runs_url(question: Question, line: reports.Line, *, slug: str) -> str:
-    """The runs of a value, where their list is narrowed by its dimension and the value has a name to narrow by."""
+def _runs_url(question: Question, line: reports.Line, chosen: Range, *, slug: str) -> str:
+    """The runs of a value in the range, where their list is narrowed by its dimension."""
     parameter = RUN_PARAMETERS.get(question.group)
     if not parameter or not line.value or question.subgroup or line.value == reports.OTHER:
         return ""
-    return f"{reverse('runs', args=[slug])}?{urlencode({parameter: line.label if question.group == 'end_user' else line.value})}"
+    start, end = (at.astimezone(ZoneInfo(chosen.zone)).strftime(MOMENT) for at in chosen.instants)
+    return f"{reverse('runs', args=[slug])}?{urlencode({parameter: line.value, 'from': start, 'to': end})}"
 
 
 def sorted_by(rows: Sequence[Mapping[str, Any]], *, by: str) -> Sequence[Mapping[str, Any]]:
@@ -59,7 +62,7 @@ def sorted_by(rows: Sequence[Mapping[str, Any]], *, by: str) -> Sequence[Mapping
     if by == "name":
         return sorted(rows, key=lambda row: row["line"].label.lower())
     if by == "change" and rows and rows[0]["before"] is not None:
-        return sorted(rows, key=lambda row: row["line"].total - row["before"], reverse=True)
+        return sorted(rows, key=lambda row: row["line"].total - (row["before"] or 0), reverse=True)
     if by in ("runs", "failed") and rows and rows[0]["runs"]:
         return sorted(rows, key=lambda row: getattr(row["runs"], by), reverse=True)
     return rows

@@ -15,7 +15,7 @@ from cascade.engine.presets import BUILT_IN_PRESETS
 from cascade.models import CascadeRun, Preset
 from dashboards.own_keys import keys_whose_runs
 from dashboards.resources import Column, Filter, Resource
-from tenants.end_users import end_user_id
+from tenants.end_users import ids_of_end_user
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.scoping import current_tenant_id
 
@@ -46,9 +46,9 @@ class Runs(Resource[CascadeRun]):
 
     def bounded(self, rows: QuerySet[CascadeRun], *, asked: Mapping[str, str]) -> QuerySet[CascadeRun]:
         """No index knows steps: they are looked for in one day, or in the newest ones alone, of those up to the time that is said."""
-        if not asked.get("step") or asked.get("day") or asked.get("id"):
+        if not asked.get("step") or asked.get("id") or reports.instants_of_day(asked.get("day", ""), zone="UTC"):
             return rows
-        until = _moment(asked.get("to", ""), fold=1)
+        until = _moment(asked.get("to", ""), fold=1) if asked.get("to") else None
         since = run_reports.newest_days(most_runs=MOST_SEARCHED, until=until.date() if until else None)
         return rows.filter(started_at__gte=datetime.combine(since, time(), tzinfo=_zone())) if since else rows.none()
 
@@ -92,10 +92,7 @@ def _by_id(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 
 def _by_end_user(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
     tenant = Tenant.objects.get(pk=current_tenant_id())
-    try:
-        return rows.filter(end_user_id=UUID(name))
-    except ValueError:
-        return rows.filter(end_user_id=end_user_id(salt=bytes(tenant.end_user_salt), external_id=name))
+    return rows.filter(end_user_id__in=ids_of_end_user(name, salt=bytes(tenant.end_user_salt)))
 
 
 def _by_key(rows: QuerySet[Any], key: str) -> QuerySet[Any]:

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from billing import reports
 from dashboards.access import may
-from dashboards.forms.users import NO_TIER, EndUserForm, EraseForm, MoveForm, tiers_by_id
+from dashboards.forms.users import NO_TIER, EndUserForm, EraseForm, MoveForm, named_tier, tiers_by_id
 from dashboards.resources import BulkAction, Column, Filter, Resource
 from tenants.end_user_names import beginning_with, end_users_by_name
 from tenants.models import EndUser, Membership, Tenant
@@ -58,7 +58,7 @@ class EndUsers(Resource[EndUser]):
         }  # fmt: skip
 
     def describe(self, row: EndUser) -> Mapping[str, str]:
-        return _described(row, {str(row.tier.pk): row.tier.title or row.tier.name} if row.tier else {})
+        return _described(row, {str(row.tier.pk): named_tier(row.tier.name, row.tier.title)} if row.tier else {})
 
     def describe_all(self, rows: Sequence[EndUser]) -> Sequence[Mapping[str, str]]:
         tiers = dict(tiers_by_id())

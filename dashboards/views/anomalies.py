@@ -99,14 +99,16 @@ def reopen(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 def note(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Say what is known, and decide nothing."""
-    return _do(request, pk, form=NoteForm(request.POST), do=services.note_anomaly, done="Your comment is there.")
+    form, said = NoteForm(request.POST), request.POST.get("note", "").strip()
+    is_last = bool(said) and said == get_object_or_404(Anomaly, pk=pk).note
+    done = "The last comment says this already." if is_last else "Your comment is there."
+    return _do(request, pk, form=form, do=services.note_anomaly, done=done)
 
 
 def _do(request: HttpRequest, pk: UUID, *, form: forms.Form, do: Callable[..., Anomaly], done: str) -> HttpResponseBase:
     row, membership = get_object_or_404(Anomaly, pk=pk), membership_of(request)
     if form.is_valid():
-        said = {**form.cleaned_data, "note": form.cleaned_data["note"] or row.note} if "note" in form.fields else {}
-        change = partial(do, anomaly=row, **said)
+        change = partial(do, anomaly=row, **form.cleaned_data)
         carry_out(RESOURCE, verb="change", before=RESOURCE.describe(row), do=change, membership=membership)
         messages.success(request, done)
     else:

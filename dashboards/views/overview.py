@@ -19,7 +19,7 @@ from dashboards.screens.attention import problems_of
 from dashboards.screens.changes import by_day, changes_of_days
 from dashboards.screens.demos import offer_of
 from dashboards.screens.explorer import HOUR_DIMENSIONS, cost_by_hours, total_before_by_hours
-from dashboards.screens.marks import anomalies_in, marks_of
+from dashboards.screens.marks import MOST_MARKS, anomalies_in, marks_of
 from dashboards.screens.savings import runs_in
 from dashboards.shell import membership_of, show, show_piece
 from dashboards.templatetags.money import money, usd
@@ -102,7 +102,7 @@ def sentence_of(series: reports.Series, chosen: Range, *, anomalies: int = 0, ah
         f"highest on {series.points[highest]:{'%-d %B at %H:%M' if is_hours else '%-d %B'}}."
     )
     if anomalies:
-        told += f" {anomalies} {'anomaly' if anomalies == 1 else 'anomalies'}."
+        told += f" {anomalies}{' or more' if anomalies == MOST_MARKS else ''} {'anomaly' if anomalies == 1 else 'anomalies'}."
     if ahead:
         spend = ahead[0].spend
         told += f" Tomorrow {money(spend.expected_nusd)} is expected, {money(spend.low_nusd)} to {money(spend.high_nusd)}."

@@ -1,6 +1,7 @@
 """One run: its steps on a line of time, what it touched, and what it was booked as."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,6 +23,8 @@ from tenants.models import Membership
 from tenants.roles import Permission
 
 NO_PROMPT = "THE PROMPT"
+NEAR = timedelta(days=2)
+"""So far the newer and the older run are looked for: whoever sees few of many runs would wait for all between them."""
 TABS = {"steps": "Steps", "ledger": "Ledger", "facts": "Facts"}
 
 
@@ -37,7 +40,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "saved": None if found.baseline_nusd is None else found.baseline_nusd - found.cost_nusd,
         "end_user": reports.names_of(dimension="end_user", values=[str(found.end_user_id)])[str(found.end_user_id)] if found.end_user_id else "",
     }  # fmt: skip
-    others = runs_for(membership)
+    others = runs_for(membership).filter(started_at__gte=found.started_at - NEAR, started_at__lte=found.started_at + NEAR)
     context |= {"newer": neighbour(others, found, ordering=("started_at",)), "older": neighbour(others, found, ordering=("-started_at",))}
     if tab == "steps":
         context |= _path(found, request, membership)
@@ -52,10 +55,12 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _path(run: CascadeRun, request: HttpRequest, membership: Membership) -> Mapping[str, Any]:
     """The steps, what was decided before them, and the same call to be made again: without its prompt, which nobody kept."""
     held, steps = reports.path_held_for(run_id=run.pk), steps_of(run)
-    asked = {"model": asked_for(run), "tier": run.tier, "user": known_name(run.end_user_id), "domain": run.domain}
+    user = known_name(run.end_user_id)
+    asked = {"model": asked_for(run), "tier": run.tier, "user": user, "domain": run.domain}
+    by_program = {**asked, "tier": "" if user else run.tier, "prompt": NO_PROMPT}  # a tier that a call says would be remembered of the end user
     return {
         "steps": steps, "policy": policy_of(run), "held": held, "unreached": unreached(run, held, after=len(steps)),
-        "code": in_code({**asked, "prompt": NO_PROMPT}, base_url=request.build_absolute_uri("/v1")),
+        "code": in_code(by_program, base_url=request.build_absolute_uri("/v1")),
         "replay": urlencode(asked) if may(membership, Permission.USE_PLAYGROUND) else "",
     }  # fmt: skip
 

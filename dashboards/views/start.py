@@ -40,6 +40,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "secret": secret, "shown_key": secret or PLACEHOLDER, "has_keys": ApiKey.objects.filter(revoked_at=None).exists(),
         "base_url": request.build_absolute_uri("/v1"), "model": MODEL, "done": done, "first": done["first"],
         "may_set_budgets": may(membership, Permission.EDIT_BUDGETS), "may_set_providers": may(membership, Permission.EDIT_PROVIDERS),
+        "may_leave": may(membership, Permission.EDIT_PROVIDERS),
         "offer": offer_of(request), "has_left": membership.tenant.started_at is not None,
     }  # fmt: skip
     response = show(request, "console/start.html", context, title="Start", now=now)

@@ -1,6 +1,5 @@
 """What is asked and done about one end user beside the list and the form: where their next call stands, block, data, erasure."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -22,11 +21,11 @@ from dashboards.forms.users import EraseForm
 from dashboards.resources import carry_out
 from dashboards.screens.users import EndUsers
 from dashboards.shell import may_wait, membership_of, show, show_piece
+from tenants.audit import record
 from tenants.models import EndUser
 from tenants.services import change_end_user
 
 RESOURCE = EndUsers()
-log = logging.getLogger(__name__)
 
 
 def standing(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -44,17 +43,17 @@ def standing(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def block(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Refuse their calls from now on, or let them through again."""
-    user = _locked(pk)
-    do = partial(change_end_user, user=user, changes={"is_blocked": not user.is_blocked})
+    user, is_blocked = _locked(pk), request.POST.get("blocked") == "1"
+    do = partial(change_end_user, user=user, changes={"is_blocked": is_blocked})
     carry_out(RESOURCE, verb="change", before=RESOURCE.describe(user), do=do, membership=membership_of(request))
-    messages.success(request, "Blocked: their calls are refused now." if user.is_blocked else "Their calls are let through again.")
+    messages.success(request, "Blocked: their calls are refused now." if is_blocked else "Their calls are let through again.")
     return redirect(f"{_list_of(request)}?sel={pk}")
 
 
-def data(request: HttpRequest, pk: UUID) -> HttpResponse:
+def data(request: HttpRequest, pk: UUID) -> HttpResponse:  # noqa: ARG001 - the scope is the request's
     """Everything that is stored about them, as a file: the same that REST gives."""
     user = get_object_or_404(EndUser.objects.select_related("tier"), pk=pk)
-    log.info("what is stored about end user %s was taken by user %s", pk, membership_of(request).user_id)
+    record(action="read", object_type="end_user", object_id=pk)
     headers = {"content-disposition": data_file_of(user), "cache-control": "private, no-store"}
     return HttpResponse(JSONRenderer().render(stored_about(user)), content_type="application/json", headers=headers)
 

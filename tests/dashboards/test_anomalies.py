@@ -141,6 +141,16 @@ def test_comments_are_a_list_with_who_and_when(cast: Cast, operator: Client) -> 
     assert page.context["older_note"] == ""
 
 
+def test_who_resolves_it_without_a_word_leaves_the_last_comment_as_it_is(cast: Cast, operator: Client) -> None:
+    row = anomaly_of(cast, note="it is the importer")
+    operator.post(f"/o/acme/anomalies/{row.pk}/resolve/", {"resolution": "fixed"})
+    with tenant_scope(cast.acme.id):
+        row.refresh_from_db()
+    assert (row.state, row.note) == ("resolved", "it is the importer")
+    again = operator.post(f"/o/acme/anomalies/{row.pk}/note/", {"note": "it is the importer"}, follow=True)
+    assert b"The last comment says this already." in again.content
+
+
 def test_an_anomaly_is_seen_to_in_its_row(cast: Cast, operator: Client) -> None:
     row, other = anomaly_of(cast), anomaly_of(cast, dimension="model", value="mini")
     for what, said in (("resolve", {"resolution": "expected"}), ("snooze", {"hours": "24"})):

@@ -378,6 +378,11 @@ def test_lines_with_errors_are_a_file_with_the_reason_that_no_spreadsheet_carrie
     assert budgets(cast) == []
 
 
+def test_a_guarded_name_of_a_file_for_people_is_read_as_it_was(cast: Cast, operator: Client) -> None:
+    of_file(operator, "scope,subject,period,limit,action\nend_user,'+4915112345,daily,1,block\n", apply="1")
+    assert [budget.subject for budget in budgets(cast)] == ["+4915112345"]
+
+
 def test_a_file_may_name_tiers_by_their_title_and_keys_by_their_name(cast: Cast, operator: Client) -> None:
     with tenant_scope(cast.acme.id):
         Tier.objects.filter(name="pro").update(title="Professional")

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,8 +14,9 @@ from django.utils import timezone
 from billing import reports
 from billing.models import ModelPrice
 from billing.quarters import sum_quarters
+from tenants.models import ApiKey, Tier
 from tenants.scoping import tenant_scope
-from tests.cast import Cast
+from tests.cast import Cast, make_end_user
 from tests.dashboards.scene import add_run, anomaly_of, logged_in, person_of
 from tests.rest import book
 
@@ -128,9 +130,12 @@ def test_the_table_is_sorted_by_the_column_that_is_asked_for(client: Client) -> 
     assert [first(sort) for sort in ("", "name", "runs", "change", "'")] == ["large", "large", "mini", "large", "large"]
 
 
-def test_a_value_leads_to_its_runs_and_all_are_added_up(client: Client) -> None:
+def test_a_value_leads_to_its_runs_and_all_are_added_up(client: Client, cast: Cast) -> None:
     page = client.get("/o/acme/costs/", {"group": "end_user"})
-    assert "/o/acme/runs/?user=ann" in page.content.decode()
+    asked = parse_qs(urlsplit(page.context["rows"][0]["runs_url"]).query)
+    assert asked["user"] == [str(cast.ann.pk)]
+    assert list(asked) == ["user", "from", "to"], "those of the range, which are counted beside it"
+    assert len(client.get(page.context["rows"][0]["runs_url"]).context["shown"]) == page.context["rows"][0]["runs"].runs
     assert page.context["all"]["total"] == 10 * 10**9
     assert page.context["all"]["input_tokens"] == sum(row["spent"].input_tokens for row in page.context["rows"])
 
@@ -205,6 +210,35 @@ def test_more_lines_than_the_limit_are_one(cast: Cast) -> None:
     assert page.context["series"].lines[-1].total == 3 * 10**9
     assert len(page.context["rows"]) == 7
     assert reports.OTHER not in page.content.decode()
+
+
+def test_more_values_than_the_table_has_room_for_are_one_row_of_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.screens.explorer.MOST_ROWS", 1)
+    page = client.get("/o/acme/costs/", {"group": "model", "sort": "change"})
+    assert [(row["line"].label, row["spent"] is None, row["before"]) for row in page.context["rows"]][-1] == ("Other", True, None)
+
+
+def test_customers_who_are_called_by_ids_are_found_by_them(cast: Cast) -> None:
+    name = "5f0c1b1e-6a43-4a0e-9f1d-0d7c7a0f3a11"
+    with tenant_scope(cast.acme.id):
+        theirs = make_end_user(cast.acme, name, Tier.objects.get(name="free"))
+        book(cast.acme, model="mini", amount_nusd=10**9, end_user=theirs.pk)
+        add_run(cast, end_user_id=theirs.pk)
+    client = logged_in(cast.finn)
+    assert rows(client, group="model", f=[f"end_user:{name}"]) == rows(client, group="model", f=[f"end_user:{theirs.pk}"]) == {"mini": 1}
+    (row,) = client.get("/o/acme/costs/", {"group": "end_user"}).context["rows"]
+    for asked in (row["runs_url"], f"/o/acme/runs/?user={name}"):
+        assert len(client.get(asked).context["shown"]) == 1
+
+
+def test_keys_of_one_name_are_filtered_together_and_offered_once(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        for number in range(2):
+            key = ApiKey.objects.create(name="rolled", prefix=f"cfk_live_{number}", digest=bytes([number]) * 32, last4="abcd", scopes=["invoke"])
+            book(cast.acme, model="mini", amount_nusd=10**9, api_key=key.pk)
+    client = logged_in(cast.finn)
+    assert rows(client, group="model", f=["api_key:rolled"]) == {"mini": 2}
+    assert client.get("/o/acme/costs/values/?dim=api_key&value=roll").content.count(b"rolled") == 1
 
 
 def test_what_was_changed_is_marked_on_its_day_and_told(cast: Cast) -> None:

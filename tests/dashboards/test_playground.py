@@ -13,6 +13,7 @@ from billing.engine.money import to_nusd
 from billing.models import Budget
 from cascade.models import CascadeRun
 from dashboards.templatetags.money import money_fine
+from tenants.models import EndUser
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
 from tests.dashboards.scene import logged_in, person_of, session_of
@@ -114,6 +115,13 @@ def test_a_trial_starts_no_shadow_and_a_call_does(player: Player) -> None:
         wait_until(lambda: CascadeRun.objects.filter(arm="shadow").exists(), what=stage.site.log)
         assert [str(shadow.shadow_of) for shadow in CascadeRun.objects.filter(arm="shadow")] == [served]
         assert len(stage.holds()) == 3
+
+
+def test_a_trial_as_another_tier_moves_nobody_to_it(player: Player) -> None:
+    player.run(model="house", user="ann", tier="pro")
+    with tenant_scope(player.stage.cast.acme.id):
+        assert CascadeRun.objects.get().tier == "pro"
+        assert EndUser.objects.get(pk=player.stage.cast.ann.id).tier.name == "free"  # type: ignore[union-attr]
 
 
 def test_the_way_is_shown_without_a_call(player: Player) -> None:

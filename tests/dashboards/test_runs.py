@@ -194,7 +194,7 @@ def test_a_run_can_be_asked_again_without_its_prompt(cast: Cast, client: Client)
     curl = page.context["code"]["curl"]
     assert shlex.split(curl.replace("\\\n", " "))[1:] == [
         "http://testserver/v1/chat/completions", "-H", "Authorization: Bearer $CASCADEFLOW_API_KEY", "-H", "content-type: application/json",
-        "-H", "x-cascadeflow-tier: pro", "-H", "x-cascadeflow-domain: code",
+        "-H", "x-cascadeflow-domain: code",
         "-d", '{"model": "production_ready", "messages": [{"role": "user", "content": "THE PROMPT"}], "user": "ben"}',
     ]  # fmt: skip
     form = client.get("/o/acme/playground/", dict(parse_qsl(page.context["replay"]))).context["form"]

@@ -81,7 +81,9 @@ def test_a_limit_is_replayed_over_the_runs_of_last_week_in_their_order(shop: Sho
         shop.call(amount=amount, user=user.id, at=shop.now - timedelta(minutes=minutes))
     with tenant_scope(shop.tenant.id):
         today = reports.today_of(time_zone=shop.tenant.time_zone, now=shop.now)
-        found = reports.replay_runs(scope=scope, subject=subject, period="total", limit_nusd=40, tenant=shop.tenant, today=today)
+        found = reports.replay_runs(scope=scope, subject=subject, period="monthly", limit_nusd=40, tenant=shop.tenant, today=today)
+        of_all_time = reports.replay_runs(scope=scope, subject=subject, period="total", limit_nusd=40, tenant=shop.tenant, today=today)
+    assert of_all_time is None, "what it had spent before is in no seven days"
     assert found is not None
     assert (found.runs, found.runs_beyond) == (runs, beyond)
 

@@ -239,4 +239,4 @@ def test_pathological_code_takes_bounded_time(draft: MakeDraft, unit: str) -> No
         check_code(draft(text, domain="code"))
         check_code(draft(text[:7_900] + "\n```", domain="code"))
         check_code(draft((text[:2_500] + "\n```\n") * 4, domain="code"))
-        assert process_time() - start < 0.3, (language, unit, sys.version)
+        assert process_time() - start < 3, (language, unit, sys.version)  # what is not bounded takes minutes
