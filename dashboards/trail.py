@@ -1,10 +1,10 @@
 """Entries of the audit log as people read them, and the last ones about a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from msgspec import Struct
 
 from dashboards.access import may
@@ -50,14 +50,17 @@ def last_changes(row: Model, *, membership: Membership) -> Sequence[Told]:
     return [told_of(entry) for entry in entries[:LAST]]
 
 
-def comments_on(row: Model, *, field: str) -> Sequence[tuple[datetime, str, str]]:
-    """Return what was written into a text field of a row, one time after the other: when, by whom, and the words. The newest MOST_COMMENTS.
+def comment_entries(row: Model, *, field: str) -> QuerySet[AuditEntry]:
+    """Return the newest entries in which a text field of a row was written, at most MOST_COMMENTS. The row holds the last text alone."""
+    entries = AuditEntry.objects.filter(object_type=object_type(type(row)), object_id=str(row.pk), changes__has_key=field)
+    return entries.order_by("-at", "-id")[:MOST_COMMENTS]
 
-    The row holds the last of them; the audit log has them all. They are for everybody who sees the row, as the field is.
-    """
-    entries = AuditEntry.objects.filter(object_type=object_type(type(row)), object_id=str(row.pk), changes__has_key=field).order_by("-at", "-id")
-    said = [(entry.at, entry.actor_name, _pair(entry.changes[field])[1]) for entry in entries[:MOST_COMMENTS]]
-    return [one for one in reversed(said) if one[2]]
+
+def comments_in(entries: Iterable[AuditEntry], *, field: str) -> Sequence[tuple[datetime, str, str]]:
+    """Return what was written into a field, one time after the other: when, by whom, and the words. Such comments are for everybody who sees the
+    row, as the field is."""
+    said = [(entry.at, entry.actor_name, _pair(entry.changes[field])[1]) for entry in sorted(entries, key=lambda one: (one.at, one.id))]
+    return [one for one in said if one[2]]
 
 
 def _pair(change: Any) -> tuple[str, str]:

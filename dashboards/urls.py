@@ -102,6 +102,8 @@ urlpatterns = [
     *ResourcePages(Budgets()).pages(route="budgets", see=Permission.SEE_BUDGETS, change=Permission.EDIT_BUDGET_LIMITS),
     page("budgets/preview/", budgets.preview, name="budgets_preview", see=Permission.EDIT_BUDGETS),
     page("budgets/<uuid:pk>/preview/", budgets.preview, name="budgets_preview_one", see=Permission.EDIT_BUDGET_LIMITS),
+    page("budgets/preview/runs/", budgets.preview_runs, name="budgets_preview_runs", see=Permission.EDIT_BUDGETS),
+    page("budgets/<uuid:pk>/preview/runs/", budgets.preview_runs, name="budgets_preview_runs_one", see=Permission.SEE_BUDGETS),
     page("budgets/ahead/", budget_outlooks.ahead, name="budgets_ahead", see=Permission.SEE_BUDGETS),
     page("budgets/<uuid:pk>/", budget_outlooks.one, name="budgets_one", see=Permission.SEE_BUDGETS),
     page("budgets/<uuid:pk>/spenders/", budget_outlooks.spenders, name="budgets_spenders", see=Permission.SEE_BUDGETS),

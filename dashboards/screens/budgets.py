@@ -16,7 +16,7 @@ from dashboards.access import may
 from dashboards.forms.budgets import SCOPES, BudgetForm, BulkActionForm, BulkLimitForm, OverrideForm, tier_names
 from dashboards.imports import nearest
 from dashboards.resources import BulkAction, Column, Filter, Resource, differences_of, with_changes
-from dashboards.screens.budget_previews import preview_of
+from dashboards.screens.budget_previews import preview_of, runs_of
 from dashboards.screens.what_if import of_budget
 from dashboards.templatetags.console import in_zone
 from dashboards.templatetags.money import ACTIONS, money
@@ -94,6 +94,11 @@ class Budgets(Resource[Budget]):
         return BudgetForm(data, budget=row, limits_only=not may(membership, Permission.EDIT_BUDGETS), suggested=suggested)
 
     def preview(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        runs = runs_of(form, budget=row, tenant=membership.tenant, now=now)
+        return {**self.preview_at_once(form, row=row, membership=membership, now=now), **runs}
+
+    def preview_at_once(self, form: BudgetForm, *, row: Budget | None, membership: Membership, now: datetime) -> Mapping[str, Any]:
+        """The preview without the runs, which come after it."""
         differences = differences_of(self.describe(row), self.describe(with_changes(row, form.changes()))) if row else []
         return {**preview_of(form, budget=row, tenant=membership.tenant, now=now), "differences": differences, "is_edit": row is not None}
 

@@ -1,9 +1,10 @@
 """What was changed that may have changed costs: marks on charts, read from the audit log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from msgspec import Struct
 
 from tenants.models import AuditEntry
@@ -21,10 +22,17 @@ class Changed(Struct, frozen=True, kw_only=True):
     words: str
 
 
-def changes_between(start_at: datetime, end_at: datetime) -> Sequence[Changed]:
-    """Return the newest changes of presets, prices, policies and rules in a time, oldest first. Who made them is the audit log's to tell."""
-    rows = AuditEntry.objects.filter(at__gte=start_at, at__lt=end_at, object_type__in=[*WATCHED]).order_by("-at", "-id")[:MOST]
-    return [Changed(at=row.at, words=f"{WATCHED[row.object_type]} {row.object_name or row.object_id[-8:]} {row.action}") for row in reversed(rows)]
+def entries_between(start_at: datetime, end_at: datetime) -> QuerySet[AuditEntry]:
+    """Return the newest entries about presets, prices, policies and rules in a time, at most MOST."""
+    return AuditEntry.objects.filter(at__gte=start_at, at__lt=end_at, object_type__in=[*WATCHED]).order_by("-at", "-id")[:MOST]
+
+
+def changes_in(entries: Iterable[AuditEntry]) -> Sequence[Changed]:
+    """Return the changes in words, oldest first. Who made them is the audit log's to tell."""
+    return [
+        Changed(at=row.at, words=f"{WATCHED[row.object_type]} {row.object_name or row.object_id[-8:]} {row.action}")
+        for row in sorted(entries, key=lambda one: (one.at, one.id))
+    ]
 
 
 def by_day(changes: Sequence[Changed], *, zone: str) -> Mapping[date, str]:
@@ -38,4 +46,5 @@ def by_day(changes: Sequence[Changed], *, zone: str) -> Mapping[date, str]:
 def changes_of_days(first: date, last: date, *, zone: str) -> Sequence[Changed]:
     """Return the changes of the tenant's days from `first` to `last`, both included."""
     local = ZoneInfo(zone)
-    return changes_between(datetime.combine(first, time(), tzinfo=local), datetime.combine(last + timedelta(days=1), time(), tzinfo=local))
+    start_at, end_at = (datetime.combine(day, time(), tzinfo=local) for day in (first, last + timedelta(days=1)))
+    return changes_in(entries_between(start_at, end_at))

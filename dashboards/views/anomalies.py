@@ -23,10 +23,10 @@ from dashboards.charts import curve_chart
 from dashboards.forms.anomalies import RESOLUTIONS, SNOOZES, NoteForm, ResolveForm, SnoozeForm
 from dashboards.resources import carry_out, narrowed, page_of
 from dashboards.screens.anomalies import DIMENSIONS, DRIVERS, KINDS, STATES, TAGS, Anomalies, contributors_of, labels_of, runs_url
-from dashboards.screens.changes import changes_between
+from dashboards.screens.changes import WATCHED, changes_in, entries_between
 from dashboards.shell import membership_of, show
-from dashboards.trail import comments_on
-from tenants.models import Membership
+from dashboards.trail import comment_entries, comments_in
+from tenants.models import AuditEntry, Membership
 from tenants.roles import Permission
 
 RESOURCE = Anomalies()
@@ -63,16 +63,26 @@ def anomaly(request: HttpRequest, pk: UUID) -> HttpResponse:
     now, membership = timezone.now(), membership_of(request)
     row: Any = get_object_or_404(reports.anomalies_by_impact(now=now), pk=pk)
     labels, curve = labels_of([row]), curve_of(row, zone=membership.tenant.time_zone, now=now)
-    comments = comments_on(row, field="note")
+    written, done = _audited(row)
+    comments = comments_in(written, field="note")
     drivers = sorted(((DRIVERS.get(name, name), amount) for name, amount in row.drivers.items()), key=lambda pair: -abs(pair[1]))
     context = {
         **_told(row, labels), "row": row, "state": STATES[row.stands], "drivers": drivers, "curve": curve, **_charted(curve),
         "contributors": contributors_of(row, labels, membership=membership), "timeline": _timeline(row, comments=comments, now=now),
         "older_note": "" if row.note in [words for *_, words in comments] else row.note,
-        "changes": changes_between(row.started_at - CHANGED_BEFORE, row.ended_at),
+        "changes": changes_in(done),
         "runs_url": runs_url(row, row.dimension, row.value, membership=membership), **_forms(membership),
     }  # fmt: skip
     return show(request, "console/anomalies/one.html", context, title="Anomaly", now=now)
+
+
+def _audited(row: Anomaly) -> tuple[Sequence[AuditEntry], Sequence[AuditEntry]]:
+    """The entries of the audit log with its comments, and those with what was changed before it, in one look."""
+    entries = comment_entries(row, field="note").union(entries_between(row.started_at - CHANGED_BEFORE, row.ended_at), all=True)
+    found: tuple[list[AuditEntry], list[AuditEntry]] = [], []
+    for entry in entries:
+        found[entry.object_type in WATCHED].append(entry)
+    return found
 
 
 def resolve(request: HttpRequest, pk: UUID) -> HttpResponseBase:

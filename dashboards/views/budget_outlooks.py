@@ -54,10 +54,6 @@ def outlook(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "outlook": told, "budget": row, "raised_nusd": raised, "raised": to_usd(raised or 0), **_burnt(row, found, tenant=tenant, now=now),
         "may_degrade": is_at_risk and row.action != Action.DEGRADE and may(membership, Permission.EDIT_BUDGETS),
-        "runs": reports.replay_runs(
-            scope=row.scope, subject=row.subject, period=row.period, limit_nusd=row.limit_now_nusd, tenant=tenant,
-            today=reports.today_of(time_zone=tenant.time_zone, now=now),
-        ),
     }  # fmt: skip
     return _part(request, "console/budgets/outlook.html", context, now=now)
 

@@ -15,6 +15,7 @@ from billing import services
 from billing.models import Budget
 from dashboards.forms.budgets import OverrideForm
 from dashboards.resources import carry_out, told
+from dashboards.screens.budget_previews import runs_of
 from dashboards.screens.budgets import Budgets
 from dashboards.shell import membership_of, show_part
 from tenants.errors import Conflict
@@ -29,10 +30,19 @@ def preview(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     form = RESOURCE.form(request.GET, row=budget, membership=membership)
     if not form.is_valid():
         return show_part(request, "console/budgets/preview.html", {"is_incomplete": True})
-    context = RESOURCE.preview(form, row=budget, membership=membership, now=timezone.now())
+    context = RESOURCE.preview_at_once(form, row=budget, membership=membership, now=timezone.now())
     if "whole" not in request.GET:  # of the panel, which asks what the budget does as it is
         context = {name: value for name, value in context.items() if name != "differences"}
-    return show_part(request, "console/budgets/preview.html", context)
+    return show_part(request, "console/budgets/preview.html", {**context, "runs_of": f"{request.path}runs/?{request.GET.urlencode()}"})
+
+
+def preview_runs(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+    """Say how many runs of last week the budget would have had no room for: a piece of the preview."""
+    membership = membership_of(request)
+    budget = get_object_or_404(Budget, pk=pk, ended_at=None) if pk else None
+    form = RESOURCE.form(request.GET, row=budget, membership=membership)
+    context = runs_of(form, budget=budget, tenant=membership.tenant, now=timezone.now()) if form.is_valid() else {}
+    return show_part(request, "console/budgets/runs.html", context)
 
 
 def override(request: HttpRequest, pk: UUID) -> HttpResponseBase:

@@ -1,6 +1,8 @@
 """When budgets run out: beside the list, in the panel, and where alerts lead."""
 
+import re
 from datetime import UTC, datetime
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -9,7 +11,7 @@ from billing.engine.forecasting.prediction import Estimate
 from dashboards.views.budget_outlooks import room_for
 from tenants.scoping import tenant_scope
 from tests.cast import Cast
-from tests.dashboards.scene import budget_of, logged_in
+from tests.dashboards.scene import budget_of, logged_in, person_of
 from tests.rest import book
 
 PART = {"HTTP_HX_REQUEST": "true"}
@@ -63,12 +65,15 @@ def test_a_budget_at_risk_may_degrade_instead_and_a_link_suggests_no_more_than_t
     assert path not in client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode(), "finance changes limits alone"
 
 
-def test_it_says_which_share_of_last_weeks_runs_it_would_have_had_no_room_for(cast: Cast, client: Client) -> None:
+def test_it_says_which_share_of_last_weeks_runs_it_would_have_had_no_room_for(cast: Cast) -> None:
+    viewer = logged_in(person_of(cast, "viewer"))
     budget = budget_of(cast, action="warn", limit_nusd=3 * 10**9)
     for _ in range(4):
         spend(cast, 10**9)
-    page = client.get(f"/o/acme/budgets/{budget.pk}/outlook/", **PART).content.decode()
-    assert "<b>1 of 4</b> runs (25.0 %): they would have gone on, with a warning." in page
+    piece = re.search(rf'/o/acme/budgets/{budget.pk}/preview/runs/[^"]*', viewer.get(f"/o/acme/budgets/?sel={budget.pk}").content.decode())
+    assert piece is not None
+    page = viewer.get(unescape(piece[0]), **PART).content.decode()
+    assert "Last week it had no room for <b>1 of 4</b> runs (25.0 %): warned." in page
 
 
 def test_the_chart_marks_where_the_curve_meets_the_limit(cast: Cast, client: Client) -> None:
