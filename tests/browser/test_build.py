@@ -53,7 +53,6 @@ def test_a_model_without_a_price_gets_one_and_its_badge_goes(visit: Opened, live
     page = seen.go("models/?priced=no")
     page.get_by_text("no price").wait_for()
     page.get_by_role("link", name="bare").click()
-    page.get_by_role("link", name="Set a price").click()
     page.get_by_label("Input", exact=True).fill("0.15")
     page.get_by_label("Output").fill("0.60")
     page.get_by_label("Source").fill("contract of May")
