@@ -96,7 +96,7 @@ def test_a_day_of_the_chart_opens_the_explorer_and_keys_step_and_compare(visit: 
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/costs/\?range=custom&from=(\d{4}-\d\d-\d\d)&to=\1&group=model$"))
     page.keyboard.press("ArrowLeft")
-    page.wait_for_url(re.compile("range=custom"))
+    page.wait_for_url(re.compile("range=custom&compare=weekday&from="))  # so far the address had no comparison
     page = somebody.go("costs/?range=7d")
     page.keyboard.press("x")
     page.wait_for_url(re.compile("compare=off"))
