@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -15,7 +14,7 @@ from billing.models import Anomaly
 from dashboards.access import may
 from dashboards.navigation import SEE_RUNS
 from dashboards.resources import Filter, Resource
-from dashboards.screens.runs import MOMENT
+from dashboards.screens.runs import address_of_runs
 from dashboards.templatetags.console import in_zone
 from tenants.models import Membership
 from tenants.roles import Permission
@@ -29,8 +28,7 @@ DRIVERS = {
 KINDS = {"spike": "Spike", "drop": "Drop", "quality_collapse": "Drafts rejected"}
 SIZES = {"critical": "Critical", "warning": "Warning", "info": "Small", "every": "All, whatever their size"}
 TAGS = {"critical": "d", "warning": "w", "info": ""}
-PARAMETERS = {"end_user": "user", "api_key": "key", "model": "model", "domain": "domain", "tier": "tier"}
-"""Under which name the list of runs is narrowed by a dimension."""
+
 
 
 class Anomalies(Resource[Anomaly]):
@@ -106,10 +104,8 @@ def runs_url(row: Anomaly, dimension: str, value: str, *, membership: Membership
     """Return where the runs of its hours are, of one value of a dimension and of the anomaly's own."""
     if not may(membership, *SEE_RUNS):
         return ""
-    zone = ZoneInfo(membership.tenant.time_zone)
-    hours = {"from": f"{row.started_at.astimezone(zone):{MOMENT}}", "to": f"{row.ended_at.astimezone(zone):{MOMENT}}"}
-    chosen = {PARAMETERS[name]: of for name, of in ((row.dimension, row.value), (dimension, value)) if name in PARAMETERS and of}
-    return f"{reverse('runs', args=[membership.tenant.slug])}?{urlencode({**hours, **chosen})}"
+    values = {row.dimension: row.value, dimension: value}
+    return address_of_runs(row.started_at, row.ended_at, values=values, tenant=membership.tenant)
 
 
 def _budget_url(dimension: str, value: str, label: str, *, membership: Membership) -> str:

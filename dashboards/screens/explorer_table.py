@@ -2,24 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
-
-from django.urls import reverse
 
 from billing import reports
 from cascade import run_reports
 from dashboards.ranges import Range
-from dashboards.screens.anomalies import PARAMETERS
 from dashboards.screens.explorer import MOST_ROWS, Question
-from dashboards.screens.runs import MOMENT
-
-RUN_PARAMETERS = {**PARAMETERS, "status": "status"}
-"""Under which name the list of runs is narrowed by a dimension."""
+from dashboards.screens.runs import RUN_PARAMETERS, address_of_runs
+from tenants.models import Tenant
 
 
 def rows_of(
-    question: Question, chosen: Range, found: reports.Series, earlier: reports.Series | None, *, slug: str
+    question: Question, chosen: Range, found: reports.Series, earlier: reports.Series | None, *, tenant: Tenant
 ) -> Sequence[Mapping[str, Any]]:  # fmt: skip
     """The table: one row a value, with what its calls and runs did where sums are kept by that dimension."""
     values = [line.value for line in found.lines if line.value != reports.OTHER]
@@ -38,7 +31,7 @@ def rows_of(
             "line": line, "total": total, "runs": runs.get(line.value, run_reports.RunSums()) if by_runs else None, "spent": spent.get(line.value),
             "before": None if before is None or line.value == reports.OTHER else before.get(line.value, 0),
             "filter": f"{question.group}:{line.value}" if _narrows(question, line) else "",
-            "runs_url": _runs_url(question, line, chosen, slug=slug),
+            "runs_url": _runs_url(question, line, chosen, tenant=tenant),
         }
         for line in found.lines
     ]
@@ -48,13 +41,11 @@ def _narrows(question: Question, line: reports.Line) -> bool:
     return not question.subgroup and not question.is_by_status and line.value != reports.OTHER
 
 
-def _runs_url(question: Question, line: reports.Line, chosen: Range, *, slug: str) -> str:
+def _runs_url(question: Question, line: reports.Line, chosen: Range, *, tenant: Tenant) -> str:
     """The runs of a value in the range, where their list is narrowed by its dimension."""
-    parameter = RUN_PARAMETERS.get(question.group)
-    if not parameter or not line.value or question.subgroup or line.value == reports.OTHER:
+    if question.group not in RUN_PARAMETERS or not line.value or question.subgroup or line.value == reports.OTHER:
         return ""
-    start, end = (at.astimezone(ZoneInfo(chosen.zone)).strftime(MOMENT) for at in chosen.instants)
-    return f"{reverse('runs', args=[slug])}?{urlencode({parameter: line.value, 'from': start, 'to': end})}"
+    return address_of_runs(*chosen.instants, values={question.group: line.value}, tenant=tenant)
 
 
 def sorted_by(rows: Sequence[Mapping[str, Any]], *, by: str) -> Sequence[Mapping[str, Any]]:

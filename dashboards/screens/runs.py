@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from billing import reports
 from billing.engine.money import InvalidAmount, to_nusd
@@ -25,6 +27,8 @@ MOST_SEARCHED = 200_000
 """Runs whose steps are looked through for one list: of the newest days, and at least one day."""
 MOMENT = "%Y-%m-%d %H:%M"
 BY_NAME = "(one model by name)"
+RUN_PARAMETERS = {"end_user": "user", "api_key": "key", "model": "model", "domain": "domain", "tier": "tier", "status": "status"}
+"""Under which name the list is narrowed by a dimension of costs."""
 ESCALATED = {"yes": "Escalated: the draft was rejected", "no": "Draft accepted"}
 
 
@@ -53,7 +57,11 @@ class Runs(Resource[CascadeRun]):
         return rows.filter(started_at__gte=datetime.combine(since, time(), tzinfo=_zone())) if since else rows.none()
 
     def beside(self, *, membership: Membership, now: datetime) -> Mapping[str, Any]:
-        return {"in_all": run_reports.runs_in_all(keys=keys_whose_runs(membership)), "most_searched": MOST_SEARCHED}
+        def in_all() -> int:
+            """Asked by the template, where nothing is narrowed."""
+            return run_reports.runs_in_all(keys=keys_whose_runs(membership))
+
+        return {"in_all": in_all, "most_searched": MOST_SEARCHED}
 
     def present(self, rows: Sequence[CascadeRun], *, now: datetime) -> Sequence[Any]:
         names = reports.names_of(dimension="end_user", values={str(row.end_user_id) for row in rows if row.end_user_id})
@@ -68,6 +76,14 @@ class Runs(Resource[CascadeRun]):
 
     def describe(self, row: CascadeRun) -> Mapping[str, str]:
         return {"Run": str(row.pk)}
+
+
+def address_of_runs(start_at: datetime, end_at: datetime, *, values: Mapping[str, str], tenant: Tenant) -> str:
+    """Return where the runs of a time are that have values of dimensions; those that the list is not narrowed by are left out."""
+    zone = ZoneInfo(tenant.time_zone)
+    asked = {"from": f"{start_at.astimezone(zone):{MOMENT}}", "to": f"{end_at.astimezone(zone):{MOMENT}}"}
+    asked |= {RUN_PARAMETERS[name]: value for name, value in values.items() if name in RUN_PARAMETERS and value}
+    return f"{reverse('runs', args=[tenant.slug])}?{urlencode(asked)}"
 
 
 def runs_for(membership: Membership) -> QuerySet[CascadeRun]:

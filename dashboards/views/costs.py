@@ -73,7 +73,7 @@ def costs(request: HttpRequest) -> HttpResponseBase:
     if keys is None and question.metric == "cost" and not question.filters:
         marks = marks_of(anomalies_in(chosen, now=now), chosen, tenant=tenant, by_hours=question.is_by_hours(chosen))
         context["figure"] = with_anomalies(context["figure"], marks, totals=found.totals)
-    rows = sorted_by(rows_of(question, chosen, found, before, slug=tenant.slug), by=request.GET.get("sort", ""))
+    rows = sorted_by(rows_of(question, chosen, found, before, tenant=tenant), by=request.GET.get("sort", ""))
     return _answer(request, {**context, "rows": rows, "all": together(rows, before=context["before"])}, now=now)
 
 

@@ -69,6 +69,16 @@ def budget_of(cast: Cast, **fields: Any) -> Budget:
         return Budget.objects.create(**{"scope": "tenant", "period": "monthly", "limit_nusd": 10**10, **fields})
 
 
+def budgets(cast: Cast) -> list[Budget]:
+    with tenant_scope(cast.acme.id):
+        return list(Budget.objects.order_by("created_at", "id"))
+
+
+def fresh(cast: Cast, budget: Budget) -> Budget:
+    with tenant_scope(cast.acme.id):
+        return Budget.objects.get(pk=budget.pk)
+
+
 def anomaly_of(cast: Cast, *, tenant: Any = None, **fields: Any) -> Anomaly:
     """An open one of the whole organisation, an hour ago: 96 USD were expected and 220 spent."""
     started_at = fields.pop("started_at", datetime.now(UTC) - timedelta(hours=1))
